@@ -1,0 +1,199 @@
+"""What decides a run: `Setup`, its shape and its code, and `Dials`, its numbers.
+
+The split is by type. A `Setup` is frozen and hashable, part of what JAX
+compiles for; `Dials` are leaves of a pytree, so that turning one never
+recompiles and a thousand settings train in one program. Flags, table columns
+and file headers are made from the fields below, which stand nowhere else. The
+defaults are the laptop preset.
+"""
+
+import dataclasses
+import itertools
+import math
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+CHOICES = {
+    "task": ("decoder", "reproject", "abs"),
+    "nonlinearity": ("relu", "gelu", "solu"),
+    "feature_law": ("equal", "power_law"),
+    "optimizer": ("lamb", "adam"),
+    "schedule": ("cosine", "constant"),
+}
+"""The words that a field of `Setup` may hold."""
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Setup:
+    """What changes an array's shape or the code that runs.
+
+    Raises:
+      ValueError: A word is not one of `CHOICES`, a size is not a positive
+        whole number, or the embedding has more dimensions than features.
+    """
+
+    task: str = "decoder"
+    """`decoder` recovers the features, `reproject` embeds them anew, `abs` recovers |f|."""
+    n: int = 512
+    """Features."""
+    m: int = 64
+    """Dimensions of the embedding that the network reads."""
+    k: int = 512
+    """Neurons."""
+    nonlinearity: str = "relu"
+    """`relu`, `gelu` (exact) or `solu` (x exp x, as the paper's program has it)."""
+    feature_law: str = "equal"
+    """All features equally frequent, or frequencies that follow a power law."""
+    batch_size: int = 512
+    """Samples in a step, drawn anew each time."""
+    log2_steps: int = 13
+    """Training takes 2**log2_steps steps."""
+    optimizer: str = "lamb"
+    """`lamb` as the paper's program runs it, or `adam`."""
+    schedule: str = "cosine"
+    """The rate over time: a periodic `cosine`, as published, or `constant`."""
+
+    def __post_init__(self):
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ValueError(f"{name}={value!r} is not one of {', '.join(choices)}")
+        for name, lowest in (("n", 1), ("m", 1), ("k", 1), ("batch_size", 1), ("log2_steps", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < lowest:
+                raise ValueError(f"{name}={value!r} is not a whole number of at least {lowest}")
+        if self.m > self.n:
+            raise ValueError(f"m={self.m} is more than n={self.n}: an embedding has m <= n")
+        if self.log2_steps > 30:
+            raise ValueError(f"log2_steps={self.log2_steps} is more than 30")
+
+    @property
+    def steps(self) -> int:
+        """Training steps."""
+        return 2**self.log2_steps
+
+    @property
+    def o(self) -> int:
+        """Outputs: m for the re-projector, n for the other tasks."""
+        return self.m if self.task == "reproject" else self.n
+
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """Steps after which the model is kept: 1, 2, 4, …, `steps`."""
+        return tuple(2**j for j in range(self.log2_steps + 1))
+
+
+Dial = float | Float[Array, "*runs"] | Int[Array, "*runs"]
+
+
+@flax.struct.dataclass
+class Dials:
+    """The numbers of a run: scalars, or `[r]` when runs are stacked."""
+
+    learning_rate: Dial = 0.01
+    """Peak of the schedule."""
+    eps: Dial = 1 / 64
+    """Probability that a feature is present; under a power law, the mean of it."""
+    init_bias: Dial = 0.0
+    """Added to every neuron's initial bias."""
+    bias_decay: Dial = 0.1
+    """Share of each bias lost per step and unit of learning rate, in the first half."""
+    l1: Dial = 0.0
+    """Weight of the hidden activations' L1 norm in the loss."""
+    exponent: Dial = 1.1
+    """Of the power law: feature i has a frequency in proportion to i**-exponent."""
+    cosine_period: Dial = 1024.0
+    """Steps from one peak of the cosine schedule to the next."""
+
+    def checked(self) -> "Dials":
+        """These dials as float32 arrays; those known by now lie in their ranges.
+
+        Under a `jax` transformation a dial has no value yet and passes.
+
+        Raises:
+          ValueError: A dial is out of range, or not finite.
+        """
+        dials = {}
+        for name, value in dataclasses.asdict(self).items():
+            dials[name] = value = jnp.asarray(value, jnp.float32)
+            if not isinstance(value, jax.core.Tracer):
+                _check_dial(name, value)
+        return Dials(**dials)
+
+
+# Each dial's lowest value, highest value, and whether the lowest is itself allowed.
+_RANGES = {
+    "learning_rate": (0.0, math.inf, True),
+    "eps": (0.0, 1.0, False),
+    "init_bias": (-math.inf, math.inf, True),
+    "bias_decay": (0.0, math.inf, True),
+    "l1": (0.0, math.inf, True),
+    "exponent": (0.0, math.inf, True),
+    "cosine_period": (0.0, math.inf, False),
+}
+
+
+def _check_dial(name: str, value: Array) -> None:
+    low, high, closed = _RANGES[name]
+    inside = jnp.isfinite(value) & (value <= high) & ((value >= low) if closed else (value > low))
+    if not inside.all():
+        wrong = value.ravel()[jnp.argmin(inside.ravel())].item()
+        bracket = "[" if closed and math.isfinite(low) else "("
+        end = "]" if math.isfinite(high) else ")"
+        raise ValueError(f"{name}={wrong:g} is not in {bracket}{low:g}, {high:g}{end}")
+
+
+def field_types(kind: type) -> dict[str, type]:
+    """Name and type (str, int or float) of each field of `Setup` or `Dials`."""
+    hints = typing.get_type_hints(kind)
+    return {
+        field.name: hints[field.name] if hints[field.name] in (str, int) else float
+        for field in dataclasses.fields(kind)
+    }
+
+
+def split(fields: Mapping[str, Any]) -> tuple[Setup, Dials]:
+    """The Setup and the Dials that `fields`, named in either, describe.
+
+    Example:
+      >>> setup, dials = split({"k": 256, "init_bias": -1.0})
+      >>> setup.k, dials.init_bias
+      (256, -1.0)
+    """
+    of_setup, of_dials = field_types(Setup), field_types(Dials)
+    for name in fields:
+        if name not in of_setup and name not in of_dials:
+            raise ValueError(f"{name!r} is not one of {', '.join([*of_setup, *of_dials])}")
+    return (
+        Setup(**{name: value for name, value in fields.items() if name in of_setup}),
+        Dials(**{name: value for name, value in fields.items() if name in of_dials}),
+    )
+
+
+def grid(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of the axes' values, the last axis fastest.
+
+    Example:
+      >>> list(grid({"k": [8, 16], "eps": [0.5]}))
+      [{'k': 8, 'eps': 0.5}, {'k': 16, 'eps': 0.5}]
+    """
+    for values in itertools.product(*axes.values()):
+        yield dict(zip(axes, values, strict=True))
+
+
+def stack(trees: Sequence[Any]) -> Any:
+    """Pytrees of one structure, stacked along a new first axis `[r]`."""
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(x) for x in leaves]), *trees)
+
+
+def unstack(tree: Any) -> list[Any]:
+    """The inverse of `stack`: one pytree for each entry of the first axis."""
+    length = jax.tree.leaves(tree)[0].shape[0]
+    return [jax.tree.map(lambda x: x[i], tree) for i in range(length)]  # noqa: B023

@@ -1,0 +1,252 @@
+"""Training: one loop, `advance`, and the ways to compose it.
+
+`fit` composes it inside one call, for notebooks and `vmap`; the sweep command
+composes it from the host, to show progress, save and stop. Both run the same
+compiled loop body, and so give the same numbers. What a run draws depends on
+its key and its setup alone, never on its neighbours.
+"""
+
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from toymono import model as models
+from toymono import optimizer as optimizers
+from toymono import penalty
+from toymono import world as worlds
+from toymono.config import Dials, Setup
+from toymono.model import Model
+from toymono.world import World
+
+
+@flax.struct.dataclass
+class State:
+    """A run in training: all that changes from step to step."""
+
+    model: Model
+    optimizer: Any
+    """State of the optax transformation."""
+    loss_t: Float[Array, " t"]
+    """Task loss before each step taken so far; NaN for those to come."""
+    step: Int[Array, ""]
+    """Steps taken so far."""
+    key: PRNGKeyArray
+    """What the batches are drawn from, each with its step folded in."""
+
+
+@flax.struct.dataclass
+class Run:
+    """A trained model with its history; `[r]` leads every array when stacked."""
+
+    setup: Setup
+    dials: Dials
+    key: PRNGKeyArray
+    world: World
+    snapshots: Model
+    """The model after each of `setup.snapshot_steps`, `[c …]`."""
+    loss_t: Float[Array, "*r t"]
+    """Task loss on each step's fresh batch, before that step's update."""
+
+    @property
+    def final(self) -> Model:
+        """The trained model."""
+        kept = self.snapshots
+        return kept.replace(
+            w_mk=kept.w_mk[..., -1, :, :], b_k=kept.b_k[..., -1, :], w_ko=kept.w_ko[..., -1, :, :]
+        )
+
+    @property
+    def seed(self) -> int:
+        """The number that identifies the key of one run: s for `jax.random.key(s)`."""
+        words = np.asarray(jax.random.key_data(self.key)).tolist()
+        return sum(word << 32 * place for place, word in enumerate(reversed(words)))
+
+    @property
+    def diverged(self) -> int | None:
+        """Step at which the loss, or after the last step a weight, was first not finite."""
+        lost_t = ~np.isfinite(np.asarray(self.loss_t))
+        if lost_t.any():
+            return int(lost_t.argmax())
+        finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.final))
+        return None if finite else self.setup.steps
+
+
+@jax.jit
+def begin(setup: Setup, dials: Dials, key: PRNGKeyArray) -> tuple[World, State]:
+    """The world and the untrained state that `key` stands for."""
+    world_key, model_key, batch_key = jax.random.split(key, 3)
+    model = models.init(setup, dials.init_bias, model_key)
+    return worlds.build(setup, world_key), State(
+        model=model,
+        optimizer=optimizers.build(setup, dials).init(model),
+        loss_t=jnp.full(setup.steps, jnp.nan),
+        step=jnp.zeros((), jnp.int32),
+        key=batch_key,
+    )
+
+
+@jax.jit
+def advance(
+    setup: Setup, dials: Dials, world: World, state: State, steps: Int[Array, ""] | int
+) -> State:
+    """Trains on for `steps` steps: the one training loop.
+
+    `steps` is an ordinary argument of one compiled loop, so that segments of
+    any length run the same code.
+
+    Example:
+      >>> world, state = begin(setup, dials, key)
+      >>> state = advance(setup, dials, world, state, setup.steps)
+    """
+
+    def step(_, state: State) -> State:
+        features_bn = worlds.sample(setup, dials, jax.random.fold_in(state.key, state.step))
+        model, optimizer, loss = _update(
+            setup, dials, world, state.model, state.optimizer, features_bn, state.step, setup.steps
+        )
+        return state.replace(
+            model=model,
+            optimizer=optimizer,
+            loss_t=state.loss_t.at[state.step].set(loss),
+            step=state.step + 1,
+        )
+
+    return jax.lax.fori_loop(0, steps, step, state)
+
+
+def _update(setup, dials, world, model, optimizer, features_bn, step, steps):
+    """One step on one batch: the new model and optimiser state, and the task loss before it."""
+    x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
+
+    def objective(model: Model):
+        hidden_bk = model.neurons(x_bm)
+        task_loss = ((hidden_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
+        return task_loss + dials.l1 * penalty.activation_l1(hidden_bk), task_loss
+
+    grads, task_loss = jax.grad(objective, has_aux=True)(model)
+    updates, optimizer = optimizers.build(setup, dials).update(grads, optimizer, model)
+    model = optimizers.decay_bias(dials, optax.apply_updates(model, updates), step, steps)
+    return model, optimizer, task_loss
+
+
+def fit(setup: Setup, dials: Dials, key: PRNGKeyArray) -> Run:
+    """Trains one model from scratch. Pure: `jax.vmap` it over dials and keys.
+
+    Args:
+      setup: Shape and code of the run.
+      dials: Its numbers.
+      key: All that is random about it.
+
+    Raises:
+      ValueError: A dial is out of range.
+
+    Example:
+      >>> run = fit(Setup(n=32, m=8, k=64, log2_steps=6), Dials(eps=1 / 8), jax.random.key(0))
+      >>> run.loss_t.shape
+      (64,)
+    """
+    return _fit(setup, dials.checked(), _typed(key))
+
+
+@jax.jit
+def _fit(setup: Setup, dials: Dials, key: PRNGKeyArray) -> Run:
+    world, state = begin(setup, dials, key)
+
+    def to_next_snapshot(state: State, steps: Int[Array, ""]) -> tuple[State, Model]:
+        state = advance(setup, dials, world, state, steps)
+        return state, state.model
+
+    lengths_c = jnp.diff(jnp.array([0, *setup.snapshot_steps]))
+    state, snapshots = jax.lax.scan(to_next_snapshot, state, lengths_c)
+    return Run(setup, dials, key, world, snapshots, state.loss_t)
+
+
+def fit_many(setup: Setup, dials: Dials, keys: PRNGKeyArray) -> Run:
+    """Trains many models in one program: `jit(vmap(fit))`.
+
+    Args:
+      setup: Shared by all runs.
+      dials: Each dial `[r]`, or a scalar that all runs share.
+      keys: One key for each run, `[r]`.
+
+    Returns:
+      A `Run` whose arrays are stacked, `[r …]`; `config.unstack` parts them.
+
+    Example:
+      >>> dials = Dials(init_bias=jnp.array([-1.0, -0.5, 0.0]))
+      >>> runs = fit_many(Setup(), dials, jax.random.split(jax.random.key(0), 3))
+      >>> runs.loss_t.shape
+      (3, 8192)
+    """
+    keys = _typed(keys)
+    dials = jax.tree.map(lambda dial: jnp.broadcast_to(dial, keys.shape), dials.checked())
+    return _fit_many(setup, dials, keys)
+
+
+_fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, 0)))
+
+# The step count is shared: every run of a group writes its loss to the same place.
+_STATE_AXES = State(model=0, optimizer=0, loss_t=0, step=None, key=0)
+
+begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0), out_axes=(0, _STATE_AXES)))
+"""`begin` for stacked dials and keys."""
+
+advance_many = jax.jit(
+    jax.vmap(advance, in_axes=(None, 0, 0, _STATE_AXES, None), out_axes=_STATE_AXES),
+    donate_argnums=3,
+)
+"""`advance` for a group of runs; the state that goes in is used up."""
+
+
+def replay(
+    setup: Setup, dials: Dials, world: World, model: Model, features_tbn: Float[Array, "t b n"]
+) -> tuple[Model, Float[Array, " t"]]:
+    """Trains `model` on given batches, to follow another program's run step by step.
+
+    The number of steps, and with it the end of bias decay, is the length of
+    `features_tbn`; `setup` says the task, the nonlinearity, the optimiser and
+    the schedule.
+
+    Args:
+      setup: Its sizes, batch_size and log2_steps play no part.
+      dials: Those of `fit`; what `init_bias` and `eps` decide is given here.
+      world: The embeddings.
+      model: The weights before the first step.
+      features_tbn: A batch for each step; signed for `abs`.
+
+    Returns:
+      The model after the last step, and the task loss before each step.
+    """
+    return _replay(
+        setup,
+        dials.checked(),
+        world.replace(task=setup.task),
+        model.replace(nonlinearity=setup.nonlinearity),
+        jnp.asarray(features_tbn),
+    )
+
+
+@jax.jit
+def _replay(setup, dials, world, model, features_tbn):
+    steps = features_tbn.shape[0]
+
+    def step(carry, batch):
+        step_, features_bn = batch
+        model, optimizer, loss = _update(setup, dials, world, *carry, features_bn, step_, steps)
+        return (model, optimizer), loss
+
+    start = (model, optimizers.build(setup, dials).init(model))
+    (model, _), loss_t = jax.lax.scan(step, start, (jnp.arange(steps), features_tbn))
+    return model, loss_t
+
+
+def _typed(key: PRNGKeyArray) -> PRNGKeyArray:
+    """A typed key, also from the raw words that `jax.random.PRNGKey` makes."""
+    if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return key
+    return jax.random.wrap_key_data(key)
