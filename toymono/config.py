@@ -29,6 +29,10 @@ CHOICES = {
 """The words that a field of `Setup` may hold."""
 
 
+def _field(default: Any, meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"meaning": meaning})
+
+
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class Setup:
@@ -39,26 +43,22 @@ class Setup:
         whole number, or the embedding has more dimensions than features.
     """
 
-    task: str = "decoder"
-    """`decoder` recovers the features, `reproject` embeds them anew, `abs` recovers |f|."""
-    n: int = 512
-    """Features."""
-    m: int = 64
-    """Dimensions of the embedding that the network reads."""
-    k: int = 512
-    """Neurons."""
-    nonlinearity: str = "relu"
-    """`relu`, `gelu` (exact) or `solu` (x exp x, as the paper's program has it)."""
-    feature_law: str = "equal"
-    """All features equally frequent, or frequencies that follow a power law."""
-    batch_size: int = 512
-    """Samples in a step, drawn anew each time."""
-    log2_steps: int = 13
-    """Training takes 2**log2_steps steps."""
-    optimizer: str = "lamb"
-    """`lamb` as the paper's program runs it, or `adam`."""
-    schedule: str = "cosine"
-    """The rate over time: a periodic `cosine`, as published, or `constant`."""
+    task: str = _field(
+        "decoder", "Recover the features, embed them anew, or recover their absolute value."
+    )
+    n: int = _field(512, "Features.")
+    m: int = _field(64, "Dimensions of the embedding that the network reads.")
+    k: int = _field(512, "Neurons.")
+    nonlinearity: str = _field(
+        "relu", "The hidden layer's function; solu is x exp(x), as in the paper's program."
+    )
+    feature_law: str = _field(
+        "equal", "How frequent each feature is: all alike, or by a power law."
+    )
+    batch_size: int = _field(512, "Samples in a step, drawn anew each time.")
+    log2_steps: int = _field(13, "Training takes 2**log2_steps steps.")
+    optimizer: str = _field("lamb", "lamb is that of the paper's program.")
+    schedule: str = _field("cosine", "The rate over time; the cosine is periodic, as published.")
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
@@ -97,20 +97,19 @@ Dial = float | Float[Array, "*runs"] | Int[Array, "*runs"]
 class Dials:
     """The numbers of a run: scalars, or `[r]` when runs are stacked."""
 
-    learning_rate: Dial = 0.01
-    """Peak of the schedule."""
-    eps: Dial = 1 / 64
-    """Probability that a feature is present; under a power law, the mean of it."""
-    init_bias: Dial = 0.0
-    """Added to every neuron's initial bias."""
-    bias_decay: Dial = 0.1
-    """Share of each bias lost per step and unit of learning rate, in the first half."""
-    l1: Dial = 0.0
-    """Weight of the hidden activations' L1 norm in the loss."""
-    exponent: Dial = 1.1
-    """Of the power law: feature i has a frequency in proportion to i**-exponent."""
-    cosine_period: Dial = 1024.0
-    """Steps from one peak of the cosine schedule to the next."""
+    learning_rate: Dial = _field(0.01, "Peak of the schedule.")
+    eps: Dial = _field(
+        1 / 64, "Probability that a feature is present; its mean, under a power law."
+    )
+    init_bias: Dial = _field(0.0, "Added to every neuron's initial bias.")
+    bias_decay: Dial = _field(
+        0.1, "Share of a bias lost per step and unit of learning rate, in the first half."
+    )
+    l1: Dial = _field(0.0, "Weight of the hidden activations' L1 norm in the loss.")
+    exponent: Dial = _field(
+        1.1, "The power law: feature i has a frequency in proportion to i**-exponent."
+    )
+    cosine_period: Dial = _field(1024.0, "Steps from one peak of the cosine schedule to the next.")
 
     def checked(self) -> "Dials":
         """These dials as float32 arrays; those known by now lie in their ranges.
@@ -157,6 +156,11 @@ def field_types(kind: type) -> dict[str, type]:
         field.name: hints[field.name] if hints[field.name] in (str, int) else float
         for field in dataclasses.fields(kind)
     }
+
+
+def meanings(kind: type) -> dict[str, str]:
+    """What each field of `Setup` or `Dials` means, in a sentence."""
+    return {field.name: field.metadata["meaning"] for field in dataclasses.fields(kind)}
 
 
 def split(fields: Mapping[str, Any]) -> tuple[Setup, Dials]:

@@ -1,0 +1,69 @@
+"""What the command lines share: flags read by absl, errors in one line.
+
+Exit codes: 0 done, 1 something failed while running, 2 the command was wrong,
+130 stopped by Ctrl-C.
+"""
+
+import difflib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from absl import app, flags, logging
+
+
+class UsageError(ValueError):
+    """The command asks for something that cannot be; the message is one line."""
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Reads the flags and runs `main`; its `UsageError` and every wrong flag end with code 2."""
+    logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's talk of absent devices
+    app.run(lambda argv: _guarded(main), flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(argv)
+    except flags.UnrecognizedFlagError as error:
+        known = [flag.name for flag in flags.FLAGS.get_key_flags_for_module(argv[0])]
+        near = difflib.get_close_matches(error.flagname, known)
+        _fail(2, f"unknown flag --{error.flagname}; one of: --{', --'.join(near or known)}")
+    except flags.Error as error:
+        _fail(2, str(error))
+    if flags.FLAGS["help"].value or flags.FLAGS["helpshort"].value:
+        app.usage(shorthelp=True)
+        sys.exit(0)
+    if len(rest) > 1:
+        _fail(2, f"stray words: {' '.join(rest[1:])}; every setting is a flag, see --help")
+    return rest
+
+
+def _guarded(main: Callable[[], int | None]) -> None:
+    try:
+        sys.exit(main())
+    except UsageError as error:
+        _fail(2, str(error))
+    except OSError as error:
+        _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _fail(code: int, message: str) -> None:
+    print(f"{Path(sys.argv[0]).stem}: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+def writable(folder: str) -> Path:
+    """The folder, made if need be.
+
+    Raises:
+      UsageError: It cannot be made or written.
+    """
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return Path(folder)
+    except OSError as error:
+        raise UsageError(f"{folder!r} cannot be written: {error.strerror}") from error

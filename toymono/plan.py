@@ -1,0 +1,230 @@
+"""From a grid of settings to kept runs: what is still to train, at what cost, and doing it.
+
+Runs of one `Setup` train together, in groups as large as memory allows. The
+host advances a group in segments of about a second, so that it can report,
+keep the state and stop; the segments change nothing about the result.
+"""
+
+import dataclasses
+import functools
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from toymono import store
+from toymono.config import Dials, Setup, stack, unstack
+from toymono.model import Model
+from toymono.train import Run, State, advance_many, begin_many
+
+# Our choices. A CPU gains little from wide groups, and narrow ones finish, and
+# are kept, sooner; a GPU's memory is what it has.
+_CPU_GROUP_BYTES = 2**28
+_GPU_MEMORY_SHARE = 0.5
+_SEGMENT_SECONDS = 1.0
+_SAVE_SECONDS = 300.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run to be."""
+
+    setup: Setup
+    dials: Dials
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The name that its run will have in the store."""
+        return store.name(self.setup, self.dials, self.seed)
+
+    def path(self, runs_dir: str | Path) -> Path:
+        """Where its run is, or will be, kept."""
+        return store.path(runs_dir, self.setup, self.dials, self.seed)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What a sweep asks for, and how the rest of it will be trained."""
+
+    jobs: tuple[Job, ...]
+    """Every run asked for, each once."""
+    groups: tuple[tuple[Job, ...], ...]
+    """Those not kept yet; the runs of a group share a Setup and train together."""
+
+    @property
+    def to_train(self) -> int:
+        """Runs that are not kept yet."""
+        return sum(map(len, self.groups))
+
+
+def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = None) -> Plan:
+    """Leaves out what is kept and groups the rest; `group_size=None` chooses by memory."""
+    jobs = tuple({job.name: job for job in jobs}.values())
+    missing = [job for job in jobs if not job.path(runs_dir).exists()]
+    by_setup: dict[Setup, list[Job]] = {}
+    for job in missing:
+        by_setup.setdefault(job.setup, []).append(job)
+    groups = []
+    for setup, members in by_setup.items():
+        # As equal as can be, so that at most two sizes are compiled.
+        count = math.ceil(len(members) / (group_size or auto_group_size(setup)))
+        bounds = [len(members) * part // count for part in range(count + 1)]
+        groups += [tuple(members[start:end]) for start, end in itertools.pairwise(bounds)]
+    return Plan(jobs, tuple(groups))
+
+
+def auto_group_size(setup: Setup) -> int:
+    """Runs that train together by default on this machine's first device."""
+    memory = jax.local_devices()[0].memory_stats()
+    limit = memory["bytes_limit"] * _GPU_MEMORY_SHARE if memory else _CPU_GROUP_BYTES
+    return max(1, int(limit // training_bytes(setup)))
+
+
+def parameters(setup: Setup) -> int:
+    """Weights and biases of a model."""
+    return setup.m * setup.k + setup.k + setup.k * setup.o
+
+
+def step_flops(setup: Setup) -> int:
+    """Floating-point operations of a training step's matrix products."""
+    embeddings = 2 if setup.task == "reproject" else 1
+    products = (
+        embeddings * setup.n * setup.m  # the input, and the re-projector's target
+        + 2 * setup.m * setup.k  # forward, weight gradient
+        + 3 * setup.k * setup.o  # forward, weight gradient, gradient of the neurons
+    )
+    return 2 * setup.batch_size * products
+
+
+def training_bytes(setup: Setup) -> int:
+    """Estimate of the device memory that a run takes while it trains."""
+    # The model, its two moments, gradients and updates; then each batch's
+    # features, inputs, neurons and outputs with the gradients of the last two.
+    batch = setup.batch_size * (2 * setup.n + setup.m + 2 * setup.k + 2 * setup.o)
+    return 4 * (5 * parameters(setup) + batch + setup.steps)
+
+
+def kept_bytes(setup: Setup) -> int:
+    """Size of a run's file, but for its header."""
+    embeddings = 2 if setup.task == "reproject" else 1
+    snapshots = len(setup.snapshot_steps) * parameters(setup)
+    return 4 * (snapshots + embeddings * setup.n * setup.m + setup.steps)
+
+
+def carry_out(
+    plan: Plan,
+    runs_dir: str | Path,
+    report: Callable[[int, int, float], None] = lambda group, run_steps, loss: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Iterator[Run]:
+    """Trains the plan's groups, keeps each run and yields it.
+
+    Args:
+      plan: From `make`.
+      runs_dir: Where runs are kept.
+      report: Called after each segment with the group's index, the steps taken
+        in it, summed over runs, and the mean loss of the runs that have not
+        diverged.
+      stopped: Asked after each segment; True ends the training. What is
+        unfinished is kept, and a plan made of the same jobs goes on from there.
+    """
+    for index, group in enumerate(plan.groups):
+        for part in _by_progress(group, runs_dir):
+            yield from _train(part, runs_dir, functools.partial(report, index), stopped)
+            if stopped():
+                return
+
+
+def _by_progress(group: Sequence[Job], runs_dir: str | Path) -> list[list[Job]]:
+    """The group, parted by how far its runs had come when they were last stopped."""
+    parts: dict[int, list[Job]] = {}
+    for job in group:
+        kept = store.load_partial(runs_dir, job.setup, job.dials, job.seed)
+        parts.setdefault(0 if kept is None else int(kept["step"]), []).append(job)
+    return list(parts.values())
+
+
+def _train(
+    jobs: Sequence[Job],
+    runs_dir: str | Path,
+    report: Callable[[int, float], None],
+    stopped: Callable[[], bool],
+) -> list[Run]:
+    setup = jobs[0].setup
+    dials = stack([job.dials.checked() for job in jobs])
+    keys = stack([jax.random.key(job.seed) for job in jobs])
+    world, state = begin_many(setup, dials, keys)
+    state, snapshots = _resume(jobs, runs_dir, state)
+    report(int(state.step) * len(jobs), math.nan)
+
+    segment, saved = 1, time.monotonic()
+    while (step := int(state.step)) < setup.steps:
+        next_snapshot = setup.snapshot_steps[len(snapshots)]
+        steps = min(segment, next_snapshot - step)
+        start = time.monotonic()
+        state = jax.block_until_ready(advance_many(setup, dials, world, state, steps))
+        # At most twice the last: the first segment's time is mostly compilation.
+        pace = _SEGMENT_SECONDS / (time.monotonic() - start)
+        segment = max(1, min(2 * segment, int(steps * pace)))
+        if step + steps == next_snapshot:
+            snapshots.append(jax.device_get(state.model))
+
+        loss_r = np.asarray(state.loss_t)[:, step : step + steps].mean(axis=1)
+        loss_r = loss_r[np.isfinite(loss_r)]
+        report(steps * len(jobs), float(loss_r.mean()) if loss_r.size else math.nan)
+        if stopped() or time.monotonic() - saved > _SAVE_SECONDS:
+            _keep_progress(jobs, runs_dir, state, snapshots)
+            saved = time.monotonic()
+        if stopped():
+            return []
+
+    kept = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *snapshots)
+    stacked = Run(setup, dials, keys, world, kept, state.loss_t)
+    runs = unstack(stacked)
+    for run in runs:
+        store.save(runs_dir, run)
+    return runs
+
+
+def _keep_progress(jobs, runs_dir, state: State, snapshots: list[Model]) -> None:
+    """Keeps each unfinished run by itself, so that any later grouping can take it up."""
+    progress = {
+        "model": state.model,
+        "optimizer": state.optimizer,
+        "loss_t": state.loss_t,
+        "snapshots": snapshots,
+    }
+    for job, of_job in zip(jobs, unstack(jax.device_get(progress)), strict=True):
+        of_job = {**_named(of_job), "step": np.asarray(state.step)}
+        store.save_partial(runs_dir, job.setup, job.dials, job.seed, of_job)
+
+
+def _resume(jobs, runs_dir, state: State) -> tuple[State, list[Model]]:
+    """The state and snapshots that `_keep_progress` kept; those given where it kept none."""
+    kept = [store.load_partial(runs_dir, job.setup, job.dials, job.seed) for job in jobs]
+    if kept[0] is None:
+        return state, []
+    step = int(kept[0]["step"])
+    passed = [count for count in jobs[0].setup.snapshot_steps if count <= step]
+    like = {
+        "model": state.model,
+        "optimizer": state.optimizer,
+        "loss_t": state.loss_t,
+        "snapshots": [state.model] * len(passed),
+    }
+    leaves = [np.stack([tensors[name] for tensors in kept]) for name in _named(like)]
+    progress = jax.tree.unflatten(jax.tree.structure(like), leaves)
+    snapshots = progress.pop("snapshots")
+    return state.replace(**progress, step=jnp.int32(step)), snapshots
+
+
+def _named(tree: Any) -> dict[str, Any]:
+    """The tree's arrays by the names of their places in it."""
+    return {jax.tree_util.keystr(place): leaf for place, leaf in jax.tree.leaves_with_path(tree)}

@@ -1,0 +1,203 @@
+"""Runs on disk: one safetensors file each, which describes itself.
+
+A file is named by a hash of what determines its run (setup, dials, seed), so
+that a finished run is never trained twice and no meaning hides in a path. The
+header says everything in words; the tensors are the run. Files are written
+aside and renamed, so that what has a run's name is whole.
+
+    >>> import tempfile
+    >>> from toymono.train import Dials, Setup, fit
+    >>> runs_dir = tempfile.mkdtemp()
+    >>> setup = Setup(n=8, m=4, k=8, batch_size=8, log2_steps=2)
+    >>> path = save(runs_dir, fit(setup, Dials(eps=0.5), jax.random.key(3)))
+    >>> [kept] = find(runs_dir, k=8, eps=0.5)
+    >>> load(kept).seed
+    3
+"""
+
+import dataclasses
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+import toymono
+from toymono.config import Dials, Setup, field_types
+from toymono.model import Model
+from toymono.train import Run
+from toymono.world import World
+
+FORMAT = 1
+_RUN, _PARTIAL = ".safetensors", ".partial"
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """A run on disk, known by its header; `load` brings its arrays."""
+
+    path: Path
+    setup: Setup
+    dials: Dials
+    seed: int
+    diverged: int | None
+    """Step at which it diverged, if it did."""
+    versions: dict[str, str] = dataclasses.field(compare=False)
+    """Of the packages that trained it."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Its setup, dials and seed in one flat dictionary."""
+        return fields(self.setup, self.dials, self.seed)
+
+
+def fields(setup: Setup, dials: Dials, seed: int) -> dict[str, Any]:
+    """What determines a run, flat; dials as the shortest decimals of their float32 values."""
+    numbers = {name: _decimal(value) for name, value in dataclasses.asdict(dials).items()}
+    return {**dataclasses.asdict(setup), **numbers, "seed": int(seed)}
+
+
+def name(setup: Setup, dials: Dials, seed: int) -> str:
+    """The run's name: 16 hexadecimal digits of a hash of `fields`."""
+    canonical = json.dumps(fields(setup, dials, seed), sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def path(runs_dir: str | Path, setup: Setup, dials: Dials, seed: int) -> Path:
+    """Where the run is, or would be, kept."""
+    return Path(runs_dir) / (name(setup, dials, seed) + _RUN)
+
+
+def save(runs_dir: str | Path, run: Run) -> Path:
+    """Keeps one run, and drops what was kept of it unfinished.
+
+    Raises:
+      OSError: The folder cannot be written.
+    """
+    setup, dials, seed = run.setup, run.dials, run.seed
+    tensors = {"key": jax.random.key_data(run.key), "loss_t": run.loss_t}
+    tensors |= {f"world.{k}": v for k, v in _arrays(run.world).items()}
+    tensors |= {f"snapshots.{k}": v for k, v in _arrays(run.snapshots).items()}
+    header = {
+        "format": FORMAT,
+        "setup": dataclasses.asdict(setup),
+        "dials": {name: _decimal(value) for name, value in dataclasses.asdict(dials).items()},
+        "seed": seed,
+        "diverged": run.diverged,
+        "versions": {"toymono": toymono.__version__, "jax": jax.__version__},
+    }
+    target = path(runs_dir, setup, dials, seed)
+    _write(target, tensors, header)
+    target.with_suffix(_PARTIAL).unlink(missing_ok=True)
+    return target
+
+
+def load(kept: Kept | str | Path) -> Run:
+    """The run of `find`, or in a file.
+
+    Raises:
+      ValueError: The file is not a run, or not whole.
+    """
+    if not isinstance(kept, Kept):
+        kept = _header(Path(kept))
+    tensors = _tensors(kept.path)
+    world = {k.removeprefix("world."): v for k, v in tensors.items() if k.startswith("world.")}
+    kept_c = {k.removeprefix("snapshots."): v for k, v in tensors.items() if "snapshots." in k}
+    return Run(
+        setup=kept.setup,
+        dials=kept.dials,
+        key=jax.random.wrap_key_data(tensors["key"]),
+        world=World(**world, task=kept.setup.task),
+        snapshots=Model(**kept_c, nonlinearity=kept.setup.nonlinearity),
+        loss_t=tensors["loss_t"],
+    )
+
+
+def find(runs_dir: str | Path, **wanted: Any) -> list[Kept]:
+    """The kept runs whose fields have these values; a list or tuple admits any of its members.
+
+    Raises:
+      ValueError: A name is no field of a run, or a file is not a run.
+
+    Example:
+      >>> find("runs", task="decoder", init_bias=(-1, 0))
+      []
+    """
+    known = [*field_types(Setup), *field_types(Dials), "seed"]
+    for field in wanted:
+        if field not in known:
+            raise ValueError(f"{field!r} is not one of {', '.join(known)}")
+    admitted = {
+        field: [_decimal(v) if field_types(Dials).get(field) else v for v in values]
+        for field, values in (
+            (field, value if isinstance(value, list | tuple) else [value])
+            for field, value in wanted.items()
+        )
+    }
+    kept = map(_header, Path(runs_dir).glob("*" + _RUN))
+    matching = [k for k in kept if all(k.fields[f] in values for f, values in admitted.items())]
+    return sorted(matching, key=lambda k: tuple(k.fields.values()))
+
+
+def save_partial(
+    runs_dir: str | Path, setup: Setup, dials: Dials, seed: int, tensors: dict[str, np.ndarray]
+) -> None:
+    """Keeps an unfinished run's arrays, whatever they are, until it is saved whole."""
+    target = path(runs_dir, setup, dials, seed).with_suffix(_PARTIAL)
+    _write(target, tensors, {"format": FORMAT})
+
+
+def load_partial(
+    runs_dir: str | Path, setup: Setup, dials: Dials, seed: int
+) -> dict[str, np.ndarray] | None:
+    """What `save_partial` kept; None where nothing was."""
+    source = path(runs_dir, setup, dials, seed).with_suffix(_PARTIAL)
+    return _tensors(source) if source.exists() else None
+
+
+def _arrays(tree: World | Model) -> dict[str, Any]:
+    return {name: v for name, v in vars(tree).items() if isinstance(v, jax.Array | np.ndarray)}
+
+
+def _decimal(value: Any) -> float:
+    return float(str(np.float32(value)))
+
+
+def _write(target: Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        save_file(
+            {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
+            aside,
+            metadata={"toymono": json.dumps(header)},
+        )
+        os.replace(aside, target)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _header(path: Path) -> Kept:
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {})["toymono"])
+        return Kept(
+            path,
+            Setup(**header["setup"]),
+            Dials(**header["dials"]),
+            header["seed"],
+            header["diverged"],
+            header["versions"],
+        )
+    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a run of this lab, or not whole: {error}") from error
+
+
+def _tensors(path: Path) -> dict[str, np.ndarray]:
+    with safe_open(path, framework="np") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118

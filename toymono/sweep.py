@@ -1,0 +1,192 @@
+"""Trains a grid of toy models and keeps every run.
+
+    python -m toymono.sweep --task decoder --k 512 --init_bias -1
+    python -m toymono.sweep --k 256,512 --init_bias -1,0 --learning_rate 0.003,0.01 --seeds 8
+
+Each setting takes a comma list, and lists multiply into a grid. What is kept
+already is not trained again. Ctrl-C stops after the running segment and keeps
+the state; the same command goes on from there.
+"""
+
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from absl import flags
+from tqdm import tqdm
+
+from toymono import catalog, command, config, plan, store, tables
+from toymono.config import Dials, Setup
+from toymono.plan import Job, Plan
+
+FIELDS = {**config.field_types(Setup), **config.field_types(Dials)}
+
+
+class _ListOf(flags.ArgumentParser):
+    """Parses a comma list of one type."""
+
+    def __init__(self, kind: type):
+        super().__init__()
+        self.kind = kind
+        self.syntactic_help = f"a comma list of {kind.__name__}"
+
+    def parse(self, argument: str | list) -> list:
+        if isinstance(argument, list):
+            return argument
+        return [self._item(item.strip(), argument) for item in argument.split(",")]
+
+    def flag_type(self) -> str:
+        return self.syntactic_help
+
+    def _item(self, item: str, argument: str) -> Any:
+        if not item:
+            raise ValueError(f"an empty item in {argument!r}")
+        try:
+            return self.kind(item)
+        except ValueError:
+            noun = "a whole number" if self.kind is int else "a number"
+            raise ValueError(f"{item!r} is not {noun}") from None
+
+
+class _Count(flags.ArgumentParser):
+    """Parses a positive whole number or `auto`, which is None."""
+
+    syntactic_help = "a whole number of at least 1, or auto"
+
+    def parse(self, argument: str) -> int | None:
+        if argument == "auto":
+            return None
+        if not argument.isdecimal() or int(argument) < 1:
+            raise ValueError(f"not {self.syntactic_help}")
+        return int(argument)
+
+
+def _define_fields() -> None:
+    meanings = {**config.meanings(Setup), **config.meanings(Dials)}
+    for name, kind in FIELDS.items():
+        choices = f" One of {', '.join(config.CHOICES[name])}." if name in config.CHOICES else ""
+        flags.DEFINE(_ListOf(kind), name, None, meanings[name] + choices)
+
+
+_define_fields()
+_PRESET = flags.DEFINE_enum(
+    "preset", "laptop", list(catalog.PRESETS), "What the settings not given are set to."
+)
+_SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with seeds that count up.", 1)
+_SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, 2**32 - 1)
+_RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
+_GROUP_SIZE = flags.DEFINE(_Count(), "group_size", "auto", "Runs that train together.")
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
+
+
+def main() -> int:
+    """Plans, trains, keeps and lists what the flags ask for."""
+    given = {name: flags.FLAGS[name].value for name in FIELDS if flags.FLAGS[name].present}
+    try:
+        jobs = [
+            Job(setup, dials, _SEED.value + offset)
+            for setup, dials in settings(_PRESET.value, given)
+            for offset in range(_SEEDS.value)
+        ]
+    except ValueError as error:
+        raise command.UsageError(str(error)) from None
+    if _SEED.value + _SEEDS.value > 2**32:
+        raise command.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
+    todo = plan.make(jobs, _RUNS_DIR.value, _GROUP_SIZE.value)
+    print(describe(todo))
+    if _DRY_RUN.value:
+        return 0
+    command.writable(_RUNS_DIR.value)
+    if not _train(todo):
+        print(f"stopped; the same command goes on from here. Kept in {_RUNS_DIR.value}/")
+        return 130
+    runs = (store.load(job.path(_RUNS_DIR.value)) for job in todo.jobs)
+    print(summary(tables.per_run(runs)))
+    print(f"kept in {_RUNS_DIR.value}/; `python -m toymono.plots` draws them")
+    return 0
+
+
+def settings(preset: str, given: Mapping[str, Sequence[Any]]) -> Iterator[tuple[Setup, Dials]]:
+    """Every setting of the grid that `given` spans, the preset filling in the rest.
+
+    Raises:
+      ValueError: A value is out of range, or not among its choices.
+    """
+    for point in config.grid(given):
+        setup, dials = config.split({**catalog.PRESETS[preset](point), **point})
+        dials.checked()
+        yield setup, dials
+
+
+def describe(todo: Plan) -> str:
+    """The plan in words: runs, groups, and what training costs."""
+    kept = len(todo.jobs) - todo.to_train
+    lines = [f"{len(todo.jobs)} runs asked for, {kept} kept already, {todo.to_train} to train"]
+    if not todo.groups:
+        return lines[0]
+    setups = [job.setup for group in todo.groups for job in group]
+    programs = {(group[0].setup, len(group)) for group in todo.groups}
+    flops = sum(setup.steps * plan.step_flops(setup) for setup in setups)
+    memory = max(len(group) * plan.training_bytes(group[0].setup) for group in todo.groups)
+    disk = sum(map(plan.kept_bytes, setups))
+    sizes = ", ".join(str(len(group)) for group in todo.groups[:8])
+    more = ", …" if len(todo.groups) > 8 else ""
+    lines += [
+        f"groups of {sizes}{more} runs; programs to compile: {len(programs)}",
+        f"{flops:.2g} floating-point operations, {memory / 2**20:.0f} MiB of memory"
+        f" for the largest group, {disk / 2**20:.0f} MiB on disk",
+    ]
+    return "\n".join(lines)
+
+
+def summary(runs: pd.DataFrame) -> str:
+    """The table at the end of a sweep: one line per run."""
+    columns = [*tables.swept(runs), "seed", "loss", "mono_per_feature", "dead", "mean_bias"]
+    names = {"mono_per_feature": "mono/feature", "mean_bias": "mean bias"}
+    table = runs[columns].rename(columns=names)
+    if runs["diverged"].notna().any():
+        table["diverged"] = [
+            "" if pd.isna(step) else f"at step {int(step)}" for step in runs["diverged"]
+        ]
+    return table.to_string(index=False, float_format="{:.4g}".format)
+
+
+def _train(todo: Plan) -> bool:
+    """Carries the plan out behind a progress bar; False if Ctrl-C stopped it."""
+    interrupted = False
+
+    def interrupt(signum, frame):
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, previous)  # a second Ctrl-C is not to be argued with
+
+    total = sum(job.setup.steps for group in todo.groups for job in group)
+    terminal = sys.stderr.isatty()
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with tqdm(
+            total=total,
+            unit=" steps",
+            unit_scale=True,
+            mininterval=0.2 if terminal else 15,
+            disable=not todo.groups,
+            dynamic_ncols=terminal,
+        ) as bar:
+
+            def report(group: int, steps: int, loss: float) -> None:
+                bar.set_description(f"group {group + 1}/{len(todo.groups)}", refresh=False)
+                bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+                bar.update(steps)
+
+            for run in plan.carry_out(todo, _RUNS_DIR.value, report, lambda: interrupted):
+                if run.diverged is not None:
+                    bar.write(f"seed {run.seed} diverged at step {run.diverged}: kept, marked")
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return not interrupted
+
+
+if __name__ == "__main__":
+    command.run(main)
