@@ -182,7 +182,8 @@ def _train(todo: Plan) -> bool:
 
             for run in plan.carry_out(todo, _RUNS_DIR.value, report, lambda: interrupted):
                 if run.diverged is not None:
-                    bar.write(f"seed {run.seed} diverged at step {run.diverged}: kept, marked")
+                    name = store.name(run.setup, run.dials, run.seed)
+                    bar.write(f"run {name} diverged at step {run.diverged}: kept, and marked so")
     finally:
         signal.signal(signal.SIGINT, previous)
     return not interrupted

@@ -6,6 +6,7 @@ Every frame begins with the columns that determine a run, the fields of `Setup`
 and `Dials` and the seed, and `run`, its name.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -44,15 +45,14 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     """
     rows = []
     for run, identity in _each(runs):
-        row = _census_row(run.setup, run.final, run.world, threshold)
-        served = _served(run.final, run.world, threshold)
         steps = max(1, run.setup.steps // 16)
+        final_c = jax.tree.map(lambda leaf: leaf[-1:], run.snapshots)
+        [neurons] = _neuron_counts(run, final_c, threshold)
         rows.append(
             {
                 **identity,
                 "loss": _mean_loss(run, run.setup.steps - steps, run.setup.steps),
-                **row,
-                **{f"served_{count}": int(number) for count, number in enumerate(served)},
+                **neurons,
                 "diverged": np.nan if run.diverged is None else run.diverged,
             }
         )
@@ -66,17 +66,11 @@ def per_snapshot(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFram
     """
     rows = []
     for run, identity in _each(runs):
+        neurons_c = _neuron_counts(run, run.snapshots, threshold)
         for c, step in enumerate(run.setup.snapshot_steps):
-            model = jax.tree.map(lambda leaf: leaf[c], run.snapshots)  # noqa: B023
-            rows.append(
-                {
-                    **identity,
-                    "step": step,
-                    "log2_step": c,
-                    "loss": _mean_loss(run, step - max(1, step // 8), step),
-                    **_census_row(run.setup, model, run.world, threshold),
-                }
-            )
+            loss = _mean_loss(run, step - max(1, step // 8), step)
+            at = {"step": step, "log2_step": c, "loss": loss}
+            rows.append({**identity, **at, **neurons_c[c]})
     return pd.DataFrame(rows)
 
 
@@ -119,8 +113,7 @@ def _each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
     if isinstance(runs, Run):
         runs = unstack(runs) if np.ndim(runs.loss_t) == 2 else [runs]
     for run in runs:
-        if isinstance(run, Kept):
-            run = store.load(run)
+        run = store.load(run) if isinstance(run, Kept) else run
         name = store.name(run.setup, run.dials, run.seed)
         yield run, {**store.fields(run.setup, run.dials, run.seed), "run": name}
 
@@ -129,30 +122,32 @@ def _mean_loss(run: Run, start: int, end: int) -> float:
     return float(np.asarray(run.loss_t)[start:end].mean(dtype=np.float64))
 
 
-def _census_row(setup: Setup, model: Model, world: World, threshold: float) -> dict[str, Any]:
-    counts = {name: v.item() for name, v in _census(model, world, threshold).items()}
-    return {
-        **counts,
-        "mono_per_feature": counts["monosemantic"] / setup.n,
-        "mono_per_neuron": counts["monosemantic"] / setup.k,
-    }
+def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str, Any]]:
+    """The counts of neurons in each of the models, by the columns of `per_run`."""
+    counts = jax.device_get(_counts(models_c, run.world, threshold))
+    counts |= {f"served_{i}": served_c for i, served_c in enumerate(counts.pop("served").T)}
+    counts["mono_per_feature"] = counts["monosemantic"] / run.setup.n
+    counts["mono_per_neuron"] = counts["monosemantic"] / run.setup.k
+    lost_c = ~np.isfinite(models_c.w_ko).all(axis=(1, 2))
+    return [
+        {name: np.nan if lost else column[c].item() for name, column in counts.items()}
+        for c, lost in enumerate(lost_c)
+    ]
 
 
 @jax.jit
-def _census(model: Model, world: World, threshold: float) -> dict[str, Array]:
-    kinds = scores.census(scores.responses(model, world), threshold)
+@functools.partial(jax.vmap, in_axes=(0, None, None))
+def _counts(model: Model, world: World, threshold: float) -> dict[str, Array]:
+    response_kn = scores.responses(model, world)
+    kinds = scores.census(response_kn, threshold)
     return {
         "monosemantic": kinds.monosemantic_k.sum(),
         "polysemantic": kinds.polysemantic_k.sum(),
         "dead": kinds.dead_k.sum(),
         "positive_bias": (model.b_k > 0).sum(),
         "mean_bias": model.b_k.mean(),
+        "served": scores.features_by_service(response_kn, threshold),
     }
-
-
-@jax.jit
-def _served(model: Model, world: World, threshold: float) -> Array:
-    return scores.features_by_service(scores.responses(model, world), threshold)
 
 
 @jax.jit
