@@ -166,6 +166,9 @@ def meanings(kind: type) -> dict[str, str]:
 def split(fields: Mapping[str, Any]) -> tuple[Setup, Dials]:
     """The Setup and the Dials that `fields`, named in either, describe.
 
+    Raises:
+      ValueError: A name is no field, or a value is out of its range.
+
     Example:
       >>> setup, dials = split({"k": 256, "init_bias": -1.0})
       >>> setup.k, dials.init_bias
@@ -175,10 +178,10 @@ def split(fields: Mapping[str, Any]) -> tuple[Setup, Dials]:
     for name in fields:
         if name not in of_setup and name not in of_dials:
             raise ValueError(f"{name!r} is not one of {', '.join([*of_setup, *of_dials])}")
-    return (
-        Setup(**{name: value for name, value in fields.items() if name in of_setup}),
-        Dials(**{name: value for name, value in fields.items() if name in of_dials}),
-    )
+    setup = Setup(**{name: value for name, value in fields.items() if name in of_setup})
+    dials = Dials(**{name: value for name, value in fields.items() if name in of_dials})
+    dials.checked()
+    return setup, dials
 
 
 def grid(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

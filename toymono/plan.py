@@ -25,7 +25,7 @@ from toymono.train import Run, State, advance_many, begin_many
 
 # Our choices. A CPU gains little from wide groups, and narrow ones finish, and
 # are kept, sooner; a GPU's memory is what it has.
-_CPU_GROUP_BYTES = 2**28
+_CPU_GROUP_BYTES = 2**26
 _GPU_MEMORY_SHARE = 0.5
 _SEGMENT_SECONDS = 1.0
 _SAVE_SECONDS = 300.0
@@ -73,7 +73,9 @@ def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = Non
         by_setup.setdefault(job.setup, []).append(job)
     groups = []
     for setup, members in by_setup.items():
-        # As equal as can be, so that at most two sizes are compiled.
+        # A group samples at the pace of its least sparse run: like with like.
+        members.sort(key=lambda job: job.dials.eps)
+        # Groups as equal as can be, so that at most two sizes are compiled.
         count = math.ceil(len(members) / (group_size or auto_group_size(setup)))
         bounds = [len(members) * part // count for part in range(count + 1)]
         groups += [tuple(members[start:end]) for start, end in itertools.pairwise(bounds)]

@@ -2,6 +2,7 @@
 
     python -m toymono.sweep --task decoder --k 512 --init_bias -1
     python -m toymono.sweep --k 256,512 --init_bias -1,0 --learning_rate 0.003,0.01 --seeds 8
+    python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3
 
 Each setting takes a comma list, and lists multiply into a grid. What is kept
 already is not trained again. Ctrl-C stops after the running segment and keeps
@@ -74,6 +75,16 @@ _define_fields()
 _PRESET = flags.DEFINE_enum(
     "preset", "laptop", list(catalog.PRESETS), "What the settings not given are set to."
 )
+_SWEEP = flags.DEFINE(
+    _ListOf(str),
+    "sweep",
+    None,
+    f"Sweeps of the paper, in place of a grid: all, or some of {', '.join(catalog.SWEEPS)}. "
+    "Settings given beside it replace the sweep's own.",
+)
+_SCALE = flags.DEFINE_enum(
+    "scale", "small", catalog.SCALES, "Size of --sweep: the paper's, or one for two CPU cores."
+)
 _SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with seeds that count up.", 1)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, 2**32 - 1)
 _RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
@@ -87,7 +98,7 @@ def main() -> int:
     try:
         jobs = [
             Job(setup, dials, _SEED.value + offset)
-            for setup, dials in settings(_PRESET.value, given)
+            for setup, dials in map(config.split, _points(given))
             for offset in range(_SEEDS.value)
         ]
     except ValueError as error:
@@ -108,16 +119,15 @@ def main() -> int:
     return 0
 
 
-def settings(preset: str, given: Mapping[str, Sequence[Any]]) -> Iterator[tuple[Setup, Dials]]:
-    """Every setting of the grid that `given` spans, the preset filling in the rest.
-
-    Raises:
-      ValueError: A value is out of range, or not among its choices.
-    """
-    for point in config.grid(given):
-        setup, dials = config.split({**catalog.PRESETS[preset](point), **point})
-        dials.checked()
-        yield setup, dials
+def _points(given: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
+    """The settings that the flags name: a sweep's, or those of a grid and a preset."""
+    if _SWEEP.value is None:
+        for point in config.grid(given):
+            yield {**catalog.PRESETS[_PRESET.value](point), **point}
+    else:
+        for own in catalog.points(_SWEEP.value, _SCALE.value):
+            for point in config.grid(given):
+                yield {**own, **point}
 
 
 def describe(todo: Plan) -> str:

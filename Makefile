@@ -1,0 +1,39 @@
+# make demo    train the first models and draw them
+# make test    run the tests
+# Both install into .venv first. CONSTRAINTS=/dev/null takes the newest packages.
+
+PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
+BIN := .venv/bin
+RUN := $(BIN)/python -m
+
+.PHONY: demo test test-slow lint format clean
+
+demo: .venv/ready
+	$(RUN) toymono.sweep --task decoder --k 512 --init_bias -1
+	$(RUN) toymono.plots
+
+test: .venv/ready
+	$(RUN) pytest -n 2
+
+test-slow: .venv/ready
+	$(RUN) pytest -m slow
+
+lint: .venv/ready
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+
+format: .venv/ready
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+clean:
+	rm -rf .venv build *.egg-info
+
+.venv/ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'Python 3.11 or newer is needed; name one: make PYTHON=python3.13 $(MAKECMDGOALS)'; exit 1; }
+	@echo 'installing into .venv (a few minutes the first time)'
+	@$(PYTHON) -m venv .venv
+	@$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test]'
+	@touch $@
