@@ -23,6 +23,7 @@ CHOICES = {
     "task": ("decoder", "reproject", "abs"),
     "nonlinearity": ("relu", "gelu", "solu"),
     "feature_law": ("equal", "power_law"),
+    "penalty": ("none", "soft", "hard", "soft_random_amplitude", "multi_feature"),
     "optimizer": ("lamb", "adam"),
     "schedule": ("cosine", "constant"),
 }
@@ -55,6 +56,7 @@ class Setup:
     feature_law: str = _field(
         "equal", "How frequent each feature is: all alike, or by a power law."
     )
+    penalty: str = _field("none", "What joins the task loss to make neurons monosemantic.")
     batch_size: int = _field(512, "Samples in a step, drawn anew each time.")
     log2_steps: int = _field(13, "Training takes 2**log2_steps steps.")
     optimizer: str = _field("lamb", "lamb is that of the paper's program.")
@@ -106,6 +108,7 @@ class Dials:
         0.1, "Share of a bias lost per step and unit of learning rate, in the first half."
     )
     l1: Dial = _field(0.0, "Weight of the hidden activations' L1 norm in the loss.")
+    alpha: Dial = _field(1.0, "Weight of the penalty; below 0 it rewards polysemantic neurons.")
     exponent: Dial = _field(
         1.1, "The power law: feature i has a frequency in proportion to i**-exponent."
     )
@@ -134,6 +137,7 @@ _RANGES = {
     "init_bias": (-math.inf, math.inf, True),
     "bias_decay": (0.0, math.inf, True),
     "l1": (0.0, math.inf, True),
+    "alpha": (-math.inf, math.inf, True),
     "exponent": (0.0, math.inf, True),
     "cosine_period": (0.0, math.inf, False),
 }

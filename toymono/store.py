@@ -34,6 +34,9 @@ from toymono.train import Run
 from toymono.world import World
 
 FORMAT = 1
+# Fields that joined later, with the value that means what was before: a run
+# with that value keeps the name that it had without the field.
+_JOINED = {"penalty": "none", "alpha": 1.0}
 _RUN, _PARTIAL = ".safetensors", ".partial"
 
 
@@ -64,7 +67,9 @@ def fields(setup: Setup, dials: Dials, seed: int) -> dict[str, Any]:
 
 def name(setup: Setup, dials: Dials, seed: int) -> str:
     """The run's name: 16 hexadecimal digits of a hash of `fields`."""
-    canonical = json.dumps(fields(setup, dials, seed), sort_keys=True)
+    told = fields(setup, dials, seed).items()
+    told = {field: value for field, value in told if _JOINED.get(field) != value}
+    canonical = json.dumps(told, sort_keys=True)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
@@ -173,7 +178,7 @@ def _write(target: Path, tensors: dict[str, Any], header: dict[str, Any]) -> Non
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         save_file(
-            {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()},
+            {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()},
             aside,
             metadata={"toymono": json.dumps(header)},
         )

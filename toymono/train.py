@@ -105,9 +105,16 @@ def advance(
     """
 
     def step(_, state: State) -> State:
-        features_bn = worlds.sample(setup, dials, jax.random.fold_in(state.key, state.step))
+        key = jax.random.fold_in(state.key, state.step)
+        features_bn = worlds.sample(setup, dials, key)
         model, optimizer, loss = _update(
-            setup, dials, world, state.model, state.optimizer, features_bn, state.step, setup.steps
+            setup,
+            dials,
+            world,
+            (state.model, state.optimizer),
+            features_bn,
+            (state.step, setup.steps),
+            jax.random.fold_in(key, _PENALTY),
         )
         return state.replace(
             model=model,
@@ -119,14 +126,22 @@ def advance(
     return jax.lax.fori_loop(0, steps, step, state)
 
 
-def _update(setup, dials, world, model, optimizer, features_bn, step, steps):
+# Sets the penalty's draws apart from those of the batch, whose key it is folded into.
+_PENALTY = 1
+
+
+def _update(setup, dials, world, trained, features_bn, progress, key):
     """One step on one batch: the new model and optimiser state, and the task loss before it."""
+    (model, optimizer), (step, steps) = trained, progress
     x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
 
     def objective(model: Model):
         hidden_bk = model.neurons(x_bm)
         task_loss = ((hidden_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
-        return task_loss + dials.l1 * penalty.activation_l1(hidden_bk), task_loss
+        loss = task_loss + dials.l1 * penalty.activation_l1(hidden_bk)
+        if setup.penalty != "none":
+            loss += dials.alpha * penalty.on_features(setup.penalty, model, world, key)
+        return loss, task_loss
 
     grads, task_loss = jax.grad(objective, has_aux=True)(model)
     updates, optimizer = optimizers.build(setup, dials).update(grads, optimizer, model)
@@ -237,7 +252,10 @@ def _replay(setup, dials, world, model, features_tbn):
 
     def step(carry, batch):
         step_, features_bn = batch
-        model, optimizer, loss = _update(setup, dials, world, *carry, features_bn, step_, steps)
+        key = jax.random.fold_in(jax.random.key(0), step_)
+        model, optimizer, loss = _update(
+            setup, dials, world, carry, features_bn, (step_, steps), key
+        )
         return (model, optimizer), loss
 
     start = (model, optimizers.build(setup, dials).init(model))
