@@ -6,11 +6,13 @@ Exit codes: 0 done, 1 something failed while running, 2 the command was wrong,
 
 import difflib
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import jax
 from absl import app, flags, logging
 
 
@@ -18,10 +20,24 @@ class UsageError(ValueError):
     """The command asks for something that cannot be; the message is one line."""
 
 
+class Failure(RuntimeError):
+    """Something failed while the command ran; the message is one line."""
+
+
 def run(main: Callable[[], int | None]) -> None:
-    """Reads the flags and runs `main`; its `UsageError` and every wrong flag end with code 2."""
+    """Reads the flags and runs `main`; its `UsageError` and every wrong flag
+    end with code 2, its `Failure` with code 1.
+    """
     logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's talk of absent devices
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(_compilation_cache()))
     app.run(lambda argv: _guarded(main), flags_parser=_parse)
+
+
+def _compilation_cache() -> Path:
+    """Where compiled programs stay between runs; one folder per host, whose processor they suit."""
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "toymono" / platform.node()
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
@@ -46,6 +62,8 @@ def _guarded(main: Callable[[], int | None]) -> None:
         sys.exit(main())
     except UsageError as error:
         _fail(2, str(error))
+    except Failure as error:
+        _fail(1, str(error))
     except OSError as error:
         _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
 

@@ -18,10 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from toymono import store
+from toymono import placement, store
 from toymono.config import Dials, Setup, stack, unstack
 from toymono.model import Model
-from toymono.train import Run, State, advance_many, begin_many
+from toymono.train import Run, State
 
 # Our choices. A CPU gains little from wide groups, and narrow ones finish, and
 # are kept, sooner; a GPU's memory is what it has.
@@ -56,18 +56,22 @@ class Plan:
     jobs: tuple[Job, ...]
     """Every run asked for, each once."""
     groups: tuple[tuple[Job, ...], ...]
-    """Those not kept yet; the runs of a group share a Setup and train together."""
+    """Those not kept yet that are this process's to train; a group's runs share a Setup."""
+
+    kept: int
+    """How many of the jobs are kept already."""
 
     @property
     def to_train(self) -> int:
-        """Runs that are not kept yet."""
+        """Runs that are this process's to train."""
         return sum(map(len, self.groups))
 
 
 def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = None) -> Plan:
     """Leaves out what is kept and groups the rest; `group_size=None` chooses by memory."""
     jobs = tuple({job.name: job for job in jobs}.values())
-    missing = [job for job in jobs if not job.path(runs_dir).exists()]
+    # Shared out before asking what is kept: another process may just be keeping some.
+    missing = [job for job in placement.share(jobs) if not job.path(runs_dir).exists()]
     by_setup: dict[Setup, list[Job]] = {}
     for job in missing:
         by_setup.setdefault(job.setup, []).append(job)
@@ -79,14 +83,14 @@ def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = Non
         count = math.ceil(len(members) / (group_size or auto_group_size(setup)))
         bounds = [len(members) * part // count for part in range(count + 1)]
         groups += [tuple(members[start:end]) for start, end in itertools.pairwise(bounds)]
-    return Plan(jobs, tuple(groups))
+    return Plan(jobs, tuple(groups), sum(job.path(runs_dir).exists() for job in jobs))
 
 
 def auto_group_size(setup: Setup) -> int:
-    """Runs that train together by default on this machine's first device."""
+    """Runs that train together by default on this process's devices."""
     memory = jax.local_devices()[0].memory_stats()
     limit = memory["bytes_limit"] * _GPU_MEMORY_SHARE if memory else _CPU_GROUP_BYTES
-    return max(1, int(limit // training_bytes(setup)))
+    return jax.local_device_count() * max(1, int(limit // training_bytes(setup)))
 
 
 def parameters(setup: Setup) -> int:
@@ -159,11 +163,11 @@ def _train(
     report: Callable[[int, float], None],
     stopped: Callable[[], bool],
 ) -> list[Run]:
-    setup = jobs[0].setup
-    dials = stack([job.dials.checked() for job in jobs])
-    keys = stack([jax.random.key(job.seed) for job in jobs])
-    world, state = begin_many(setup, dials, keys)
-    state, snapshots = _resume(jobs, runs_dir, state)
+    setup, filled = jobs[0].setup, placement.fill(jobs)
+    dials = stack([job.dials.checked() for job in filled])
+    keys = stack([jax.random.key(job.seed) for job in filled])
+    world, state = placement.begin_many(setup, dials, keys)
+    state, snapshots = _resume(filled, runs_dir, state)
     report(int(state.step) * len(jobs), math.nan)
 
     segment, saved = 1, time.monotonic()
@@ -171,14 +175,14 @@ def _train(
         next_snapshot = setup.snapshot_steps[len(snapshots)]
         steps = min(segment, next_snapshot - step)
         start = time.monotonic()
-        state = jax.block_until_ready(advance_many(setup, dials, world, state, steps))
+        state = jax.block_until_ready(placement.advance_many(setup, dials, world, state, steps))
         # At most twice the last: the first segment's time is mostly compilation.
         pace = _SEGMENT_SECONDS / (time.monotonic() - start)
         segment = max(1, min(2 * segment, int(steps * pace)))
         if step + steps == next_snapshot:
             snapshots.append(jax.device_get(state.model))
 
-        loss_r = np.asarray(state.loss_t)[:, step : step + steps].mean(axis=1)
+        loss_r = np.asarray(state.loss_t)[: len(jobs), step : step + steps].mean(axis=1)
         loss_r = loss_r[np.isfinite(loss_r)]
         report(steps * len(jobs), float(loss_r.mean()) if loss_r.size else math.nan)
         if stopped() or time.monotonic() - saved > _SAVE_SECONDS:
@@ -188,8 +192,7 @@ def _train(
             return []
 
     kept = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *snapshots)
-    stacked = Run(setup, dials, keys, world, kept, state.loss_t)
-    runs = unstack(stacked)
+    runs = unstack(Run(setup, dials, keys, world, kept, state.loss_t))[: len(jobs)]
     for run in runs:
         store.save(runs_dir, run)
     return runs
@@ -203,7 +206,8 @@ def _keep_progress(jobs, runs_dir, state: State, snapshots: list[Model]) -> None
         "loss_t": state.loss_t,
         "snapshots": snapshots,
     }
-    for job, of_job in zip(jobs, unstack(jax.device_get(progress)), strict=True):
+    # The runs that fill the devices up come last, and are left out.
+    for job, of_job in zip(jobs, unstack(jax.device_get(progress)), strict=False):
         of_job = {**_named(of_job), "step": np.asarray(state.step)}
         store.save_partial(runs_dir, job.setup, job.dials, job.seed, of_job)
 

@@ -18,7 +18,7 @@ import pandas as pd
 from absl import flags
 from tqdm import tqdm
 
-from toymono import catalog, command, config, plan, store, tables
+from toymono import catalog, command, config, placement, plan, store, tables
 from toymono.config import Dials, Setup
 from toymono.plan import Job, Plan
 
@@ -89,11 +89,20 @@ _SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with seeds that
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, 2**32 - 1)
 _RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
 _GROUP_SIZE = flags.DEFINE(_Count(), "group_size", "auto", "Runs that train together.")
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator",
+    None,
+    "Joins several processes: address:port of the first, or auto on Slurm, Cloud TPU and the like.",
+)
+_HOSTS = flags.DEFINE_integer("hosts", None, "With --coordinator: processes in all.", 1)
+_HOST = flags.DEFINE_integer("host", None, "With --coordinator: this process's number, from 0.", 0)
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
 
 
 def main() -> int:
     """Plans, trains, keeps and lists what the flags ask for."""
+    if _COORDINATOR.value is not None:
+        _join()
     given = {name: flags.FLAGS[name].value for name in FIELDS if flags.FLAGS[name].present}
     try:
         jobs = [
@@ -113,10 +122,22 @@ def main() -> int:
     if not _train(todo):
         print(f"stopped; the same command goes on from here. Kept in {_RUNS_DIR.value}/")
         return 130
+    placement.wait_for_all("trained")
+    if not placement.is_first():
+        return 0
     runs = (store.load(job.path(_RUNS_DIR.value)) for job in todo.jobs)
     print(summary(tables.per_run(runs)))
     print(f"kept in {_RUNS_DIR.value}/; `python -m toymono.plots` draws them")
     return 0
+
+
+def _join() -> None:
+    if _COORDINATOR.value != "auto" and None in (_HOSTS.value, _HOST.value):
+        raise command.UsageError("--coordinator address:port needs --hosts and --host")
+    try:
+        placement.join(_COORDINATOR.value, _HOSTS.value, _HOST.value)
+    except (RuntimeError, ValueError) as error:
+        raise command.Failure(f"coordinator {_COORDINATOR.value!r}: {error}") from error
 
 
 def _points(given: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
@@ -132,8 +153,8 @@ def _points(given: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 def describe(todo: Plan) -> str:
     """The plan in words: runs, groups, and what training costs."""
-    kept = len(todo.jobs) - todo.to_train
-    lines = [f"{len(todo.jobs)} runs asked for, {kept} kept already, {todo.to_train} to train"]
+    asked, kept = len(todo.jobs), todo.kept
+    lines = [f"{asked} runs asked for, {kept} kept already, {todo.to_train} to train"]
     if not todo.groups:
         return lines[0]
     setups = [job.setup for group in todo.groups for job in group]
