@@ -222,7 +222,7 @@ SWEEPS: dict[str, Sweep] = {
                 "learning_rate": (0.002, 0.003, 0.005, 0.01, 0.02, 0.035),
             },
         ),
-        _SMALL_RATES_NEGATIVE,
+        {"learning_rate": (0.003, 0.005, 0.007, 0.01, 0.015, 0.02), "bias_decay": (0.1,)},
         _STEPS | {"learning_rate": "ends read off figure 22's colour bar; the rest ours"},
     ),
     "D1": Sweep(
@@ -237,7 +237,7 @@ SWEEPS: dict[str, Sweep] = {
                 "init_bias": (-1.0,),
             },
         ),
-        {"learning_rate": (0.02,), "bias_decay": (0.01, 0.03, 0.06, 0.1, 0.3)},
+        {"learning_rate": (0.01,), "bias_decay": (0.06, 0.1, 0.2, 0.4, 1.0)},
         _STEPS | {"bias_decay": "ends read off figure 23's colour bar; the rest ours"},
     ),
     # Section 4's other embedding dimensions, which Table 1 leaves out.

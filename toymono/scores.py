@@ -7,10 +7,11 @@ snapshots and runs.
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from toymono.model import Model
+from toymono.model import NONLINEARITIES, Model
 from toymono.world import World
 
 THRESHOLD = 0.999
@@ -125,3 +126,108 @@ def feature_order(response_kn: Float[Array, "k n"]) -> Int[Array, " n"]:
     """
     sorted_kn = response_kn[neuron_order(response_kn)]
     return jnp.argsort(sorted_kn.argmax(axis=0), stable=True)
+
+
+def feature_weights(model: Model, world: World) -> Float[Array, "k n"]:
+    """Input weight of each neuron for each feature, through the embedding."""
+    return (world.embed_nm @ model.w_mk).T
+
+
+def capacity(vector_kn: Float[Array, "k n"]) -> Float[Array, " n"]:
+    """Share of a dimension that each feature has to itself.
+
+    With W_i the vector of feature i, column i, its capacity is
+    `(W_i . W_i)^2 / sum_j (W_i . W_j)^2`: 1 if W_i is orthogonal to all others,
+    less the more it overlaps with them, 0 if it is zero. The capacities sum to
+    at most the rank. Elhage et al. call the same number the feature's
+    dimensionality, and write it `|W_i|^2 / sum_j (W_i . W_j / |W_i|)^2`.
+
+    Args:
+      vector_kn: Which vector stands for a feature is for the caller to say.
+        `responses`: its trace in the neurons, what eq. 7 reads; up to k
+        features can have a capacity of 1, which all have if each neuron answers
+        to one alone. `feature_weights`: the linear map into the hidden layer,
+        closest to both papers' W; here all capacities sum to at most m.
+
+    Example:
+      >>> capacity(jnp.array([[2.0, 0.0, 0.0], [0.0, 1.0, 1.0]])).tolist()
+      [1.0, 0.5, 0.5]
+
+    Reference:
+      Scherlis, Sachan, Jermyn, Benton & Shlegeris (2022), Polysemanticity and
+      Capacity in Neural Networks; Elhage et al. (2022), Toy Models of Superposition.
+    """
+    length_n = jnp.linalg.norm(vector_kn, axis=0)
+    unit_kn = vector_kn / jnp.where(length_n > 0, length_n, 1)
+    taken_n = ((unit_kn.T @ vector_kn) ** 2).sum(axis=1)
+    return jnp.where(length_n > 0, length_n**2 / jnp.where(length_n > 0, taken_n, 1), 0)
+
+
+feature_dimensionality = capacity
+"""Elhage et al.'s name for `capacity`."""
+
+
+class Company(NamedTuple):
+    """How neurons do when several features that are not theirs come together."""
+
+    monosemanticity_k: Float[Array, " k"]
+    """Share of the response that the favourite takes: eq. 7 over such inputs."""
+    silent_k: Float[Array, " k"]
+    """Share of such inputs on which the neuron does not fire."""
+
+
+def in_company(
+    model: Model, world: World, active: Int[Array, ""] | int, key: PRNGKeyArray
+) -> Company:
+    """Monosemanticity when the features that should leave a neuron silent come `active` at a time.
+
+    There are n groups: each feature with `active - 1` random others. With r the
+    response to the favourite alone and h_g the activation when group g is
+    present at full strength, but for the favourite, the score is
+    `r / (r + sum_g max(0, h_g))`. One at a time this is eq. 7, so a curve over
+    `active` starts at the paper's score and shows which neurons keep it. For
+    `abs` the features of a group have random signs, and the activation on the
+    opposite signs is added, as in `responses`.
+
+    Args:
+      active: Features present together, 1 to n; `vmap` over it for the curve.
+        Near n all groups are much the same.
+      key: Of the groups, and of the signs.
+
+    Example:
+      >>> model = Model(jnp.array([[2.0], [0.75]]), jnp.array([-1.0]), jnp.ones((1, 1)))
+      >>> world = World(jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
+      >>> for active in (1, 3):
+      ...     company = in_company(model, world, active, jax.random.key(0))
+      ...     company.monosemanticity_k.item(), company.silent_k.item()
+      (1.0, 1.0)
+      (0.4000000059604645, 0.0)
+    """
+    response_kn = responses(model, world)
+    k, n = response_kn.shape
+    if isinstance(active, int) and not 1 <= active <= n:
+        raise ValueError(f"active={active} is not in [1, {n}]")
+    group_key, sign_key = jax.random.split(key)
+    # Feature g has the lowest number in row g, and comes first.
+    drawn_gn = jnp.where(jnp.eye(n), -1, jax.random.uniform(group_key, (n, n)))
+    member_gn = jnp.broadcast_to(jnp.arange(n) < active, (n, n)).astype(response_kn.dtype)
+    group_gn = jnp.put_along_axis(
+        jnp.zeros((n, n)), drawn_gn.argsort(axis=1), member_gn, axis=1, inplace=False
+    )
+    favourite_k = response_kn.argmax(axis=1)
+    # A group of the favourite alone is none: it would count the neuron at rest.
+    some_gk = group_gn.sum(axis=1, keepdims=True) > group_gn[:, favourite_k]
+
+    weight_kn = feature_weights(model, world).at[jnp.arange(k), favourite_k].set(0)
+    phi = NONLINEARITIES[model.nonlinearity]
+    if world.task == "abs":
+        drive_gk = (group_gn * jax.random.rademacher(sign_key, (n, n))) @ weight_kn.T
+        fired_gk = phi(drive_gk + model.b_k) + phi(-drive_gk + model.b_k)
+    else:
+        fired_gk = phi(group_gn @ weight_kn.T + model.b_k)
+    fired_gk = jnp.where(some_gk, jnp.maximum(fired_gk, 0), 0)
+    most_k = jnp.maximum(response_kn.max(axis=1), 0)
+    return Company(
+        monosemanticity_k=most_k / (_DELTA + most_k + fired_gk.sum(axis=0)),
+        silent_k=((fired_gk == 0) & some_gk).sum(axis=0) / jnp.maximum(some_gk.sum(axis=0), 1),
+    )
