@@ -170,7 +170,7 @@ def _arrays(tree: World | Model) -> dict[str, Any]:
 
 
 def _decimal(value: Any) -> float:
-    return float(str(np.float32(value)))
+    return float(str(np.float32(value))) + 0.0  # -0 is 0
 
 
 def _write(target: Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:

@@ -84,16 +84,16 @@ def sample(setup: Setup, dials: Dials, key: PRNGKeyArray) -> Float[Array, "b n"]
     """A batch of feature vectors; signed for `abs`, else in [0, 1].
 
     Reference:
-      Jermyn, Schiefer & Hubinger (2022), section 2.1. That `abs` halves the
-      frequency of each of its two draws stands in their program alone.
+      Jermyn, Schiefer & Hubinger (2022), section 2.1. That `abs` halves eps for
+      each of its two draws stands in their program alone.
     """
-    frequency_n = frequencies(setup, dials)
     if setup.task != "abs":
-        return _draw(key, frequency_n, setup.batch_size)
+        return _draw(key, frequencies(setup, dials), setup.batch_size)
+    # Halved before a power law is clipped at 1, as in the paper's program.
+    frequency_n = frequencies(setup, dials.replace(eps=dials.eps / 2))
     plus_key, minus_key = jax.random.split(key)
-    return _draw(plus_key, frequency_n / 2, setup.batch_size) - _draw(
-        minus_key, frequency_n / 2, setup.batch_size
-    )
+    plus_bn = _draw(plus_key, frequency_n, setup.batch_size)
+    return plus_bn - _draw(minus_key, frequency_n, setup.batch_size)
 
 
 # Cells (sample, feature) that share one Poisson process, and the arrivals drawn
