@@ -15,6 +15,8 @@ from pathlib import Path
 import jax
 from absl import app, flags, logging
 
+RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
+
 
 class UsageError(ValueError):
     """The command asks for something that cannot be; the message is one line."""
@@ -69,7 +71,9 @@ def _guarded(main: Callable[[], int | None]) -> None:
 
 
 def _fail(code: int, message: str) -> None:
-    print(f"{Path(sys.argv[0]).stem}: {' '.join(message.split())}", file=sys.stderr)
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.stem == "__main__" else program.stem
+    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
 

@@ -87,7 +87,7 @@ _SCALE = flags.DEFINE_enum(
 )
 _SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with seeds that count up.", 1)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, 2**32 - 1)
-_RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
+flags.declare_key_flag("runs_dir")
 _GROUP_SIZE = flags.DEFINE(_Count(), "group_size", "auto", "Runs that train together.")
 _COORDINATOR = flags.DEFINE_string(
     "coordinator",
@@ -114,20 +114,20 @@ def main() -> int:
         raise command.UsageError(str(error)) from None
     if _SEED.value + _SEEDS.value > 2**32:
         raise command.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
-    todo = plan.make(jobs, _RUNS_DIR.value, _GROUP_SIZE.value)
+    todo = plan.make(jobs, command.RUNS_DIR.value, _GROUP_SIZE.value)
     print(describe(todo))
     if _DRY_RUN.value:
         return 0
-    command.writable(_RUNS_DIR.value)
+    command.writable(command.RUNS_DIR.value)
     if not _train(todo):
-        print(f"stopped; the same command goes on from here. Kept in {_RUNS_DIR.value}/")
+        print(f"stopped; the same command goes on from here. Kept in {command.RUNS_DIR.value}/")
         return 130
     placement.wait_for_all("trained")
     if not placement.is_first():
         return 0
-    runs = (store.load(job.path(_RUNS_DIR.value)) for job in todo.jobs)
+    runs = (store.load(job.path(command.RUNS_DIR.value)) for job in todo.jobs)
     print(summary(tables.per_run(runs)))
-    print(f"kept in {_RUNS_DIR.value}/; `python -m toymono.plots` draws them")
+    print(f"kept in {command.RUNS_DIR.value}/; `python -m toymono.plots` draws them")
     return 0
 
 
@@ -211,7 +211,7 @@ def _train(todo: Plan) -> bool:
                 bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
                 bar.update(steps)
 
-            for run in plan.carry_out(todo, _RUNS_DIR.value, report, lambda: interrupted):
+            for run in plan.carry_out(todo, command.RUNS_DIR.value, report, lambda: interrupted):
                 if run.diverged is not None:
                     name = store.name(run.setup, run.dials, run.seed)
                     bar.write(f"run {name} diverged at step {run.diverged}: kept, and marked so")

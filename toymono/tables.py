@@ -91,6 +91,19 @@ def per_neuron(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+def sorted_responses(runs: Runs) -> pd.DataFrame:
+    """One row per run; its column `response_kn` holds an array, the final model's responses.
+
+    Neurons and features stand in the paper's order: those of
+    `scores.neuron_order` and `scores.feature_order`.
+    """
+    rows = []
+    for run, identity in _each(runs):
+        response_kn = np.asarray(_sorted_responses(run.final, run.world))
+        rows.append({**identity, "response_kn": response_kn})
+    return pd.DataFrame(rows)
+
+
 def per_stretch(runs: Runs, per_octave: int = 8) -> pd.DataFrame:
     """The loss curve, averaged over stretches of equal length on a log axis.
 
@@ -162,3 +175,10 @@ def _neurons(model: Model, world: World) -> dict[str, Float[Array, " k"]]:
         "features": (sorted_kn > 0).sum(axis=1),
         "bias": model.b_k[order_k],
     }
+
+
+@jax.jit
+def _sorted_responses(model: Model, world: World) -> Float[Array, "k n"]:
+    response_kn = scores.responses(model, world)
+    rows, columns = scores.neuron_order(response_kn), scores.feature_order(response_kn)
+    return response_kn[rows][:, columns]

@@ -1,0 +1,23 @@
+"""Figures: frames of `toymono.tables` in, matplotlib figures out.
+
+    from toymono import plots, store, tables
+    runs = store.find("runs", task="decoder")
+    plots.training_traces(tables.per_stretch(runs), tables.per_snapshot(runs))
+
+`python -m toymono.plots` draws every figure that the kept runs can feed.
+Figures compute nothing; those of `FIGURES` say what they are drawn from.
+"""
+
+from toymono.plots.neurons import single_feature_activations, sorted_biases
+from toymono.plots.registry import FIGURES, figure
+from toymono.plots.sweeps import monosemantic_by_field
+from toymono.plots.training import training_traces
+
+__all__ = [
+    "FIGURES",
+    "figure",
+    "monosemantic_by_field",
+    "single_feature_activations",
+    "sorted_biases",
+    "training_traces",
+]
