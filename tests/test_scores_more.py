@@ -15,7 +15,7 @@ from toymono.model import Model
 from toymono.world import World
 
 # Compiled once for each shape; run by the operation they would take far longer.
-in_company = jax.jit(scores.in_company)
+multi_feature_monosemanticity = jax.jit(scores.multi_feature_monosemanticity)
 capacity = jax.jit(scores.capacity)
 
 KEY = jax.random.key(3)
@@ -78,41 +78,41 @@ def test_feature_weights_share_the_embeddings_dimensions():
 
 
 @pytest.mark.parametrize(("task", "nonlinearity"), BATTERY)
-def test_one_at_a_time_company_is_equation_7(task, nonlinearity):
+def test_one_at_a_time_it_is_equation_7(task, nonlinearity):
     for bias in (-0.1, 0.1):
         net, toys = toy(task, nonlinearity, bias)
-        company = scores.in_company(net, toys, 1, KEY)
+        several = scores.multi_feature_monosemanticity(net, toys, 1, KEY)
         response_kn = scores.responses(net, toys)
         chex.assert_trees_all_close(
-            company.monosemanticity_k, scores.monosemanticity(response_kn), atol=1e-6
+            several.monosemanticity_k, scores.monosemanticity(response_kn), atol=1e-6
         )
         silent_k = [
             np.delete(row_n <= 0, row_n.argmax()).mean() for row_n in np.asarray(response_kn)
         ]
-        chex.assert_trees_all_close(company.silent_k, jnp.array(silent_k), atol=1e-6)
+        chex.assert_trees_all_close(several.silent_k, jnp.array(silent_k), atol=1e-6)
 
 
 @pytest.mark.parametrize("task", ["decoder", "reproject"])
-def test_all_in_company_by_brute_force(task):
+def test_all_at_a_time_by_brute_force(task):
     net, toys = toy(task, bias=0.0)
-    company = in_company(net, toys, N, KEY)
+    several = multi_feature_monosemanticity(net, toys, N, KEY)
     response_kn = np.asarray(scores.responses(net, toys))
     for k, row_n in enumerate(response_kn):
         others_n = np.ones(N)
         others_n[row_n.argmax()] = 0
         before = others_n @ np.asarray(toys.embed_nm @ net.w_mk)[:, k] + float(net.b_k[k])
         fired, most = max(0.0, before), row_n.max()
-        assert company.silent_k[k] == float(fired == 0)
+        assert several.silent_k[k] == float(fired == 0)
         wanted = most / (1e-10 + most + N * fired)
-        assert company.monosemanticity_k[k] == pytest.approx(wanted, abs=1e-5)
+        assert several.monosemanticity_k[k] == pytest.approx(wanted, abs=1e-5)
 
 
 @given(st.integers(1, N), st.integers(0, 99))
 def test_groups_have_the_size_asked_for(active, seed):
     # A neuron that adds up what is present counts the members of all groups.
     net = Model(jnp.ones((N, 1)), jnp.zeros(1), jnp.ones((1, N)))
-    company = in_company(net, World(jnp.eye(N)), active, jax.random.key(seed))
-    members = 1 / company.monosemanticity_k[0] - 1
+    several = multi_feature_monosemanticity(net, World(jnp.eye(N)), active, jax.random.key(seed))
+    members = 1 / several.monosemanticity_k[0] - 1
     assert abs(members - jnp.round(members)) < 1e-3
     # The favourite is left out of its own group, and where it was drawn.
     assert N * active - N - 0.1 <= members <= N * active - 1 + 0.1
@@ -123,7 +123,7 @@ def test_groups_are_drawn_anew_and_leave_the_favourite_out():
     w_mk = jnp.zeros((N, 1)).at[jnp.array([0, 4, 9]), 0].set(jnp.array([2.0, 0.75, 0.75]))
     net = Model(w_mk, -jnp.ones(1), jnp.ones((1, N)))
     silent = [
-        in_company(net, World(jnp.eye(N)), 3, jax.random.key(seed)).silent_k[0]
+        multi_feature_monosemanticity(net, World(jnp.eye(N)), 3, jax.random.key(seed)).silent_k[0]
         for seed in range(40)
     ]
     # Groups 4 and 9 draw the other with 2 chances of 11, the other ten both with 1 of 55.
@@ -132,25 +132,25 @@ def test_groups_are_drawn_anew_and_leave_the_favourite_out():
     assert np.mean(silent) == pytest.approx(expected, abs=4 * np.std(silent) / np.sqrt(40))
 
 
-def test_company_of_the_dead_the_deaf_and_the_opposed():
+def test_several_features_meet_the_dead_the_deaf_and_the_opposed():
     w_mk = jnp.stack([jnp.full(N, -1.0), jnp.eye(N)[0], -jnp.eye(N)[0]], axis=1)
     net = Model(w_mk, jnp.array([0.0, -0.5, -0.5]), jnp.ones((3, N)))
-    company = scores.in_company(net, World(jnp.eye(N)), 5, KEY)
-    assert company.monosemanticity_k.tolist() == [0, 1, 0]
-    assert company.silent_k.tolist() == [1, 1, 1]
-    company = scores.in_company(net, World(jnp.eye(N), task="abs"), 5, KEY)
-    assert company.monosemanticity_k[1:].tolist() == [1, 1]
-    assert company.monosemanticity_k[0] < 0.1  # any sign other than its own wakes it
+    several = scores.multi_feature_monosemanticity(net, World(jnp.eye(N)), 5, KEY)
+    assert several.monosemanticity_k.tolist() == [0, 1, 0]
+    assert several.silent_k.tolist() == [1, 1, 1]
+    several = scores.multi_feature_monosemanticity(net, World(jnp.eye(N), task="abs"), 5, KEY)
+    assert several.monosemanticity_k[1:].tolist() == [1, 1]
+    assert several.monosemanticity_k[0] < 0.1  # any sign other than its own wakes it
 
 
-def test_company_follows_its_neurons():
+def test_multi_feature_monosemanticity_follows_its_neurons():
     net, toys = toy()
     order_k = jax.random.permutation(KEY, K)
     shuffled = net.replace(w_mk=net.w_mk[:, order_k], b_k=net.b_k[order_k], w_ko=net.w_ko[order_k])
-    company = in_company(net, toys, 3, KEY)
+    several = multi_feature_monosemanticity(net, toys, 3, KEY)
     chex.assert_trees_all_close(
-        in_company(shuffled, toys, 3, KEY),
-        jax.tree.map(lambda leaf_k: leaf_k[order_k], company),
+        multi_feature_monosemanticity(shuffled, toys, 3, KEY),
+        jax.tree.map(lambda leaf_k: leaf_k[order_k], several),
         atol=1e-6,
     )
 
@@ -158,13 +158,15 @@ def test_company_follows_its_neurons():
 def test_the_curve_is_mapped_over_active():
     net, toys = toy("abs")
     active_s = jnp.array([1, 2, 5, N])
-    curve = jax.jit(jax.vmap(scores.in_company, (None, None, 0, None)))(net, toys, active_s, KEY)
+    curve = jax.jit(jax.vmap(scores.multi_feature_monosemanticity, (None, None, 0, None)))(
+        net, toys, active_s, KEY
+    )
     for s, active in enumerate(active_s):
         chex.assert_trees_all_close(
             jax.tree.map(lambda leaf_sk: leaf_sk[s], curve),  # noqa: B023
-            in_company(net, toys, int(active), KEY),
+            multi_feature_monosemanticity(net, toys, int(active), KEY),
             atol=1e-6,
         )
     for active in (0, N + 1):
         with pytest.raises(ValueError, match=rf"active={active} is not in \[1, 12\]"):
-            scores.in_company(net, toys, active, KEY)
+            scores.multi_feature_monosemanticity(net, toys, active, KEY)

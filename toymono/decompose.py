@@ -44,11 +44,11 @@ class Parts(NamedTuple):
 def by_bias(model: Model) -> Bool[Array, " k"]:
     """Neurons of the mono part as the paper has it: all whose bias is not above 0.
 
-    A bias of exactly 0 goes here, as its neuron bends at the origin and has no
-    place in a linear map. The others are about m in the paper's most
-    monosemantic models: 65 for m = 64.
+    A bias of exactly 0 goes here: its neuron bends at the origin. The others
+    are about m in the paper's most monosemantic models, 65 for m = 64. It once
+    counts those above 0.05; `split(model, model.b_k <= 0.05)` divides there.
     """
-    return model.b_k <= 0
+    return jnp.asarray(model.b_k) <= 0
 
 
 def by_score(model: Model, world: World, threshold: float = scores.THRESHOLD) -> Bool[Array, " k"]:
@@ -241,7 +241,7 @@ class Segments(NamedTuple):
         return tuple(label for label, _ in itertools.groupby(said))
 
 
-def segments(bends: Kinks, least: float = 0.0) -> Segments:
+def segments(bends: Kinks, least: ScalarLike = 0) -> Segments:
     """The pieces of a feature's own output on [0, 1], each with a label.
 
     The truth is the line a. A piece is `zero` if it stays within 0.02 of 0, and

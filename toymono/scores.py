@@ -167,7 +167,7 @@ feature_dimensionality = capacity
 """Elhage et al.'s name for `capacity`."""
 
 
-class Company(NamedTuple):
+class MultiFeature(NamedTuple):
     """How neurons do when several features that are not theirs come together."""
 
     monosemanticity_k: Float[Array, " k"]
@@ -176,9 +176,9 @@ class Company(NamedTuple):
     """Share of such inputs on which the neuron does not fire."""
 
 
-def in_company(
+def multi_feature_monosemanticity(
     model: Model, world: World, active: Int[Array, ""] | int, key: PRNGKeyArray
-) -> Company:
+) -> MultiFeature:
     """Monosemanticity when the features that should leave a neuron silent come `active` at a time.
 
     There are n groups: each feature with `active - 1` random others. With r the
@@ -198,8 +198,8 @@ def in_company(
       >>> model = Model(jnp.array([[2.0], [0.75]]), jnp.array([-1.0]), jnp.ones((1, 1)))
       >>> world = World(jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
       >>> for active in (1, 3):
-      ...     company = in_company(model, world, active, jax.random.key(0))
-      ...     company.monosemanticity_k.item(), company.silent_k.item()
+      ...     several = multi_feature_monosemanticity(model, world, active, jax.random.key(0))
+      ...     several.monosemanticity_k.item(), several.silent_k.item()
       (1.0, 1.0)
       (0.4000000059604645, 0.0)
     """
@@ -227,7 +227,7 @@ def in_company(
         fired_gk = phi(group_gn @ weight_kn.T + model.b_k)
     fired_gk = jnp.where(some_gk, jnp.maximum(fired_gk, 0), 0)
     most_k = jnp.maximum(response_kn.max(axis=1), 0)
-    return Company(
+    return MultiFeature(
         monosemanticity_k=most_k / (_DELTA + most_k + fired_gk.sum(axis=0)),
         silent_k=((fired_gk == 0) & some_gk).sum(axis=0) / jnp.maximum(some_gk.sum(axis=0), 1),
     )

@@ -40,7 +40,8 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     `monosemantic`, `polysemantic`, `dead`, numbers of neurons; `mono_per_feature`,
     `mono_per_neuron`; `served_0` … `served_4`, how many features have so many
     monosemantic neurons (the last: or more); `positive_bias`, neurons with a
-    bias above 0; `mean_bias`; `diverged`, the step, or NaN. A run that diverged
+    bias above 0; `bias_above_005`, those above 0.05, the paper's proxy for
+    highly polysemantic ones; `mean_bias`; `diverged`, the step, or NaN. A run that diverged
     has no counts: they are NaN too.
     """
     rows = []
@@ -158,6 +159,7 @@ def _counts(model: Model, world: World, threshold: float) -> dict[str, Array]:
         "polysemantic": kinds.polysemantic_k.sum(),
         "dead": kinds.dead_k.sum(),
         "positive_bias": (model.b_k > 0).sum(),
+        "bias_above_005": (model.b_k > 0.05).sum(),
         "mean_bias": model.b_k.mean(),
         "served": scores.features_by_service(response_kn, threshold),
     }
