@@ -15,6 +15,8 @@ from pathlib import Path
 import jax
 from absl import app, flags, logging
 
+from toymono.store import BrokenRun
+
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
 
 
@@ -64,7 +66,7 @@ def _guarded(main: Callable[[], int | None]) -> None:
         sys.exit(main())
     except UsageError as error:
         _fail(2, str(error))
-    except Failure as error:
+    except (Failure, BrokenRun) as error:
         _fail(1, str(error))
     except OSError as error:
         _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))

@@ -25,7 +25,7 @@ from typing import Any
 import jax
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 import toymono
 from toymono.config import Dials, Setup, field_types
@@ -38,6 +38,13 @@ FORMAT = 1
 # with that value keeps the name that it had without the field.
 _JOINED = {"penalty": "none", "alpha": 1.0}
 _RUN, _PARTIAL = ".safetensors", ".partial"
+
+
+class BrokenRun(ValueError):
+    """A file in the place of a run is none, or not whole."""
+
+    def __init__(self, path: Path, error: Exception):
+        super().__init__(f"{path} is not a run of this lab, or not whole: {error}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +113,7 @@ def load(kept: Kept | str | Path) -> Run:
     """The run of `find`, or in a file.
 
     Raises:
-      ValueError: The file is not a run, or not whole.
+      BrokenRun: The file is not a run, or not whole.
     """
     if not isinstance(kept, Kept):
         kept = _header(Path(kept))
@@ -127,7 +134,8 @@ def find(runs_dir: str | Path, **wanted: Any) -> list[Kept]:
     """The kept runs whose fields have these values; a list or tuple admits any of its members.
 
     Raises:
-      ValueError: A name is no field of a run, or a file is not a run.
+      ValueError: A name is no field of a run.
+      BrokenRun: A file is not a run.
 
     Example:
       >>> find("runs", task="decoder", init_bias=(-1, 0))
@@ -199,10 +207,12 @@ def _header(path: Path) -> Kept:
             header["diverged"],
             header["versions"],
         )
-    except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not a run of this lab, or not whole: {error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise BrokenRun(path, error) from error
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:
-    with safe_open(path, framework="np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise BrokenRun(path, error) from error

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
-from toymono import scores, store
+from toymono import decompose, scores, store
 from toymono.config import Dials, Setup, field_types, unstack
 from toymono.model import Model
 from toymono.store import Kept
@@ -122,6 +123,107 @@ def per_stretch(runs: Runs, per_octave: int = 8) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+# What some of the paper's figures show beside the above.
+
+
+def per_stretch_minimum(runs: Runs) -> pd.DataFrame:
+    """`per_stretch` with `min_loss`, the lowest loss of a stretch so far.
+
+    The paper draws a "min. loss" that it does not define. The lowest of single
+    batches would be lower, by their noise.
+    """
+    frame = per_stretch(runs)
+    return frame if frame.empty else frame.assign(min_loss=frame.groupby("run")["loss"].cummin())
+
+
+def per_snapshot_neuron(runs: Runs) -> pd.DataFrame:
+    """One row per run, snapshot and neuron: `step`, `log2_step`, `neuron`, `monosemanticity`."""
+    frames = []
+    for run, identity in _each(runs):
+        score_ck = np.asarray(_monosemanticity(run.snapshots, run.world))
+        c, neuron = np.indices(score_ck.shape).reshape(2, -1)
+        step = np.asarray(run.setup.snapshot_steps)[c]
+        columns = {"step": step, "log2_step": c, "neuron": neuron}
+        frames.append(pd.DataFrame({**identity, **columns, "monosemanticity": score_ck.ravel()}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def feature_outputs(
+    runs: Runs, served: tuple[int, ...] = (1, 2, 2, 2), amplitudes: int = 101
+) -> pd.DataFrame:
+    """How the final model answers to features that come alone, as their amplitude goes up to 1.
+
+    One row per run, feature and amplitude. Columns: `panel`, from 0; `feature`;
+    `served`, by how many monosemantic neurons; `amplitude`; along the feature's
+    readout the output `full`, that of the `mono` part and of the `poly` part,
+    which add up to it, and `truth`; `mono_from`, the first of the amplitudes
+    where the mono part leaves 0 by more than 0.02 (our choice), or 1.
+
+    Args:
+      served: What to look for: for each panel the first feature, not shown yet,
+        that so many neurons serve, or as near that as there is.
+    """
+    frames = []
+    amplitude_b = np.linspace(0, 1, amplitudes, dtype=np.float32)
+    for run, identity in _each(runs):
+        served_n = np.asarray(decompose.served(run.final, run.world))
+        left = list(range(run.setup.n))
+        for panel, wanted in enumerate(served[: run.setup.n]):
+            feature = min(left, key=lambda i: (abs(served_n[i] - wanted), i))
+            left.remove(feature)
+            output = jax.device_get(_feature_output(run.final, run.world, feature, amplitude_b))
+            left_zero = abs(output["mono"]) > 0.02
+            columns = {
+                "panel": panel,
+                "feature": feature,
+                "served": served_n[feature],
+                "amplitude": amplitude_b,
+                **output,
+                "mono_from": amplitude_b[left_zero.argmax()] if left_zero.any() else 1.0,
+            }
+            frames.append(pd.DataFrame({**identity, **columns}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def linear_maps(runs: Runs) -> pd.DataFrame:
+    """One row per run: the poly part near the origin, `map_on`, and numbers on it.
+
+    Columns: `positive_bias`, its neurons; `rank`, the singular values above 1/2
+    (our choice); `singular_low`, `singular_high`, the least and the largest of
+    those; `slope_low`, `slope_high`, over features, of the own output's slope.
+    """
+    rows = []
+    for run, identity in _each(runs):
+        linear = jax.device_get(_poly_map(run.final, run.world))
+        large = linear.singular_m[linear.singular_m > 0.5]
+        rows.append(
+            {
+                **identity,
+                "map_on": linear.map_on,
+                "positive_bias": int((np.asarray(run.final.b_k) > 0).sum()),
+                "rank": len(large),
+                "singular_low": large.min() if large.size else 0.0,
+                "singular_high": large.max() if large.size else 0.0,
+                "slope_low": linear.slope_n.min(),
+                "slope_high": linear.slope_n.max(),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def excess(
+    frame: pd.DataFrame, than: pd.DataFrame, column: str, on: tuple[str, ...]
+) -> pd.DataFrame:
+    """By how much `column` is larger in `frame` than in `than`, where the columns `on` agree."""
+    both = frame.merge(than[[*on, column]], on=list(on), suffixes=("", "_of_other"))
+    return both.assign(**{column: both[column] - both.pop(f"{column}_of_other")})
+
+
+def course(frame: pd.DataFrame, column: str, by: str) -> pd.Series:
+    """The mean of `column` over seeds, for each value of `by` in order."""
+    return frame.groupby(by)[column].mean().sort_index()
+
+
 def _each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
     """Each run with the columns that identify it."""
     if isinstance(runs, Run):
@@ -139,10 +241,10 @@ def _mean_loss(run: Run, start: int, end: int) -> float:
 def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str, Any]]:
     """The counts of neurons in each of the models, by the columns of `per_run`."""
     counts = jax.device_get(_counts(models_c, run.world, threshold))
+    lost_c = counts.pop("lost")
     counts |= {f"served_{i}": served_c for i, served_c in enumerate(counts.pop("served").T)}
     counts["mono_per_feature"] = counts["monosemantic"] / run.setup.n
     counts["mono_per_neuron"] = counts["monosemantic"] / run.setup.k
-    lost_c = ~np.isfinite(models_c.w_ko).all(axis=(1, 2))
     return [
         {name: np.nan if lost else column[c].item() for name, column in counts.items()}
         for c, lost in enumerate(lost_c)
@@ -154,7 +256,9 @@ def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str
 def _counts(model: Model, world: World, threshold: float) -> dict[str, Array]:
     response_kn = scores.responses(model, world)
     kinds = scores.census(response_kn, threshold)
+    lost = [~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model)]
     return {
+        "lost": jnp.stack(lost).any(),
         "monosemantic": kinds.monosemantic_k.sum(),
         "polysemantic": kinds.polysemantic_k.sum(),
         "dead": kinds.dead_k.sum(),
@@ -184,3 +288,24 @@ def _sorted_responses(model: Model, world: World) -> Float[Array, "k n"]:
     response_kn = scores.responses(model, world)
     rows, columns = scores.neuron_order(response_kn), scores.feature_order(response_kn)
     return response_kn[rows][:, columns]
+
+
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(0, None))
+def _monosemanticity(model: Model, world: World) -> Float[Array, " k"]:
+    return scores.monosemanticity(scores.responses(model, world))
+
+
+@jax.jit
+def _feature_output(
+    model: Model, world: World, feature: Array, amplitude_b: Float[Array, " b"]
+) -> dict[str, Float[Array, " b"]]:
+    read_o = decompose.readouts(world)[feature]
+    full, mono, poly, truth = decompose.along(model, world, feature, amplitude_b)
+    outputs = {"full": full, "mono": mono, "poly": poly, "truth": truth}
+    return {name: output_bo @ read_o for name, output_bo in outputs.items()}
+
+
+@jax.jit
+def _poly_map(model: Model, world: World) -> decompose.Linearised:
+    return decompose.linearise(decompose.split(model).poly, world)

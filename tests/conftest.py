@@ -1,0 +1,170 @@
+"""What the tests share: tiny settings, trained runs, the authors' traces, a compile counter."""
+
+# ruff: noqa: E402
+
+import os
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+# Before JAX is imported; the commands that the tests start inherit it.
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE.parent / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+import jax
+import jaxtyping
+import numpy as np
+
+# Before the lab is imported. Shapes and types are checked whenever a test calls
+# one of these modules; numpy's arrays are welcome wherever JAX's are.
+CHECKED = ["toymono.world", "toymono.model", "toymono.penalty", "toymono.optimizer"]
+jaxtyping.Array = jax.Array | np.ndarray
+jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+
+import contextlib
+import json
+
+import hypothesis
+import jax.numpy as jnp
+import pytest
+
+from toymono import Dials, Model, Run, Setup, World, begin, fit, fit_many, stack
+
+hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, derandomize=True)
+hypothesis.settings.load_profile("toymono")
+
+TINY = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=4)
+TINY_DIALS = Dials(eps=1 / 4)
+
+
+@pytest.fixture
+def key():
+    return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def setup() -> Setup:
+    return TINY
+
+
+@pytest.fixture(scope="session")
+def points() -> list[Dials]:
+    """Three settings that differ in every dial."""
+    return [
+        TINY_DIALS,
+        Dials(0.03, 1 / 8, -0.5, 0.0, l1=1e-3, exponent=1.5, cosine_period=8.0),
+        Dials(0.001, 1.0, 0.5, 0.3, l1=1e-2, exponent=0.5, cosine_period=32.0),
+    ]
+
+
+@pytest.fixture(scope="session")
+def run(setup, points):
+    return fit(setup, points[0], jax.random.key(0))
+
+
+@pytest.fixture(scope="session")
+def runs(setup, points):
+    """The points trained together, with seeds 0, 1 and 2."""
+    return fit_many(setup, stack(points), stack([jax.random.key(seed) for seed in range(3)]))
+
+
+@pytest.fixture(scope="session")
+def diverged_run(setup):
+    """A run whose weights overflow after a few steps."""
+    return fit(setup, Dials(learning_rate=1e30, eps=0.5), jax.random.key(0))
+
+
+@pytest.fixture(scope="session")
+def untrained():
+    """Makes a run without training it: its weights are random, its loss falls like 1/t."""
+
+    def make(setup: Setup = TINY, dials: Dials = TINY_DIALS, seed: int = 0) -> Run:
+        key = jax.random.key(seed)
+        world, state = begin(setup, dials.checked(), key)
+        snapshots = jax.tree.map(
+            lambda leaf: jnp.stack([leaf * (1 + c) for c in range(len(setup.snapshot_steps))]),
+            state.model,
+        )
+        loss_t = 1 / jnp.arange(1.0, setup.steps + 1)
+        return Run(setup, dials.checked(), key, world, snapshots, loss_t)
+
+    return make
+
+
+@pytest.fixture
+def compilations():
+    """A context that lists the names of the functions compiled within it."""
+
+    @contextlib.contextmanager
+    def listening():
+        names = []
+
+        def listen(event, duration, fun_name=None, **_):
+            if event.endswith("backend_compile_duration"):
+                names.append(fun_name)
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
+        try:
+            yield names
+        finally:
+            jax.monitoring.unregister_event_duration_listener(listen)
+
+    return listening
+
+
+TASKS = {"autoencoder": "decoder", "random_proj": "reproject", "abs": "abs"}
+"""The authors' names of the tasks, and ours."""
+
+
+class Trace:
+    """A recorded run of the authors' program, in the lab's types."""
+
+    def __init__(self, path: Path):
+        with np.load(path) as arrays:
+            self.arrays = dict(arrays)
+        meta = json.loads(str(self.arrays["meta"]))
+        self.setup = Setup(
+            task=TASKS[meta["task"]],
+            n=meta["N"],
+            m=meta["m"],
+            k=meta["k"],
+            nonlinearity=meta["nonlinearity"].lower(),
+            feature_law=meta["sample_kind"],
+            batch_size=meta["batch_size"],
+        )
+        self.dials = Dials(
+            learning_rate=meta["learning_rate"],
+            eps=meta["eps"],
+            init_bias=meta["init_bias"],
+            bias_decay=meta["decay"],
+            l1=meta["reg"],
+        )
+        output = self.arrays.get("output_embedder")
+        self.world = World(
+            embed_nm=jnp.asarray(self.arrays["embedder"].T),
+            reproject_nm=None if output is None else jnp.asarray(output.T),
+            task=self.setup.task,
+        )
+        self.features_tbn = jnp.asarray(self.arrays["features"])
+        self.loss_t = self.arrays["losses"]
+
+    def model(self, when: str) -> Model:
+        """The weights, `init` or `final`."""
+        return Model(
+            w_mk=jnp.asarray(self.arrays[f"{when}_W_in"].T),
+            b_k=jnp.asarray(self.arrays[f"{when}_bias"]),
+            w_ko=jnp.asarray(self.arrays[f"{when}_W_out"].T),
+            nonlinearity=self.setup.nonlinearity,
+        )
+
+
+@pytest.fixture(params=sorted((HERE / "golden").glob("*.npz")), ids=lambda path: path.stem)
+def trace(request) -> Trace:
+    return Trace(request.param)
+
+
+@pytest.fixture
+def begun(setup, points, key):
+    """A world and an untrained state."""
+    return begin(setup, points[0], key)

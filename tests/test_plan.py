@@ -1,0 +1,192 @@
+"""From settings to kept runs: what is trained, in which groups, and how it goes on."""
+
+import dataclasses
+import itertools
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from toymono import Dials, Setup, fit, plan, store
+from toymono.plan import Job
+
+
+@pytest.fixture(scope="module")
+def jobs(setup):
+    """Four of one setup, two biases with two seeds each."""
+    return [
+        Job(setup, Dials(eps=0.25, init_bias=bias), seed)
+        for bias, seed in itertools.product((-0.5, 0.0), (0, 1))
+    ]
+
+
+def carried_out(jobs, folder, group_size=2, stopped=lambda: False):
+    return list(plan.carry_out(plan.make(jobs, folder, group_size), folder, stopped=stopped))
+
+
+def assert_same(run, other, **tolerance):
+    plain = [
+        one.replace(dials=one.dials.checked(), key=jax.random.key_data(one.key))
+        for one in (run, other)
+    ]
+    if tolerance:
+        chex.assert_trees_all_close(*plain, **tolerance)
+    else:
+        chex.assert_trees_all_equal(*plain)
+
+
+def assert_same_files(folder, other):
+    assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in other.iterdir())
+    for path in folder.iterdir():
+        assert_same(store.load(path), store.load(other / path.name))
+
+
+@pytest.fixture(scope="module")
+def whole(jobs, tmp_path_factory):
+    """A folder with the four runs, trained two at a time without a stop."""
+    folder = tmp_path_factory.mktemp("whole")
+    assert len(carried_out(jobs, folder)) == 4
+    return folder
+
+
+# What is to train.
+
+
+def test_a_job_asked_for_twice_is_trained_once(jobs, tmp_path):
+    twice = [*jobs, Job(jobs[0].setup, Dials(eps=np.float32(0.25), init_bias=-0.5), 0)]
+    assert plan.make(twice, tmp_path).jobs == tuple(jobs)
+
+
+def test_what_is_kept_is_not_trained(jobs, whole):
+    new = dataclasses.replace(jobs[0], seed=9)
+    made = plan.make([*jobs, new], whole)
+    assert made.groups == ((new,),)
+    assert (made.to_train, made.kept, len(made.jobs)) == (1, 4, 5)
+    assert plan.make(jobs, whole).groups == ()
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "sizes"),
+    [(4, 2, [2, 2]), (7, 3, [2, 2, 3]), (5, 5, [5]), (5, 9, [5]), (3, 1, [1, 1, 1])],
+)
+def test_groups_are_as_equal_as_can_be(setup, tmp_path, count, size, sizes):
+    groups = plan.make([Job(setup, Dials(), s) for s in range(count)], tmp_path, size).groups
+    assert sorted(map(len, groups)) == sizes
+    assert sorted(job.seed for group in groups for job in group) == list(range(count))
+
+
+def test_a_group_shares_its_setup(setup, tmp_path):
+    setups = [setup, dataclasses.replace(setup, k=8)]
+    mixed = [Job(setups[seed % 2], Dials(), seed) for seed in range(6)]
+    groups = plan.make(mixed, tmp_path, 2).groups
+    assert len(groups) == 4
+    assert all(len({job.setup for job in group}) == 1 for group in groups)
+
+
+def test_large_setups_train_in_smaller_groups():
+    small, large = Setup(n=16, m=4, k=24, batch_size=8), Setup(k=2**16, batch_size=2**13)
+    assert plan.auto_group_size(small) > plan.auto_group_size(large) == jax.local_device_count()
+
+
+# Training.
+
+
+def test_kept_runs_are_those_of_fit(jobs, whole):
+    for job in jobs:
+        assert_same(
+            store.load(job.path(whole)),
+            fit(job.setup, job.dials, jax.random.key(job.seed)),
+            rtol=1e-4,
+            atol=1e-6,
+        )
+
+
+def test_runs_are_yielded_as_they_are_kept(jobs, tmp_path):
+    for run in plan.carry_out(plan.make(jobs[:2], tmp_path, 2), tmp_path):
+        assert_same(run, store.load(store.path(tmp_path, run.setup, run.dials, run.seed)))
+
+
+def test_the_size_of_a_group_changes_nothing(jobs, whole, tmp_path):
+    for run in carried_out(jobs[:2], tmp_path, group_size=1):
+        together = store.load(store.path(whole, run.setup, run.dials, run.seed))
+        assert_same(run, together, rtol=1e-4, atol=1e-6)
+
+
+def test_progress_is_reported_to_the_last_step(jobs, tmp_path):
+    reports = []
+    made = plan.make(jobs, tmp_path, 2)
+    list(plan.carry_out(made, tmp_path, lambda *report: reports.append(report)))
+    for group in (0, 1):
+        assert sum(steps for index, steps, _ in reports if index == group) == 2 * 16
+    losses = [loss for _, steps, loss in reports if steps]
+    assert np.isfinite(losses).all()
+
+
+def test_a_diverging_run_is_kept_and_the_rest_goes_on(setup, tmp_path):
+    wild, tame = Job(setup, Dials(1e30, 0.5), 0), Job(setup, Dials(eps=0.5), 0)
+    carried_out([wild, tame], tmp_path)
+    assert {kept.dials.learning_rate: kept.diverged is None for kept in store.find(tmp_path)} == {
+        float(str(np.float32(1e30))): False,
+        0.01: True,
+    }
+
+
+# Stopping and going on.
+
+
+def stop_after(segments):
+    asked = itertools.count(1)
+    # Asked twice after each segment, to keep and to return.
+    return lambda: next(asked) > 2 * (segments - 1)
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+def test_a_stopped_plan_goes_on_to_the_same_runs(jobs, whole, tmp_path, segments):
+    assert carried_out(jobs, tmp_path, stopped=stop_after(segments)) == []
+    assert store.find(tmp_path) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".partial"] * 2
+    assert len(carried_out(jobs, tmp_path)) == 4
+    assert_same_files(tmp_path, whole)
+
+
+def test_a_plan_stopped_at_every_segment_comes_to_its_end(jobs, whole, tmp_path):
+    for _ in range(40):
+        carried_out(jobs[:2], tmp_path, stopped=lambda: True)
+        if len(store.find(tmp_path)) == 2:
+            break
+    for job in jobs[:2]:
+        assert_same(store.load(job.path(tmp_path)), store.load(job.path(whole)))
+
+
+def test_what_was_stopped_goes_on_in_another_group(jobs, whole, tmp_path):
+    """Beside a run that had not begun, from which it is then told apart."""
+    carried_out(jobs[:2], tmp_path, stopped=stop_after(2))
+    carried_out([jobs[0], jobs[2]], tmp_path)
+    for job in (jobs[0], jobs[2]):
+        assert_same(
+            store.load(job.path(tmp_path)), store.load(job.path(whole)), rtol=1e-4, atol=1e-6
+        )
+
+
+# What it costs.
+
+
+def test_a_step_at_the_papers_size_takes_28_gflop():
+    assert plan.step_flops(Setup(k=1024, batch_size=2**13)) == pytest.approx(28.5e9, rel=0.002)
+    for k in (256, 2048):
+        assert plan.step_flops(Setup(k=k, batch_size=2**23 // k)) == pytest.approx(2.9e10, rel=0.1)
+
+
+def test_flops_are_those_of_the_products():
+    b, n, m, k = 3, 5, 2, 7
+    setup = Setup("reproject", n, m, k, batch_size=b)
+    assert plan.step_flops(setup) == 2 * b * (2 * n * m + 2 * m * k + 3 * k * m)
+
+
+@pytest.mark.parametrize("task", ["decoder", "reproject"])
+def test_a_file_has_the_size_foretold(untrained, tmp_path, task):
+    setup = Setup(task, n=64, m=16, k=32, batch_size=8, log2_steps=6)
+    size = store.save(tmp_path, untrained(setup)).stat().st_size
+    assert 0 <= size - plan.kept_bytes(setup) < 3000
+    assert plan.parameters(setup) == 16 * 32 + 32 + 32 * setup.o

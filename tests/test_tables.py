@@ -1,0 +1,205 @@
+"""Runs to frames: every column against loops over the run's own arrays."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+from toymono import Dials, Setup, scores, store, tables, unstack
+
+FUNCTIONS = [tables.per_run, tables.per_snapshot, tables.per_neuron, tables.per_stretch]
+
+
+@pytest.fixture(scope="module", params=["decoder", "abs"])
+def some(request, untrained):
+    """Two runs of a task whose neurons are of every kind."""
+    setup = Setup(request.param, n=16, m=8, k=24, batch_size=8, log2_steps=4)
+    return [with_every_kind(untrained(setup, Dials(eps=eps), 3)) for eps in (0.25, 0.5)]
+
+
+def with_every_kind(run):
+    """Its first neurons look for one feature each, the last never fire."""
+    w_cmk, b_ck = run.snapshots.w_mk, run.snapshots.b_k
+    w_cmk = w_cmk.at[:, :, :6].set(10 * run.world.embed_nm[:6].T)
+    b_ck = b_ck.at[:, :6].set(-9.0).at[:, -4:].set(-100.0)
+    return run.replace(snapshots=run.snapshots.replace(w_mk=w_cmk, b_k=b_ck))
+
+
+def brute_counts(run, model, threshold=0.999):
+    """The columns of counts, neuron by neuron and feature by feature."""
+    w_mk, b_k = np.asarray(model.w_mk), np.asarray(model.b_k)
+    embed_nm = np.asarray(run.world.embed_nm)
+    counts = dict.fromkeys(["monosemantic", "polysemantic", "dead"], 0)
+    served = [0] * run.setup.n
+    for k in range(run.setup.k):
+        response_n = np.maximum(embed_nm @ w_mk[:, k] + b_k[k], 0)
+        if run.setup.task == "abs":
+            response_n += np.maximum(-embed_nm @ w_mk[:, k] + b_k[k], 0)
+        if response_n.max() == 0:
+            counts["dead"] += 1
+        elif response_n.max() / response_n.sum() > threshold:
+            counts["monosemantic"] += 1
+            served[int(response_n.argmax())] += 1
+        else:
+            counts["polysemantic"] += 1
+    counts |= {f"served_{i}": sum(min(s, 4) == i for s in served) for i in range(5)}
+    counts["mono_per_feature"] = counts["monosemantic"] / run.setup.n
+    counts["mono_per_neuron"] = counts["monosemantic"] / run.setup.k
+    counts["positive_bias"] = int((b_k > 0).sum())
+    counts["mean_bias"] = b_k.mean()
+    return counts
+
+
+def assert_row(row, wanted):
+    for name, value in wanted.items():
+        assert row[name] == pytest.approx(value, rel=1e-5), name
+
+
+def snapshot(run, c):
+    return jax.tree.map(lambda leaf: leaf[c], run.snapshots)
+
+
+# Rows and columns.
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_every_frame_begins_with_what_determines_a_run(function, some):
+    frame = function(some)
+    assert list(frame.columns[: len(tables.RUN_FIELDS) + 1]) == [*tables.RUN_FIELDS, "run"]
+    first, last = frame.iloc[0], frame.iloc[-1]
+    assert (first["eps"], last["eps"]) == (0.25, 0.5)
+    assert (first["seed"], first["task"], first["k"]) == (3, some[0].setup.task, 24)
+    assert first["run"] == store.name(some[0].setup, some[0].dials, 3)
+    assert first["learning_rate"] == 0.01
+
+
+def test_each_run_is_counted(some):
+    frame = tables.per_run(some)
+    assert len(frame) == 2
+    for run, (_, row) in zip(some, frame.iterrows(), strict=True):
+        counts = brute_counts(run, run.final)
+        assert counts["monosemantic"] >= 3
+        assert counts["dead"] >= 4
+        assert counts["polysemantic"] > 0
+        assert_row(row, counts | {"loss": float(run.loss_t[-1])})  # the last of 16 steps
+        assert math.isnan(row["diverged"])
+
+
+def test_the_threshold_is_passed_on(some):
+    for run, (_, row) in zip(some, tables.per_run(some, threshold=0.5).iterrows(), strict=True):
+        assert_row(row, brute_counts(run, run.final, 0.5))
+
+
+def test_each_snapshot_is_counted(some):
+    frame = tables.per_snapshot(some)
+    assert frame["step"].tolist() == [1, 2, 4, 8, 16] * 2
+    assert frame["log2_step"].tolist() == [0, 1, 2, 3, 4] * 2
+    for c, (_, row) in enumerate(frame.iloc[:5].iterrows()):
+        assert_row(row, brute_counts(some[0], snapshot(some[0], c)))
+    last_eighths = [[0], [1], [3], [7], [14, 15]]
+    wanted = [np.asarray(some[0].loss_t)[steps].mean() for steps in last_eighths]
+    np.testing.assert_allclose(frame["loss"][:5], wanted, rtol=1e-6)
+
+
+def test_the_last_snapshot_is_the_run(some):
+    runs, snapshots = tables.per_run(some), tables.per_snapshot(some)
+    last = snapshots[snapshots["step"] == 16].reset_index()
+    for name in ("monosemantic", "dead", "served_1", "mean_bias", "mono_per_neuron"):
+        assert (runs[name] == last[name]).all()
+
+
+def test_each_neuron_is_described(some):
+    frame = tables.per_neuron(some)
+    assert len(frame) == 48
+    for run, (_, rows) in zip(some, frame.groupby("eps"), strict=True):
+        response_kn = np.asarray(scores.responses(run.final, run.world))[rows["neuron"]]
+        assert sorted(rows["neuron"]) == list(range(24))
+        assert rows["rank"].tolist() == list(range(24))
+        assert rows["monosemanticity"].is_monotonic_decreasing
+        assert rows["favourite"].tolist() == response_kn.argmax(1).tolist()
+        assert rows["features"].tolist() == (response_kn > 0).sum(1).tolist()
+        np.testing.assert_array_equal(rows["bias"], np.asarray(run.final.b_k)[rows["neuron"]])
+        counts = brute_counts(run, run.final)
+        kinds = rows["kind"].value_counts()
+        assert all(kinds[kind] == counts[kind] for kind in ("monosemantic", "polysemantic", "dead"))
+
+
+def test_stretches_cover_the_loss_once(some):
+    run = some[0]
+    frame = tables.per_stretch([run], per_octave=2)
+    assert frame["step"].tolist() == [1, 2, 3, 4, 6, 8, 11, 16]
+    np.testing.assert_allclose(frame["log2_step"], np.log2(frame["step"]))
+    lengths = np.diff([0, *frame["step"]])
+    assert (frame["loss"] * lengths).sum() == pytest.approx(float(run.loss_t.sum()), rel=1e-6)
+    assert frame["loss"].iloc[4] == pytest.approx(float(run.loss_t[4:6].mean()), rel=1e-6)
+
+
+# What they take.
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_stack_a_list_and_a_folder_give_one_frame(function, runs, tmp_path):
+    for run in unstack(runs):
+        store.save(tmp_path, run)
+    stacked = function(runs)
+    pd.testing.assert_frame_equal(function(unstack(runs)), stacked)
+    kept = function(store.find(tmp_path))
+    order = [name for name in ("seed", "step", "rank") if name in stacked]
+    found = kept.sort_values(order, ignore_index=True)
+    pd.testing.assert_frame_equal(found, stacked, check_dtype=False)
+
+
+def test_one_run_need_not_be_listed(run):
+    pd.testing.assert_frame_equal(tables.per_run(run), tables.per_run([run]))
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_runs_make_an_empty_frame(function):
+    assert function([]).empty
+
+
+# Runs that diverged.
+
+
+def test_a_diverged_run_has_no_counts(diverged_run, run):
+    lost, whole = (row for _, row in tables.per_run([diverged_run, run]).iterrows())
+    assert lost["diverged"] == diverged_run.diverged
+    assert math.isnan(whole["diverged"])
+    for name in brute_counts(run, run.final):
+        assert math.isnan(lost[name])
+        assert not math.isnan(whole[name])
+
+
+def test_snapshots_before_a_run_diverged_have_counts(diverged_run):
+    frame = tables.per_snapshot([diverged_run])
+    finite = [
+        all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(snapshot(diverged_run, c)))
+        for c in range(5)
+    ]
+    assert frame["dead"].notna().tolist() == finite
+    assert not all(finite)
+
+
+@pytest.mark.parametrize("tensor", ["w_mk", "b_k", "w_ko"])
+def test_a_run_whose_last_step_lost_a_tensor_has_no_counts(run, tensor):
+    lost = getattr(run.snapshots, tensor).at[-1].set(jnp.nan)
+    frame = tables.per_run([run.replace(snapshots=run.snapshots.replace(**{tensor: lost}))])
+    assert frame["diverged"].item() == run.setup.steps
+    assert math.isnan(frame["monosemantic"].item())
+    assert math.isnan(frame["polysemantic"].item())
+
+
+# Which fields a frame sweeps.
+
+
+def test_swept_fields_are_those_that_differ(untrained):
+    small = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=1)
+    wide = dataclasses.replace(small, k=48)
+    runs = [untrained(small), untrained(small, seed=1)]
+    assert tables.swept(tables.per_run(runs)) == []
+    runs += [untrained(wide), untrained(small, Dials(eps=0.5))]
+    assert tables.swept(tables.per_run(runs)) == ["k", "eps"]
