@@ -136,10 +136,6 @@ def find(runs_dir: str | Path, **wanted: Any) -> list[Kept]:
     Raises:
       ValueError: A name is no field of a run.
       BrokenRun: A file is not a run.
-
-    Example:
-      >>> find("runs", task="decoder", init_bias=(-1, 0))
-      []
     """
     known = [*field_types(Setup), *field_types(Dials), "seed"]
     for field in wanted:

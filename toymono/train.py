@@ -100,8 +100,10 @@ def advance(
     any length run the same code.
 
     Example:
-      >>> world, state = begin(setup, dials, key)
-      >>> state = advance(setup, dials, world, state, setup.steps)
+      >>> setup, dials = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6), Dials()
+      >>> world, state = begin(setup, dials, jax.random.key(0))
+      >>> advance(setup, dials, world, state, setup.steps).step.item()
+      64
     """
 
     def step(_, state: State) -> State:
@@ -161,8 +163,8 @@ def fit(setup: Setup, dials: Dials, key: PRNGKeyArray) -> Run:
       ValueError: A dial is out of range.
 
     Example:
-      >>> run = fit(Setup(n=32, m=8, k=64, log2_steps=6), Dials(eps=1 / 8), jax.random.key(0))
-      >>> run.loss_t.shape
+      >>> setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6)
+      >>> fit(setup, Dials(eps=1 / 8), jax.random.key(0)).loss_t.shape
       (64,)
     """
     return _fit(setup, dials.checked(), _typed(key))
@@ -193,10 +195,10 @@ def fit_many(setup: Setup, dials: Dials, keys: PRNGKeyArray) -> Run:
       A `Run` whose arrays are stacked, `[r …]`; `config.unstack` parts them.
 
     Example:
-      >>> dials = Dials(init_bias=jnp.array([-1.0, -0.5, 0.0]))
-      >>> runs = fit_many(Setup(), dials, jax.random.split(jax.random.key(0), 3))
-      >>> runs.loss_t.shape
-      (3, 8192)
+      >>> setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6)
+      >>> dials = Dials(eps=1 / 8, init_bias=jnp.array([-1.0, -0.5, 0.0]))
+      >>> fit_many(setup, dials, jax.random.split(jax.random.key(0), 3)).loss_t.shape
+      (3, 64)
     """
     keys = _typed(keys)
     dials = jax.tree.map(lambda dial: jnp.broadcast_to(dial, keys.shape), dials.checked())
