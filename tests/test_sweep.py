@@ -257,6 +257,19 @@ def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(tmp_path, setup):
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".safetensors"] * 2
 
 
+def test_ctrl_c_before_training_ends_quietly(sweep_here, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan, "make", interrupted)
+    try:
+        code, _, err = sweep_here(*TINY)
+    except KeyboardInterrupt:  # which would end the tests
+        pytest.fail("it came through with a traceback")
+    assert code == 130
+    assert err.count("\n") <= 1
+
+
 def test_a_process_of_its_own_ends_with_code_2_and_one_line(tmp_path):
     wrong = [["--taks=abs"], ["--k=0"], ["words"], ["--eps="]]
     processes = [started(*arguments, cwd=tmp_path) for arguments in wrong]

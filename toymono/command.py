@@ -64,6 +64,8 @@ def _parse(argv: Sequence[str]) -> list[str]:
 def _guarded(main: Callable[[], int | None]) -> None:
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        _fail(130, "stopped")
     except UsageError as error:
         _fail(2, str(error))
     except (Failure, BrokenRun) as error:

@@ -128,8 +128,9 @@ def advance(
     return jax.lax.fori_loop(0, steps, step, state)
 
 
-# Sets the penalty's draws apart from those of the batch, whose key it is folded into.
-_PENALTY = 1
+# Sets the penalty's draws apart from those of the batch, whose key it is folded
+# into. A large number: folding in a small i gives the i-th of the key's splits.
+_PENALTY = 2**31 - 1
 
 
 def _update(setup, dials, world, trained, features_bn, progress, key):
