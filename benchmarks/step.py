@@ -68,9 +68,7 @@ def products(setup: Setup) -> Callable[[int], None]:
         ("bk,bo->ko", normal(b, k), normal(b, o)),
         ("bm,bk->mk", normal(b, m), normal(b, k)),
     )
-    functions = [
-        (jax.jit(lambda x, y, s=spec: jnp.einsum(s, x, y)), x, y) for spec, x, y in pairs
-    ]
+    functions = [(jax.jit(lambda x, y, s=spec: jnp.einsum(s, x, y)), x, y) for spec, x, y in pairs]
 
     def take(steps: int) -> None:
         for _ in range(steps):
@@ -117,8 +115,9 @@ def main(argv) -> None:
     rows = []
     for size in _SIZES.value:
         setup = SIZES[size]
-        takers = {f"ours x{r}": ours(setup, int(r)) for r in _RUNS.value
-                  if size != "paper" or int(r) <= 4}
+        takers = {
+            f"ours x{r}": ours(setup, int(r)) for r in _RUNS.value if size != "paper" or int(r) <= 4
+        }
         takers["products"] = products(setup)
         if torch_step is not None:
             takers["pytorch"] = theirs(setup)
@@ -130,8 +129,9 @@ def main(argv) -> None:
             runs = int(name.removeprefix("ours x"))
             per_run = medians[name] / runs
             rows.append(
-                f"| {size} | {runs} "
-                f"| {medians['pytorch'] / per_run:.2f} " if torch_step else f"| {size} | {runs} | - "
+                f"| {size} | {runs} | {medians['pytorch'] / per_run:.2f} "
+                if torch_step
+                else f"| {size} | {runs} | - "
             )
             rows[-1] += (
                 f"| {per_run / medians['products']:.2f} | {_cell([s / runs for s in seconds[name]])} "

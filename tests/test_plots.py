@@ -297,8 +297,9 @@ def test_the_command_draws_all_that_the_runs_feed(run, runs_dir, tmp_path):
     made = {path.name for path in (tmp_path / "figures").iterdir()}
     assert made == {f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")}
     assert all(name in out for name in made)
-    [line] = err.splitlines()
-    assert "diverged" in line
+    lost, papers = err.splitlines()
+    assert "diverged" in lost
+    assert "26 of the paper's 26 figures lack runs" in papers
 
 
 def test_the_command_draws_what_is_asked_for(run, runs_dir, tmp_path):

@@ -18,9 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from toymono import placement, store
-from toymono.config import Dials, Setup, stack, unstack
+from toymono import catalog, placement, store
+from toymono.config import Dials, Setup, split, stack, unstack
 from toymono.model import Model
+from toymono.store import Kept
 from toymono.train import Run, State
 
 # Our choices. A CPU gains little from wide groups, and narrow ones finish, and
@@ -84,6 +85,17 @@ def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = Non
         bounds = [len(members) * part // count for part in range(count + 1)]
         groups += [tuple(members[start:end]) for start, end in itertools.pairwise(bounds)]
     return Plan(jobs, tuple(groups), sum(job.path(runs_dir).exists() for job in jobs))
+
+
+def kept_of(runs_dir: str | Path, sweep: str, scale: str) -> list[Kept]:
+    """The kept runs, of every seed, that belong to a sweep of the catalog at a scale.
+
+    Raises:
+      ValueError: The catalog has no such sweep, or a file is not a run.
+    """
+    settings = {store.name(*split(point), seed=0) for point in catalog.points([sweep], scale)}
+    kept = store.find(runs_dir)
+    return [run for run in kept if store.name(run.setup, run.dials, seed=0) in settings]
 
 
 def auto_group_size(setup: Setup) -> int:

@@ -4,17 +4,21 @@
     runs = store.find("runs", task="decoder")
     plots.training_traces(tables.per_stretch(runs), tables.per_snapshot(runs))
 
-`python -m toymono.plots` draws every figure that the kept runs can feed.
-Figures compute nothing; those of `FIGURES` say what they are drawn from.
+`python -m toymono.plots` draws every figure that the kept runs can feed:
+those of `FIGURES`, which show runs of any settings, and those of `PAPER`, the
+paper's fig01 to fig26, which show the runs of rows of `toymono.catalog`.
+Figures compute nothing; both say what they are drawn from.
 """
 
 from toymono.plots.neurons import single_feature_activations, sorted_biases
+from toymono.plots.paper_figures import PAPER
 from toymono.plots.registry import FIGURES, figure
 from toymono.plots.sweeps import monosemantic_by_field
 from toymono.plots.training import training_traces
 
 __all__ = [
     "FIGURES",
+    "PAPER",
     "figure",
     "monosemantic_by_field",
     "single_feature_activations",

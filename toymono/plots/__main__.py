@@ -3,9 +3,12 @@
     python -m toymono.plots
     python -m toymono.plots --figure training_traces,sorted_biases --by learning_rate
     python -m toymono.plots --where k=512,init_bias=-1,init_bias=0 --format png
+    python -m toymono.plots --paper
 
-By default every figure that the kept runs can feed. A figure shows the largest
-set of runs that differ in two fields at most; --by and --where choose another.
+By default every figure that the kept runs can feed. A figure of any runs shows
+the largest set of them that differ in two fields at most; --by and --where
+choose another. A figure of the paper, fig01 to fig26, shows the runs of rows of
+the catalog, at the paper's scale if as much of them is kept as at the small one.
 """
 
 import sys
@@ -17,13 +20,20 @@ from absl import flags
 
 from toymono import command, config, store
 from toymono.config import Dials, Setup, field_types
-from toymono.plots import FIGURES, gallery, selection
+from toymono.plots import FIGURES, gallery, pages, selection
+from toymono.plots.paper_figures import ALIASES, PAPER
 from toymono.store import Kept
 
 _FIELDS = {**field_types(Setup), **field_types(Dials), "seed": int}
 _FIRST_SWEEP = "python -m toymono.sweep --task decoder --k 512 --init_bias -1"
 
 _FIGURE = flags.DEFINE_list("figure", None, "Figures to draw, a comma list; see --list.")
+_PAPER = flags.DEFINE_bool(
+    "paper",
+    False,
+    "Draw the paper's figures alone, write its Table 1 and a page that shows all, and print what "
+    "the paper says of each beside what ours shows.",
+)
 _LIST = flags.DEFINE_bool("list", False, "Name the figures and what trains their runs; draw none.")
 _BY = flags.DEFINE_string("by", None, "The field to compare by, such as learning_rate.")
 _WHERE = flags.DEFINE_list(
@@ -40,37 +50,77 @@ _FORMAT = flags.DEFINE_list("format", ["pdf", "png"], "Formats of the files, a c
 def main() -> int:
     """Draws what the flags ask for, and says where it is and what is missing."""
     mpl.use("Agg")  # no screen is needed
-    asked = _listed(_FIGURE, FIGURES)
+    named = _listed(_FIGURE, {**FIGURES, **PAPER, **ALIASES})
     formats = _listed(_FORMAT, gallery.FORMATS)
     if _BY.value is not None:
         _one_of("by", _BY.value, selection.SETTING)
-    entries = [FIGURES[name] for name in asked or FIGURES]
+    if _PAPER.value and (named or _BY.value):
+        raise command.UsageError("--paper draws all of the paper's figures; --figure draws some")
     if _LIST.value:
-        for entry in entries:
-            print(f"{entry.name}: {entry.summary}\n    {entry.trained_by}")
+        _list()
         return 0
 
+    figures = {**FIGURES, **PAPER}
+    every = PAPER if _PAPER.value else FIGURES if _BY.value else figures
+    names = dict.fromkeys(ALIASES.get(name, name) for name in named or every)
+    if _BY.value and (papers := [name for name in names if name in PAPER]):
+        raise command.UsageError(f"{papers[0]} compares as the paper does; it takes no --by")
     kept = gallery.Gallery(_kept())
     if kept.diverged:
-        names = ", ".join(run.path.stem for run in kept.diverged)
-        print(f"left out, for they diverged: {names}", file=sys.stderr)
-    counts = {}
-    for entry in entries:
+        lost = ", ".join(run.path.stem for run in kept.diverged)
+        print(f"left out, for they diverged: {lost}", file=sys.stderr)
+    counts, lacking = {}, {}
+    for name in names:
         try:
-            counts[entry] = len(kept.choose(entry, _BY.value))
-        except gallery.Lacking as lacking:
-            if asked:
-                raise command.UsageError(str(lacking)) from None
-            print(f"skipped {lacking}", file=sys.stderr)
+            counts[name] = len(kept.choose(figures[name], _BY.value))
+        except gallery.Lacking as lacks:
+            if named:
+                raise command.UsageError(str(lacks)) from None
+            lacking[name] = str(lacks)
+    _report(lacking)
     if not counts:
         raise command.UsageError("the kept runs feed none of the figures")
 
     figures_dir = command.writable(_FIGURES_DIR.value)
-    for entry, count in counts.items():
-        drawn = kept.draw(entry, _BY.value)
-        paths = gallery.save(drawn, figures_dir, entry.name, formats)
-        print(f"{', '.join(map(str, paths))}: {count} of {len(kept.runs)} runs")
+    lines = []
+    for name, count in counts.items():
+        entry = figures[name]
+        paths = gallery.save(kept.draw(entry, _BY.value), figures_dir, name, formats)
+        print(f"{', '.join(map(str, paths))}: {count} of {len(kept.runs)} runs", flush=True)
+        if _PAPER.value:
+            feed = entry.feed(kept)
+            lines.append(pages.Line(entry, count, feed.scale, entry.told(kept, feed)))
+    if _PAPER.value:
+        kind = next((kind for kind in ("png", "svg") if kind in formats), formats[0])
+        page = pages.gallery(lines, list(lacking.values()), kind)
+        written = [
+            pages.write(figures_dir / "table1.md", pages.table1()),
+            pages.write(figures_dir / "gallery.md", page),
+        ]
+        print(f"{', '.join(map(str, written))}\n\n{pages.claims(lines)}")
     return 0
+
+
+def _list() -> None:
+    """Names the figures, and what trains their runs."""
+    for entry in FIGURES.values():
+        print(f"{entry.name}: {entry.summary}\n    {entry.trained_by}")
+    for entry in PAPER.values():
+        print(f"{entry.name} or {entry.alias}: {entry.summary}\n    {entry.trained_by}")
+
+
+def _report(lacking: dict[str, str]) -> None:
+    """Which figures lack runs; of the paper's a line for all, unless they are what is asked for."""
+    for name, line in lacking.items():
+        if _PAPER.value or name in FIGURES:
+            print(f"skipped {line}", file=sys.stderr)
+    papers = [name for name in lacking if name in PAPER]
+    if papers and not _PAPER.value:
+        print(
+            f"{len(papers)} of the paper's {len(PAPER)} figures lack runs; "
+            "`python -m toymono.plots --list` names what trains them",
+            file=sys.stderr,
+        )
 
 
 def _listed(flag: flags.FlagHolder, choices: Mapping[str, Any]) -> list[str]:

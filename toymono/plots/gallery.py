@@ -2,28 +2,30 @@
 
 import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
 from toymono import store
 from toymono.plots import selection, style
-from toymono.plots.registry import Entry
+from toymono.plots.paper import PaperFigure
+from toymono.plots.registry import Choose, Entry, Lacking
 from toymono.store import Kept
+
+__all__ = ["FORMATS", "AnyFigure", "Gallery", "Lacking", "save"]
+
+AnyFigure = Entry | PaperFigure
 
 FORMATS = {"pdf": {"CreationDate": None}, "png": {}, "svg": {"Date": None}}
 """The formats of files, each with what keeps the hour out of it: same runs, same file."""
 
 
-class Lacking(Exception):
-    """The kept runs cannot feed a figure; the message names the command that trains some."""
-
-
 class Gallery:
-    """The figures of a list of kept runs. Frames are made once and shared."""
+    """The figures of a list of kept runs. Frames are made once for each run, and shared."""
 
     def __init__(self, kept: Sequence[Kept]):
         self.diverged = [run for run in kept if run.diverged is not None]
@@ -31,31 +33,39 @@ class Gallery:
         self.runs = [run for run in kept if run.diverged is None]
         """The others."""
         self._headers = selection.headers(self.runs)
-        self._chosen = functools.cache(lambda choose, by: choose(self._headers, by))
-        self._frame = functools.cache(lambda table, paths: table(map(store.load, paths)))
+        self._frame = functools.cache(lambda table, path: table([store.load(path)]))
+        self.chosen = functools.cache(self._chosen)
+        """As `Shelf` has it."""
+        self.members = functools.cache(functools.partial(selection.members, self._headers))
+        """As `Shelf` has it."""
 
-    def choose(self, entry: Entry, by: str | None = None) -> list[Kept]:
-        """The runs that a figure shows.
+    def _chosen(self, choose: Choose, by: str | None) -> pd.DataFrame:
+        return choose(self._headers, by) if self.runs else self._headers
+
+    def choose(self, entry: AnyFigure, by: str | None = None) -> list[Kept]:
+        """The runs that a figure shows, each once.
 
         Raises:
           Lacking: None will do.
         """
-        chosen = list(self._chosen(entry.choose, by)["kept"]) if self.runs else []
-        if not chosen and by:
-            trained_by = f"python -m toymono.sweep --{by} …,…"
-            raise Lacking(f"{entry.name}: no runs to compare by {by}; `{trained_by}` trains some")
-        if not chosen:
-            raise Lacking(f"{entry.name}: no runs that suit it; `{entry.trained_by}` trains some")
-        return chosen
+        return list(dict.fromkeys(entry.feed(self, by).runs["kept"]))
 
-    def draw(self, entry: Entry, by: str | None = None) -> Figure:
+    def draw(self, entry: AnyFigure, by: str | None = None) -> Figure:
         """A figure.
 
         Raises:
           Lacking: No kept runs will do.
         """
-        paths = tuple(run.path for run in self.choose(entry, by))
-        return entry(*(self._frame(table, paths) for table in entry.frames), by=by)
+        feed = entry.feed(self, by)
+        return entry(*(self.frame(table, feed.runs) for table in entry.frames), **feed.options)
+
+    def frame(self, table: Callable[..., pd.DataFrame], runs: pd.DataFrame) -> pd.DataFrame:
+        """A table of some of the runs, with their `sweep` where they are from the catalog."""
+        frames = []
+        for _, row in runs.iterrows():
+            of_run = self._frame(table, row["kept"].path)
+            frames.append(of_run.assign(sweep=row["sweep"]) if "sweep" in runs else of_run)
+        return pd.concat(frames, ignore_index=True)
 
 
 def save(figure: Figure, figures_dir: str | Path, name: str, formats: Sequence[str]) -> list[Path]:

@@ -17,15 +17,21 @@ _TRAINED_BY = "python -m toymono.sweep --task decoder --k 512 --init_bias -1"
 # Panels in a grid of two fields, at most, and of one field, where rows of four are filled.
 _COLUMNS, _ROWS, _MOST = 6, 3, 8
 
-# Neurons and features that a panel shows one by one; beyond that some share a dot.
-_FINEST = 256
+# Neurons and features that an inch shows one by one; beyond that some share a dot.
+_FINEST = 120
 
 # The range of colours in the paper's program; a neuron that holds a feature alone comes near 1.
 _LOWEST, _HIGHEST = 0.0, 1.02
 
 
 @figure(tables.sorted_responses, choose=selection.one_seed, trained_by=_TRAINED_BY)
-def single_feature_activations(responses: pd.DataFrame, by: str | None = None) -> Figure:
+def single_feature_activations(
+    responses: pd.DataFrame,
+    by: str | None = None,
+    height: float = 2.4,
+    head: str = "",
+    note: str = "",
+) -> Figure:
     """Each neuron's activation on each feature alone, both in the order of the paper.
 
     A monosemantic neuron is one bright point in its row, and those that come
@@ -36,17 +42,22 @@ def single_feature_activations(responses: pd.DataFrame, by: str | None = None) -
         shown.
       by: The field that differs from panel to panel. If the runs differ in a
         second field, there is a row of panels for each of its values.
+      height: Of a panel, in inches.
+      head: What the caption begins with.
+      note: What it ends with.
 
     Reference:
       Jermyn, Schiefer & Hubinger (2022), figures 4, 10 and 20.
     """
     responses = selection.first_seeds(responses)
-    drawn, panels, note = _panels(responses, by, "Feature", "Neuron", height=2.4)
+    drawn, panels, missing = _panels(responses, by, "Feature", "Neuron", height)
+    note += missing
+    finest = max(256, int(_FINEST * height))
     for panel, of_model in panels:
         response_kn = of_model["response_kn"].iloc[0]
         k, n = response_kn.shape
         image = panel.imshow(
-            _largest(response_kn, _FINEST),
+            _largest(response_kn, finest),
             extent=(0, n, k, 0),
             aspect="auto",
             interpolation="none",
@@ -68,25 +79,35 @@ def single_feature_activations(responses: pd.DataFrame, by: str | None = None) -
         shrink=0.8,
         ticks=np.linspace(0, 1, 6),
     )
-    if any(max(response_kn.shape) > _FINEST for response_kn in images):
+    if any(max(response_kn.shape) > finest for response_kn in images):
         note += " Each dot shows the largest of the activations that share it."
-    style.caption(drawn, responses, note)
+    style.caption(drawn, responses, note, head=head)
     return drawn
 
 
 @figure(tables.per_neuron, choose=selection.one_seed, trained_by=_TRAINED_BY)
-def sorted_biases(neurons: pd.DataFrame, by: str | None = None) -> Figure:
+def sorted_biases(
+    neurons: pd.DataFrame,
+    by: str | None = None,
+    height: float = 1.7,
+    head: str = "",
+    note: str = "",
+) -> Figure:
     """Each neuron's bias, the most monosemantic neuron first.
 
     Args:
       neurons: From `tables.per_neuron`. Of several seeds, the first is shown.
       by: As in `single_feature_activations`.
+      height: Of a panel, in inches.
+      head: What the caption begins with.
+      note: What it ends with.
 
     Reference:
       Jermyn, Schiefer & Hubinger (2022), figures 5 and 11.
     """
     neurons = selection.first_seeds(neurons)
-    drawn, panels, note = _panels(neurons, by, "Neuron, sorted", "Bias", height=1.7)
+    drawn, panels, missing = _panels(neurons, by, "Neuron, sorted", "Bias", height)
+    note += missing
     low, high = _limits(neurons)
     for panel, of_model in panels:
         for kind, of_kind in of_model.groupby("kind"):
@@ -101,7 +122,7 @@ def sorted_biases(neurons: pd.DataFrame, by: str | None = None) -> Figure:
     if (neurons["bias"] < low).any():
         note += " Triangles: dead neurons with a bias below the axis."
     style.kinds(drawn)
-    style.caption(drawn, neurons, note)
+    style.caption(drawn, neurons, note, head=head)
     return drawn
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import warnings
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -20,6 +20,35 @@ class Choose(Protocol):
     """Picks, from the headers of the kept runs, those that a figure shows."""
 
     def __call__(self, runs: pd.DataFrame, by: str | None = None) -> pd.DataFrame: ...
+
+
+class Lacking(Exception):
+    """The kept runs cannot feed a figure; the message names the command that trains some."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Feed:
+    """What a figure is drawn from."""
+
+    runs: pd.DataFrame
+    """Its runs, of those of `selection.headers`."""
+    options: dict[str, Any]
+    """What its function takes beside the frames."""
+    scale: str | None = None
+    """That of the catalog, for a figure of the paper."""
+
+
+class Shelf(Protocol):
+    """The kept runs, as a figure asks for them."""
+
+    def chosen(self, choose: Choose, by: str | None) -> pd.DataFrame:
+        """Those that `choose` picks."""
+
+    def members(self, sweep: str, scale: str) -> pd.DataFrame:
+        """Those of a row of the catalog; see `selection.members`."""
+
+    def frame(self, table: Callable[..., pd.DataFrame], runs: pd.DataFrame) -> pd.DataFrame:
+        """A table of some of them."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,23 +74,49 @@ class Entry:
         """What it shows, in a sentence."""
         return self.draw.__doc__.partition("\n")[0]
 
-    def __call__(self, *frames: pd.DataFrame, by: str | None = None) -> Figure:
+    def feed(self, shelf: Shelf, by: str | None = None) -> Feed:
+        """What it is drawn from.
+
+        Raises:
+          Lacking: The kept runs do not suffice.
+        """
+        runs = shelf.chosen(self.choose, by)
+        if runs.empty and by:
+            trained_by = f"python -m toymono.sweep --{by} …,…"
+            raise Lacking(f"{self.name}: no runs to compare by {by}; `{trained_by}` trains some")
+        if runs.empty:
+            raise Lacking(f"{self.name}: no runs that suit it; `{self.trained_by}` trains some")
+        return Feed(runs, {"by": by})
+
+    def __call__(self, *frames: pd.DataFrame, **options: Any) -> Figure:
         """The figure, drawn."""
-        return self.draw(*frames, by=by)
+        return self.draw(*frames, **options)
 
 
 FIGURES: dict[str, Entry] = {}
-"""Every figure by its name, in the order in which they are drawn."""
+"""Every figure of any kept runs by its name, in the order in which they are drawn."""
+
+
+def drawn(function: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Has a function draw in the lab's style, and without the runs that diverged.
+
+    It warns of those. The figure is closed, so that a notebook shows it once.
+    """
+
+    @functools.wraps(function)
+    def draw(*given: pd.DataFrame, **options: Any) -> Figure:
+        with mpl.rc_context(style.RC):
+            made = function(*_whole(given), **options)
+        plt.close(made)
+        return made
+
+    return draw
 
 
 def figure(
     *frames: Callable[..., pd.DataFrame], choose: Choose, trained_by: str
 ) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
-    """Joins a function to `FIGURES` under its own name.
-
-    The function is drawn in the lab's style, and without the runs that
-    diverged: it warns of them. Its figure is closed, so that a notebook shows
-    it once.
+    """Joins a function to `FIGURES` under its own name, and has it be `drawn`.
 
     Args:
       *frames: See `Entry`, as are the others.
@@ -70,13 +125,7 @@ def figure(
     """
 
     def register(function: Callable[..., Figure]) -> Callable[..., Figure]:
-        @functools.wraps(function)
-        def draw(*given: pd.DataFrame, by: str | None = None) -> Figure:
-            with mpl.rc_context(style.RC):
-                drawn = function(*_whole(given), by=by)
-            plt.close(drawn)
-            return drawn
-
+        draw = drawn(function)
         FIGURES[function.__name__] = Entry(draw, frames, choose, trained_by)
         return draw
 

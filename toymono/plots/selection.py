@@ -3,7 +3,8 @@
 A folder fills with the runs of many sweeps. A figure shows those that can be
 compared: runs that differ in one field or two, all else being equal. The first
 field is what the figure compares `by` (colours, panels, the horizontal axis),
-the second what it is repeated `across` (columns, rows, colours).
+the second what it is repeated `across` (columns, rows, colours). The paper's
+figures show the runs of rows of the catalog instead: `members`.
 """
 
 import itertools
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from toymono import tables
+from toymono import catalog, config, store, tables
 from toymono.config import CHOICES
 from toymono.store import Kept
 
@@ -29,6 +30,27 @@ _FOLLOWS = {"batch_size": "k"}
 def headers(kept: Iterable[Kept]) -> pd.DataFrame:
     """One row per kept run: the fields that determine it, and `kept` itself."""
     return pd.DataFrame([{**run.fields, "kept": run} for run in kept])
+
+
+def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
+    """The runs of a row of the catalog: those with the setting of one of its points.
+
+    Args:
+      runs: From `headers`.
+      sweep: A name in `catalog.SWEEPS`.
+      scale: One of `catalog.SCALES`.
+
+    Returns:
+      A part of `runs` with the columns `sweep` and `position`, the number of
+      the point, from 0.
+    """
+    points = [
+        store.fields(*config.split(point), seed=0) for point in catalog.SWEEPS[sweep].points(scale)
+    ]
+    place = {tuple(point[field] for field in SETTING): i for i, point in enumerate(points)}
+    settings = runs[SETTING].itertuples(index=False, name=None) if len(runs) else []
+    runs = runs.assign(sweep=sweep, position=[place.get(setting, -1) for setting in settings])
+    return runs[runs["position"] >= 0]
 
 
 def axes(

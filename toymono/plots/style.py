@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 from pandas.api.types import is_numeric_dtype
 
+from toymono import tables
 from toymono.config import CHOICES, Dials, Setup
 from toymono.plots import selection
 
@@ -44,11 +45,14 @@ SEEDS = {
 }
 """How seaborn sums up seeds: a line for their mean, a band from the lowest to the highest."""
 
-_WORDS = sns.color_palette("colorblind")
-KINDS = {"monosemantic": _WORDS[0], "polysemantic": _WORDS[1], "dead": _WORDS[7]}
+WORDS = sns.color_palette("colorblind")
+"""Colours of what is told apart by name."""
+KINDS = {"monosemantic": WORDS[0], "polysemantic": WORDS[1], "dead": WORDS[7]}
 """Colours of the kinds of neurons."""
-PLAIN = _WORDS[0]
+PLAIN = WORDS[0]
 """The colour of what is not compared with anything."""
+RIVAL = WORDS[3]
+"""The colour of what stands outside a scale of colours, to be compared with all of it."""
 REFERENCE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 0.5}
 """Lines that show where a number would mean something."""
 
@@ -93,10 +97,21 @@ def value(field: str, content: Any) -> str:
         return content.replace("_", " ")
     if field == "eps" and content < 1 and math.log2(content).is_integer():
         return f"1/{round(1 / content)}"
-    digits, tens, power = f"{content:.4g}".partition("e")
+    digits, tens, power = f"{content:.{3 if field == 'eps' else 4}g}".partition("e")
     if tens:
         return f"{digits}·10$^{{{int(power)}}}$".removeprefix("1·")
     return digits.replace("-", "−")
+
+
+def plain(field: str, content: Any) -> str:
+    """A field's value in print that knows no exponents, such as a terminal's.
+
+    Example:
+      >>> plain("l1", 1e-6), plain("eps", 0.25)
+      ('1e-06', '1/4')
+    """
+    shown = value(field, content)
+    return f"{content:.3g}" if "$" in shown else shown
 
 
 def setting(field: str, content: Any) -> str:
@@ -123,18 +138,30 @@ def colors(frame: pd.DataFrame, field: str) -> dict[Any, Any]:
     return dict(zip(values, palette, strict=True))
 
 
-def legend(figure: Figure, field: str, palette: dict[Any, Any], **line: Any) -> None:
-    """Explains the colours of a field's values beside the panels."""
+def legend(
+    figure: Figure,
+    field: str,
+    palette: dict[Any, Any],
+    labels: dict[Any, str] | None = None,
+    title: str | None = None,
+    **line: Any,
+) -> None:
+    """Explains the colours of a field's values beside the panels.
+
+    Words other than the values' own are in `labels`.
+    """
+    labels = {content: value(field, content) for content in palette} | (labels or {})
     handles = [
-        Line2D([], [], color=color, label=value(field, content), **line)
+        Line2D([], [], color=color, label=labels[content], **line)
         for content, color in palette.items()
     ]
+    legend_of(figure, handles, title or label(field), math.ceil(len(handles) / 16))
+
+
+def legend_of(figure: Figure, handles: list[Line2D], title: str, columns: int = 1) -> None:
+    """Explains lines beside the panels."""
     figure.legend(
-        handles=handles,
-        title=label(field),
-        loc="outside right upper",
-        ncols=math.ceil(len(handles) / 16),
-        alignment="left",
+        handles=handles, title=title, loc="outside right upper", ncols=columns, alignment="left"
     )
 
 
@@ -147,10 +174,12 @@ def kinds(figure: Figure) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
-def caption(figure: Figure, frame: pd.DataFrame, note: str = "", beside: bool = False) -> None:
+def caption(
+    figure: Figure, frame: pd.DataFrame, note: str = "", beside: bool = False, head: str = ""
+) -> None:
     """Says above the panels what the runs have in common, how many seeds they are, and `note`.
 
-    `beside` leaves room for a legend on the right.
+    `head` comes first; `beside` leaves room for a legend on the right.
     """
     held = [
         setting(field, frame[field].iloc[0])
@@ -164,10 +193,23 @@ def caption(figure: Figure, frame: pd.DataFrame, note: str = "", beside: bool = 
         notes = [f"Lines: mean of {number} seeds; bands: their range."]
     else:
         notes = [f"Seed {', '.join(map(str, sorted(frame['seed'].unique())))}."]
-    width = int(14 * (figure.get_figwidth() - (1.6 if beside else 0)))
-    lines = textwrap.wrap(f"{', '.join(held)}.", width)
+    width = int(16 * (figure.get_figwidth() - (1.5 if beside else 0)))
+    lines = textwrap.wrap(f"{head}{', '.join(held)}.", width)
     lines += textwrap.wrap(" ".join([*notes, note.strip()]), width)
     figure.suptitle("\n".join(lines), fontsize=8, color="0.3", ha="left", x=0.02)
+
+
+def by_sweep(frame: pd.DataFrame, shown: tuple[str, ...]) -> str:
+    """What sets the sweeps of a frame apart beside the fields `shown`, as a sentence or none."""
+    told = []
+    for field in tables.swept(frame):
+        of_sweep = frame.groupby("sweep", sort=False)[field]
+        if field not in shown and (of_sweep.nunique() == 1).all():
+            each = (
+                f"{value(field, content)} in {sweep}" for sweep, content in of_sweep.first().items()
+            )
+            told.append(f"{label(field)}: {', '.join(each)}.")
+    return " ".join(told)
 
 
 def number_axis(axes: Axes, field: str, values: Any) -> None:
@@ -183,9 +225,11 @@ def number_axis(axes: Axes, field: str, values: Any) -> None:
     room = np.ptp(place)
     ends = np.array([place[0] - 0.05 * room, place[-1] + 0.05 * room])
     axes.set_xlim(*to_page.inverted().transform(ends))
+    # Our choice: how much of an axis a character takes, in a figure of the usual width.
+    needed = [0.018 * (1 + len(plain(field, content))) * room for content in values]
     ticks = [0]
     for i in range(1, len(values)):
-        if place[i] - place[ticks[-1]] >= room / 9:
+        if place[i] - place[ticks[-1]] >= max(needed[i], needed[ticks[-1]], room / 9):
             ticks.append(i)
     if len(ticks) > 1:
         ticks[-1] = len(values) - 1  # the last value has a better claim than one close before it

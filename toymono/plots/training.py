@@ -1,17 +1,38 @@
 """How training goes: what is lost on the way, and when monosemantic neurons appear."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from toymono import tables
 from toymono.plots import selection, style
-from toymono.plots.registry import figure
+from toymono.plots.registry import drawn, figure
 
 # Columns side by side; more would not fit a page.
 _MOST_COLUMNS = 4
+
+# What a row of panels shows: its column of the frames, and the label of its axis.
+_ROWS = {
+    "loss": ("loss", "Loss"),
+    "min_loss": ("min_loss", "Lowest loss so far"),
+    "zoom": ("min_loss", "Lowest loss so far,\nclose up"),
+    "excess": ("min_loss", "Lowest loss so far,\nminus that at bias 0"),
+    "mono": ("mono_per_feature", "Monosemantic neurons\nper feature"),
+    "bias": ("mean_bias", "Mean bias"),
+}
+
+# How far above the lowest loss of all a close-up reaches, as a share of it; about as in figure 1.
+_CLOSE = 0.12
+
+# The log2 of the steps in which losses are high anyway.
+_EARLY = 4
 
 
 @figure(
@@ -37,39 +58,177 @@ def training_traces(
     by, across = selection.axes(snapshots, by)
     columns = selection.spread(snapshots, across, _MOST_COLUMNS)
     palette = style.colors(snapshots, by) if by else None
-    drawn = plt.figure(figsize=(max(5.4, 1.6 + 2.3 * len(columns)), 6.2), layout="constrained")
-    panels = drawn.subplots(3, len(columns), squeeze=False, sharex="col", sharey="row")
-    measures = (
-        (stretches, "loss", "Loss"),
-        (snapshots, "mono_per_feature", "Monosemantic neurons\nper feature"),
-        (snapshots, "mean_bias", "Mean bias"),
-    )
-    for row, (frame, measure, label) in zip(panels, measures, strict=True):
-        for panel, column in zip(row, columns, strict=True):
-            sns.lineplot(
-                selection.part(frame, across, column),
-                x="log2_step",
-                y=measure,
-                hue=by,
-                palette=palette,
-                color=None if by else style.PLAIN,
-                legend=False,
-                ax=panel,
-                **style.SEEDS,
-            )
-            panel.set(xlabel="log$_2$ of training steps", ylabel=label)
-            panel.label_outer()
-    for panel, column in zip(panels[0], columns, strict=True):
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+    made, panels = _panels(("loss", "mono", "bias"), len(columns))
+    for place, column in enumerate(columns):
+        frames = [selection.part(frame, across, column) for frame in (stretches, snapshots)]
+        _lines([row[place] for row in panels.values()], panels, *frames, by, palette)
         if across:
-            panel.set_title(style.setting(across, column))
-    for panel in panels[1]:
-        panel.axhline(1, **style.REFERENCE)
-        style.from_zero(panel)
-    for panel in panels[2]:
-        panel.axhline(0, **style.REFERENCE)
-    drawn.align_ylabels()
+            panels["loss"][place].set_title(style.setting(across, column))
+    note = _finish(made, panels, stretches) + style.left_out(snapshots, across, columns)
     if palette:
-        style.legend(drawn, by, palette)
-    style.caption(drawn, snapshots, style.left_out(snapshots, across, columns), beside=bool(by))
-    return drawn
+        style.legend(made, by, palette)
+    style.caption(made, snapshots, note, beside=bool(by))
+    return made
+
+
+@drawn
+def sweep_traces(
+    stretches: pd.DataFrame,
+    snapshots: pd.DataFrame,
+    by: str,
+    rows: Sequence[str] = ("loss", "mono", "bias"),
+    titles: Mapping[str, str] | None = None,
+    rival: Any = None,
+    limits: Mapping[str, tuple[float, float]] | None = None,
+    head: str = "",
+    note: str = "",
+) -> Figure:
+    """Training in sweeps of the paper: a column for each, a colour for each value of `by`.
+
+    Args:
+      stretches: From `tables.per_stretch_minimum`, with the column `sweep`.
+      snapshots: From `tables.per_snapshot`, of the same runs.
+      by: The field that the sweeps vary.
+      rows: What the rows of panels show: loss, min_loss, zoom, mono or bias.
+      titles: Of the columns, by sweep.
+      rival: The value of `by` that is drawn in red, as no part of the scale.
+      limits: Of rows of panels; lines may leave them.
+      head: What the caption begins with.
+      note: What it ends with.
+    """
+    sweeps = snapshots["sweep"].unique()
+    scale = snapshots[snapshots[by] != rival]
+    palette = style.colors(scale if len(scale) else snapshots, by)
+    if rival in snapshots[by].unique():
+        palette |= {rival: style.RIVAL}
+    made, panels = _panels(rows, len(sweeps))
+    for place, sweep in enumerate(sweeps):
+        frames = [selection.part(frame, "sweep", sweep) for frame in (stretches, snapshots)]
+        _lines([row[place] for row in panels.values()], panels, *frames, by, palette)
+        if titles:
+            panels[rows[0]][place].set_title(titles[sweep])
+    note += _finish(made, panels, stretches, limits)
+    style.legend(made, by, palette)
+    shown = (by, "init_bias") if titles else (by,)
+    note = f"{note} {style.by_sweep(snapshots, shown)}".strip()
+    style.caption(made, snapshots, note, beside=True, head=head)
+    return made
+
+
+@drawn
+def paired_traces(
+    stretches: pd.DataFrame,
+    snapshots: pd.DataFrame,
+    by: str,
+    palettes: Mapping[str, str],
+    titles: Mapping[str, str],
+    limits: Mapping[str, tuple[float, float]],
+    head: str = "",
+    note: str = "",
+) -> Figure:
+    """Training in two sweeps of the same values, in the same panels, and how far they are apart.
+
+    Args:
+      stretches: As in `sweep_traces`, as are the others.
+      snapshots: Of the same runs.
+      by: The field that both vary.
+      palettes: seaborn's names of the colours, by sweep. What the second
+        sweep's lowest loss exceeds the first's by has a panel of its own.
+      titles: What the sweeps are called, by sweep.
+      limits: Of rows of panels; lines may leave them.
+      head: What the caption begins with.
+      note: What it ends with.
+    """
+    made, panels = _panels(("loss", "excess", "mono", "bias"), 1, width=6.8)
+    values = selection.values(snapshots, by)
+    handles = []
+    for sweep, colors in palettes.items():
+        # The lightest shades would not be seen on white.
+        shades = sns.color_palette(colors, len(values) + 2)[2:]
+        palette = dict(zip(values, shades, strict=True))
+        rows = {row: panels[row] for row in ("loss", "mono", "bias")}
+        frames = [selection.part(frame, "sweep", sweep) for frame in (stretches, snapshots)]
+        _lines([panel for [panel] in rows.values()], rows, *frames, by, palette)
+        handles.append(Line2D([], [], linestyle="", label=titles[sweep]))
+        handles += [
+            Line2D([], [], color=color, label=style.value(by, content))
+            for content, color in palette.items()
+        ]
+    first, second = (selection.part(stretches, "sweep", sweep) for sweep in palettes)
+    apart = tables.excess(second, first, "min_loss", on=(by, "seed", "step"))
+    _lines(panels["excess"], {"excess": panels["excess"]}, apart, apart, by, palette)
+    note += _finish(made, panels, stretches, limits)
+    style.legend_of(made, handles, style.label(by), len(palettes))
+    note = f"{note} {style.by_sweep(snapshots, (by,))}".strip()
+    style.caption(made, snapshots, note, beside=True, head=head)
+    return made
+
+
+def _panels(
+    rows: Sequence[str], columns: int, width: float = 5.4
+) -> tuple[Figure, dict[str, list[Axes]]]:
+    """A figure with a row of panels for each of `rows`."""
+    size = (max(width, 1.6 + 2.3 * columns), 0.8 + 1.8 * len(rows))
+    made = plt.figure(figsize=size, layout="constrained")
+    grid = made.subplots(len(rows), columns, squeeze=False, sharex="col", sharey="row")
+    return made, dict(zip(rows, map(list, grid), strict=True))
+
+
+def _lines(
+    panels: Sequence[Axes],
+    rows: Mapping[str, Any],
+    stretches: pd.DataFrame,
+    snapshots: pd.DataFrame,
+    by: str | None,
+    palette: dict[Any, Any] | None,
+) -> None:
+    """The lines of one column of panels."""
+    for panel, row in zip(panels, rows, strict=True):
+        measure, _ = _ROWS[row]
+        frame = snapshots if measure in ("mono_per_feature", "mean_bias") else stretches
+        sns.lineplot(
+            frame,
+            x="log2_step",
+            y=measure,
+            hue=by,
+            palette=palette and {value: palette[value] for value in frame[by].unique()},
+            color=None if by else style.PLAIN,
+            legend=False,
+            ax=panel,
+            **style.SEEDS,
+        )
+
+
+def _finish(
+    made: Figure,
+    panels: dict[str, list[Axes]],
+    stretches: pd.DataFrame,
+    limits: Mapping[str, tuple[float, float]] | None = None,
+) -> str:
+    """Labels, ticks, limits and lines of reference; says which panels lines leave."""
+    # A loss that shoots up in the course of training would flatten all others.
+    early = stretches["loss"][stretches["log2_step"] <= _EARLY].max()
+    left = []
+    for row, of_row in panels.items():
+        for panel in of_row:
+            panel.set(xlabel="log$_2$ of training steps", ylabel=_ROWS[row][1])
+            panel.label_outer()
+            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+            if row == "mono":
+                panel.axhline(1, **style.REFERENCE)
+                style.from_zero(panel)
+            elif row in ("bias", "excess"):
+                panel.axhline(0, **style.REFERENCE)
+            elif row == "zoom":
+                lowest = stretches["min_loss"].min()
+                panel.set_ylim((1 - _CLOSE / 10) * lowest, (1 + _CLOSE) * lowest)
+        low, high = of_row[0].get_ylim()
+        least, most = (limits or {}).get(row, (low, high))
+        if row == "loss" and high > 1.5 * early:
+            most = 1.1 * early
+        if low < least or high > most:
+            left.append(" ".join(_ROWS[row][1].lower().split()))
+        if (least, most) != (low, high):
+            of_row[0].set_ylim(least, most)
+    made.align_ylabels()
+    return f" Lines leave the panel of {'; '.join(left)}." if left else ""

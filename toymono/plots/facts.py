@@ -1,0 +1,79 @@
+"""Numbers beside the paper's claims: each is read off the table that a figure is drawn from."""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from toymono import tables
+from toymono.plots import style
+
+_WORDS = {
+    "mono_per_feature": "mono/feature",
+    "mono_per_neuron": "mono/neuron",
+    "monosemantic": "mono neurons",
+    "positive_bias": "biases above 0",
+    "full": "output",
+    "mono_from": "mono part starts at",
+    "rank": "singular values above 1/2",
+    "singular_low": "the least of them",
+    "singular_high": "the largest",
+    "slope_low": "least slope",
+    "slope_high": "largest slope",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact:
+    """What a column of a table comes to over the values of a field: a mean over seeds at each."""
+
+    column: str
+    by: str | None = None
+    """The field; None for the range of all that is there."""
+    peak: bool = False
+    """Where the column is largest, in place of its ends."""
+
+    def told(self, table: pd.DataFrame) -> str:
+        """In words and numbers, but for the ends of the field."""
+        words = _WORDS.get(self.column, self.column.replace("_", " "))
+        if self.by is None:
+            low, high = _number(table[self.column].min()), _number(table[self.column].max())
+            return f"{words} {low}" if low == high else f"{words} {low} … {high}"
+        course = tables.course(table, self.column, self.by)
+        if self.peak:
+            most = course.index[course.to_numpy().argmax()]
+            return f"{words} at most {_number(course[most])}, at {style.plain(self.by, most)}"
+        return f"{words} {_number(course.iloc[0])} → {_number(course.iloc[-1])}"
+
+
+def told(facts: Sequence[Fact], table: pd.DataFrame) -> str:
+    """Facts in words and numbers, those over one field together.
+
+    Example:
+      >>> table = pd.DataFrame({"k": [8, 16, 16], "loss": [2.5, 0.5, 0.7], "dead": [0, 1, 3]})
+      >>> told([Fact("loss", "k"), Fact("dead", "k"), Fact("dead")], table)
+      'over k 8 → 16: loss 2.50 → 0.60, dead 0 → 2; dead 0 … 3'
+    """
+    groups = []
+    for by, group in itertools.groupby(facts, key=lambda fact: fact.by):
+        said = ", ".join(fact.told(table) for fact in group)
+        if by is not None:
+            ends = (style.plain(by, end) for end in (table[by].min(), table[by].max()))
+            said = f"over {by.replace('_', ' ')} {' → '.join(ends)}: {said}"
+        groups.append(said)
+    return "; ".join(groups)
+
+
+def _number(number: float | np.integer) -> str:
+    if (
+        isinstance(number, np.integer)
+        or number == 0
+        or abs(number) >= 10
+        or (abs(number) >= 2 and float(number).is_integer())
+    ):
+        shown = f"{number:.0f}"
+    else:
+        shown = f"{number:.2f}" if abs(number) >= 0.1 else f"{number:.2g}"
+    return shown.replace("-", "−")

@@ -1,0 +1,141 @@
+"""What is written beside the figures of the paper: Table 1, the table of claims, the gallery."""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from toymono import catalog
+from toymono.config import Dials, Setup
+from toymono.plots import style
+from toymono.plots.paper import PaperFigure
+
+# The columns of Table 1.
+_COLUMNS = {
+    "task": "Task",
+    "nonlinearity": "Activation",
+    "feature_law": "Frequencies",
+    "m": "m",
+    "k": "k",
+    "eps": "ε",
+    "learning_rate": "Learning rate",
+    "bias_decay": "Bias decay",
+    "init_bias": "Bias offset",
+    "l1": "L1",
+}
+
+# Rows of the catalog that Table 1 lacks or calls otherwise.
+_NAMES = {"GELU": "GELU (Table 1: B3, a second time)", "M": "M (section 4; not in Table 1)"}
+
+_OURS = "†"
+
+_NOTES = """B1: Table 1 gives it ten times the decay of B2 to B5.
+
+RG1: Table 1 says bias −1 and decay 0.03 for the row. Section 4.1.3 and figure 14
+say that the regularised models start at bias 0 and only their rival, without L1,
+at −1: so here."""
+
+
+class Line(NamedTuple):
+    """A figure of the paper that was made, beside its claim."""
+
+    figure: PaperFigure
+    runs: int
+    scale: str
+    ours: str
+    """What ours shows."""
+
+
+def claims(lines: Sequence[Line], width: int = 46) -> str:
+    """A table for a terminal: figure, runs, scale, the paper's claim, what ours shows."""
+    head = ("figure", "runs", "scale", "the paper", "ours")
+    widths = (6, 5, 6, width, width)
+    cells = [
+        (line.figure.name, str(line.runs), line.scale, line.figure.claim, line.ours)
+        for line in lines
+    ]
+    printed = []
+    for row in [head, *cells]:
+        columns = [textwrap.wrap(cell, wide) for cell, wide in zip(row, widths, strict=True)]
+        for i in range(max(map(len, columns))):
+            parts = [column[i] if i < len(column) else "" for column in columns]
+            padded = [f"{part:{wide}}" for part, wide in zip(parts, widths, strict=True)]
+            printed.append("  ".join(padded).rstrip())
+    return "\n".join(printed)
+
+
+def gallery(lines: Sequence[Line], lacking: Sequence[str], kind: str) -> str:
+    """A page in Markdown that shows the figures with their commands; `kind` is their format."""
+    parts = [
+        "# The paper's figures from the kept runs",
+        "Made by `python -m toymono.plots --paper`, with [Table 1](table1.md).",
+        "\n".join(f"- Not made, {line}." for line in lacking),
+    ]
+    for line in lines:
+        entry = line.figure
+        parts += [
+            f"## Figure {entry.number}: {entry.alias.replace('_', ' ')}",
+            f"![{entry.summary}]({entry.name}.{kind})",
+            f"{entry.summary} {line.scale.title()} scale, {line.runs} runs.",
+            f"- The paper: {entry.claim}.\n- Ours: {line.ours}.",
+            _shell(entry.trained_by.replace("small", line.scale), entry),
+        ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _shell(trained_by: str, entry: PaperFigure) -> str:
+    return f"```\n{trained_by}\npython -m toymono.plots --figure {entry.name}\n```"
+
+
+def table1() -> str:
+    """Table 1 of the paper in Markdown, from the catalog, and its counterpart at a small scale."""
+    parts = [
+        "# Table 1",
+        "From the rows of `toymono.catalog`; `python -m toymono.sweep --sweep LR1` trains one. "
+        f"{_OURS} marks what the paper does not state: our choice, explained below.",
+    ]
+    for scale in catalog.SCALES:
+        sizes = "n = 512, 2^17 steps of 2^23/k samples"
+        if scale == "small":
+            point = next(catalog.SWEEPS["LR1"].points(scale))
+            sizes = (
+                f"n = {point['n']}, 2^{point['log2_steps']} steps of {point['batch_size']} samples"
+            )
+            sizes += "; all that differs from the paper's is ours"
+        rows = [["Row", *_COLUMNS.values()]]
+        rows += [[_NAMES.get(name, name), *_row(name, scale)] for name in catalog.SWEEPS]
+        parts += [f"## {scale.title()} scale: {sizes}", _markdown(rows)]
+    parts += ["## Where the paper is at odds with itself", _NOTES, f"## {_OURS} Our choices"]
+    chosen: dict[str, list[str]] = {}
+    for name, sweep in catalog.SWEEPS.items():
+        for field, how in sweep.ours.items():
+            words = style.name(field).replace("$", "").replace("log_2", "log2")
+            chosen.setdefault(f"{words}: {how}", []).append(name)
+    parts += ["\n".join(f"- {', '.join(names)}, {how}." for how, names in chosen.items())]
+    return "\n\n".join(parts) + "\n"
+
+
+def _row(name: str, scale: str) -> list[str]:
+    defaults = {**vars(Setup()), **vars(Dials())}
+    points = [
+        defaults | {"n": 512, "m": 64} | point for point in catalog.SWEEPS[name].points(scale)
+    ]
+    ours = catalog.SWEEPS[name].ours if scale == "paper" else {}
+    row = []
+    for field in _COLUMNS:
+        values = list(dict.fromkeys(point[field] for point in points))
+        mark = f" {_OURS}" if field in ours else ""
+        row.append(", ".join(style.plain(field, content) for content in values) + mark)
+    return row
+
+
+def _markdown(rows: list[list[str]]) -> str:
+    head, *body = (f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join([head, "|" + " --- |" * len(rows[0]), *body])
+
+
+def write(path: Path, text: str) -> Path:
+    """Writes a page, aside first, and renames it."""
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(text, encoding="utf-8")
+    return aside.replace(path)
