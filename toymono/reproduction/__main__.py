@@ -1,0 +1,68 @@
+"""Judges the paper's claims by the kept runs, and writes down how each verdict came about.
+
+python -m toymono.reproduction
+python -m toymono.reproduction --scale paper --out paper_scale.md
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from absl import flags
+from tqdm import tqdm
+
+from toymono import catalog, command
+from toymono.reproduction import document, evidence
+from toymono.reproduction.claims import CLAIMS
+from toymono.reproduction.verdicts import Verdict
+
+# The sweep command has these two flags too, and a process may import both.
+flags.declare_key_flag("runs_dir")
+_SCALE = flags.DEFINE_enum(
+    "scale", "small", catalog.SCALES, "Which runs to judge by.", allow_override=True
+)
+_OUT = flags.DEFINE_string("out", "docs/reproduction.md", "File to write, Markdown.")
+
+
+def main() -> int:
+    """Writes the page and prints each verdict."""
+    out, runs_dir, scale = Path(_OUT.value), command.RUNS_DIR.value, _SCALE.value
+    if out.is_dir():
+        raise command.UsageError(f"--out={_OUT.value!r} is a folder")
+    command.writable(str(out.parent))
+    try:
+        sweeps = evidence.gather(runs_dir, scale, tqdm(catalog.SWEEPS, "sweeps", disable=None))
+    except ValueError as error:  # a file that is no run
+        raise command.Failure(str(error)) from None
+    if all(sweep.frame.empty for sweep in sweeps.values()):
+        raise command.UsageError(
+            f"no runs of the paper's sweeps at the {scale} scale in {runs_dir!r}; "
+            f"to train some: {document.training(['LR1', 'LR3'], scale)}"
+        )
+    judged = [document.judge(claim, sweeps) for claim in CLAIMS]
+    told = ["python -m toymono.reproduction", f"--scale {scale}"]
+    told += [f"--runs_dir {runs_dir}"] if flags.FLAGS["runs_dir"].present else []
+    told += [f"--out {out}"] if flags.FLAGS["out"].present else []
+    _write(out, document.write(judged, sweeps, scale, " ".join(told)))
+
+    for each in judged:
+        print(f"{each.claim.name}: {each.verdict.value}")
+    counts = [(sum(each.verdict == kind for each in judged), kind.value) for kind in Verdict]
+    print(f"{out}: {', '.join(f'{count} {kind}' for count, kind in counts)}")
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    """Aside first, so that what has the name is whole."""
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(aside, 0o644)
+        os.replace(aside, path)
+    finally:
+        Path(aside).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    command.run(main)

@@ -1,0 +1,203 @@
+"""The page that says what reproduces: Markdown from claims and evidence."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+
+from toymono.reproduction import evidence
+from toymono.reproduction.claims import Claim
+from toymono.reproduction.evidence import Sweep
+from toymono.reproduction.findings import Finding
+from toymono.reproduction.verdicts import RULES, Verdict, verdict
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A claim with what was found of it."""
+
+    claim: Claim
+    findings: tuple[Finding, ...]
+    verdict: Verdict
+    lacking: tuple[str, ...]
+    """Its sweeps that lack settings."""
+
+
+def judge(claim: Claim, sweeps: Mapping[str, Sweep]) -> Judged:
+    """Measures a claim on the sweeps that it names."""
+    mine = [sweeps[name] for name in claim.sweeps]
+    lacking = tuple(sweep.name for sweep in mine if not sweep.complete)
+    findings: Sequence[Finding] = ()
+    if claim.measure is not None and not any(sweep.frame.empty for sweep in mine):
+        findings = claim.measure(*(sweep.frame for sweep in mine))
+    return Judged(claim, tuple(findings), verdict(findings, not lacking), lacking)
+
+
+def training(names: Iterable[str], scale: str) -> str:
+    """The command that trains sweeps."""
+    return f"python -m toymono.sweep --sweep {','.join(names)} --scale {scale} --seeds 3"
+
+
+def write(judged: Sequence[Judged], sweeps: Mapping[str, Sweep], scale: str, made_by: str) -> str:
+    """The whole page.
+
+    Args:
+      judged: The claims in their order.
+      sweeps: From `evidence.gather`.
+      scale: Of all runs.
+      made_by: The command that writes the page.
+    """
+    parts = [
+        "# The paper's claims beside the kept runs",
+        "Jermyn, Schiefer & Hubinger (2022), Engineering Monosemanticity in Toy Models, "
+        "arXiv:2211.09169v1.",
+        _header(sweeps, scale, made_by),
+        "## Verdicts",
+        _verdicts(judged),
+        "## How a verdict is reached",
+        _rules(),
+        "## The runs",
+        _runs(sweeps, scale),
+        "## Claim by claim",
+        *(_section(each, number, scale) for number, each in enumerate(judged, 1)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _header(sweeps: Mapping[str, Sweep], scale: str, made_by: str) -> str:
+    runs = set().union(*(set(s.frame["run"]) for s in sweeps.values() if len(s.frame)))
+    versions = sorted(set().union(*(sweep.versions for sweep in sweeps.values())))
+    lines = [
+        f"Written by `{made_by}`; do not edit.",
+        f"Scale: {scale}. Runs used: {len(runs)}. "
+        f"Trained with: {', '.join(versions) or 'nothing yet'}.",
+    ]
+    if scale == "small":
+        lines.append(
+            "The small scale halves N, d and k and takes 2^13 steps of 256 samples in place of "
+            "2^17 of 2^23/k. Numbers that stand for the paper's at this scale are ours, and "
+            "marked: the paper has none."
+        )
+    return "\n\n".join(lines)
+
+
+def _verdicts(judged: Sequence[Judged]) -> str:
+    counts = ", ".join(
+        f"{sum(each.verdict == kind for each in judged)} {kind.value}" for kind in Verdict
+    )
+    rows = [
+        (
+            str(number),
+            f"[{_cell(each.claim.says)}](#{_anchor(each.claim, number)})",
+            each.claim.paper,
+            _summary(each),
+            ", ".join(each.claim.sweeps) or "none",
+            each.verdict.value,
+        )
+        for number, each in enumerate(judged, 1)
+    ]
+    head = ("", "claim", "the paper", "findings within limits", "sweeps", "verdict")
+    return f"{counts}.\n\n{_table(head, rows)}"
+
+
+def _summary(judged: Judged) -> str:
+    """How many findings meet their limits, and what was measured first."""
+    if judged.verdict == Verdict.NOT_MEASURED:
+        return judged.claim.unmeasured or f"runs missing: {', '.join(judged.lacking)}"
+    first = judged.findings[0].measure
+    means = [f.mean for f in judged.findings if f.measure == first and f.values]
+    ends = [_number(end) for end in (min(means), max(means))] if means else ["no value"]
+    met = sum(finding.met for finding in judged.findings)
+    return f"{met} of {len(judged.findings)}; {first}: {' … '.join(dict.fromkeys(ends))}"
+
+
+def _rules() -> str:
+    lines = [f"- **{kind.value}**: {rule}." for kind, rule in RULES.items()]
+    return "\n".join(
+        [
+            "A finding is a number in one setting: a mean over seeds, with the least and the "
+            "largest seed beside it. It is within its limits or not. The limits are the paper's "
+            "numbers where it gives some; where it gives words, or about how much, they are ours.",
+            "",
+            *lines,
+            "",
+            "A run had settled if from half of its training to the end its loss fell by no more "
+            f"than {evidence.SETTLED_FALL:.0%}, each time averaged over an eighth of all steps, "
+            "and its monosemantic neurons per feature rose by no more than "
+            f"{evidence.SETTLED_RISE:g}. A finding had if half of its runs had.",
+        ]
+    )
+
+
+def _runs(sweeps: Mapping[str, Sweep], scale: str) -> str:
+    rows = [
+        (
+            sweep.name,
+            f"{sweep.kept} of {sweep.wanted}",
+            sweep.seeds,
+            f"{sweep.frame['settled'].mean():.0%}" if len(sweep.frame) else "",
+            str(sweep.diverged or ""),
+        )
+        for sweep in sweeps.values()
+    ]
+    head = ("sweep", "settings with runs", "seeds of each", "runs settled", "diverged")
+    missing = [sweep.name for sweep in sweeps.values() if not sweep.complete]
+    train = f"\n\nTo train what is missing: `{training(missing, scale)}`" if missing else ""
+    return _table(head, rows) + train
+
+
+def _section(judged: Judged, number: int, scale: str) -> str:
+    claim = judged.claim
+    lines = [
+        f'<a id="{_anchor(claim, number)}"></a>',
+        f"### {number}. {claim.name.replace('_', ' ')}: {judged.verdict.value}",
+        f"{claim.says} ({claim.where})",
+        f"Paper: {claim.paper}.",
+    ]
+    if scale == "small" and claim.small:
+        lines.append(f"At this scale, ours and not published: {claim.small}.")
+    if claim.unmeasured:
+        lines.append(f"Not measured: {claim.unmeasured}.")
+    if judged.lacking:
+        lines.append(f"Settings are missing; to train: `{training(judged.lacking, scale)}`")
+    if judged.findings and judged.lacking:
+        lines.append("From the settings that there are:")
+    if judged.findings:
+        head = ("setting", "measured", "paper", "ours", "seeds", "limits", "within", "settled")
+        rows = [
+            (
+                finding.setting,
+                finding.measure,
+                finding.paper,
+                _mean_and_range(finding),
+                str(len(finding.values)),
+                finding.limits,
+                "yes" if finding.met else "no",
+                "yes" if finding.settled else "no",
+            )
+            for finding in judged.findings
+        ]
+        lines.append(_table(head, rows))
+    return "\n\n".join(lines)
+
+
+def _mean_and_range(finding: Finding) -> str:
+    values = finding.values
+    if len(values) < 2:
+        return _number(finding.mean) if values else "no value"
+    return f"{_number(finding.mean)} ({_number(min(values))} … {_number(max(values))})"
+
+
+def _number(value: float) -> str:
+    return f"{round(value, 4) + 0.0:.3g}"  # -0 is 0
+
+
+def _anchor(claim: Claim, number: int) -> str:
+    return f"{number}-{claim.name.replace('_', '-')}"
+
+
+def _cell(text: str) -> str:
+    return text.removesuffix(".")
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

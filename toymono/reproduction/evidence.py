@@ -1,0 +1,179 @@
+"""What the kept runs of each sweep show: one row of numbers per run."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+
+from toymono import catalog, decompose, plan, scores, store, tables
+from toymono.model import Model
+from toymono.train import Run
+from toymono.world import World
+
+# Our choices: a run has settled if, from half of its training to the end, its
+# loss fell by no more than this share and its monosemantic neurons per feature
+# rose by no more than that.
+SETTLED_FALL, SETTLED_RISE = 0.02, 0.02
+
+DECOMPOSED = ("LR1", "LR3", "E3", "M")
+"""Sweeps whose models are taken apart as well."""
+
+# The paper's band for singular values of M, and our margin for those that are 0.
+_ONE, _ZERO = (0.99, 1.03), 0.01
+
+
+@dataclasses.dataclass(frozen=True)
+class Sweep:
+    """The kept runs of one sweep."""
+
+    name: str
+    wanted: int
+    """Settings that the catalog lists."""
+    kept: int
+    """Settings with at least one run that did not diverge."""
+    frame: pd.DataFrame
+    """One row per run that did not diverge: the columns of `row`."""
+    diverged: int = 0
+    """Runs left out since they diverged."""
+    versions: frozenset[str] = frozenset()
+    """Of the packages that trained the runs, such as `jax 0.10.2`."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether every setting has a run."""
+        return self.kept == self.wanted
+
+    @property
+    def seeds(self) -> str:
+        """Runs of a setting, fewest to most."""
+        if self.frame.empty:
+            return "0"
+        sizes = self.frame.groupby(SETTING)["seed"].size()
+        return "-".join(str(size) for size in sorted({sizes.min(), sizes.max()}))
+
+
+SETTING = [field for field in tables.RUN_FIELDS if field != "seed"]
+"""The columns that a run shares with its like of other seeds."""
+
+
+def gather(
+    runs_dir: str | Path, scale: str, names: Iterable[str] = tuple(catalog.SWEEPS)
+) -> dict[str, Sweep]:
+    """The named sweeps with what is kept of them; no run is read more often than need be.
+
+    Raises:
+      ValueError: A file is not a run.
+    """
+    rows: dict[Path, dict[str, Any]] = {}
+    sweeps = {}
+    for name in names:
+        kept = plan.kept_of(runs_dir, name, scale)
+        whole = [run for run in kept if run.diverged is None]
+        for run in whole:
+            have = rows.get(run.path, {})
+            if not have or (name in DECOMPOSED and "first_kink" not in have):
+                rows[run.path] = row(store.load(run), decomposed=name in DECOMPOSED)
+        settings = {store.name(run.setup, run.dials, 0) for run in whole}
+        sweeps[name] = Sweep(
+            name,
+            wanted=len(list(catalog.SWEEPS[name].points(scale))),
+            kept=len(settings),
+            frame=pd.DataFrame([rows[run.path] for run in whole]),
+            diverged=len(kept) - len(whole),
+            versions=frozenset(f"{k} {v}" for run in kept for k, v in run.versions.items()),
+        )
+    return sweeps
+
+
+def row(run: Run, decomposed: bool = False) -> dict[str, Any]:
+    """The columns of `tables.per_run` and more, for one run.
+
+    `loss_share`, the loss over that of an output of 0; `fall`, by which share
+    the loss fell from half of the training to the end, each averaged over an
+    eighth of all steps; `rise` of the monosemantic neurons per feature in the
+    same time; `settled`; `mono_bias` and `poly_bias`, mean biases of the
+    monosemantic neurons and of those that answer to a quarter of all features
+    or more, NaN where these are fewer than 1 in 100; `nearly`, features without
+    a monosemantic neuron that have one with a score of 0.9 or more. If
+    `decomposed`, the columns of `anatomy` as well.
+    """
+    [told] = tables.per_run([run]).to_dict("records")
+    neurons = tables.per_neuron([run])
+    before, after = tables.per_snapshot([run])["mono_per_feature"].iloc[[-2, -1]]
+    loss_t, steps = np.asarray(run.loss_t, np.float64), run.setup.steps
+    window = max(1, steps // 8)
+    halfway, end = (loss_t[at - window : at].mean() for at in (steps // 2, steps))
+    told |= {"fall": 1 - end / halfway, "rise": after - before}
+    told["settled"] = told["fall"] <= SETTLED_FALL and told["rise"] <= SETTLED_RISE
+    told["loss_share"] = told["loss"] / (run.setup.n * float(run.dials.eps) / 3)
+
+    mono_k = neurons["kind"] == "monosemantic"
+    poly_k = 4 * neurons["features"] >= run.setup.n
+    for kind, of_kind in (("mono", mono_k), ("poly", poly_k)):
+        enough = 100 * of_kind.sum() >= run.setup.k
+        told[f"{kind}_bias"] = neurons.loc[of_kind, "bias"].mean() if enough else np.nan
+    served = neurons.loc[mono_k, "favourite"]
+    close = neurons.loc[neurons["monosemanticity"] >= 0.9, "favourite"]
+    told["nearly"] = len(set(close) - set(served))
+    if decomposed:
+        told |= {name: value.item() for name, value in anatomy(run.final, run.world).items()}
+    return told
+
+
+@jax.jit
+def anatomy(model: Model, world: World) -> Mapping[str, Any]:
+    """The paper's section 5 in numbers, of a decoder with relu.
+
+    `in_band`, the share of M's singular values that are 0 or within the
+    paper's band, `largest_singular`, `effective_rank`; `slope`, the mean over
+    features of the poly part's slope along its own feature, with the ends of
+    its middle 9 tenths; `slope_change`, the median over features of its
+    largest change of slope on [0, 1]; `offset`, the largest output of the poly
+    part at 0. `first_kink`, the median over the features with one monosemantic
+    neuron of its kink; `two_first` and `two_second`, the same for two; `top`,
+    the mono part's output at full strength for the features with one.
+    """
+    n = world.embed_nm.shape[0]
+    mono, poly = decompose.split(model)
+    linear = decompose.linearise(poly, world)
+    response_kn = scores.responses(model, world)
+    mono_k = scores.census(response_kn).monosemantic_k
+    favourite_k = response_kn.argmax(axis=1)
+
+    def along(feature):
+        bends = decompose.kinks(poly, world, feature)
+        change = abs(jnp.cumsum(bends.change_k)).max()
+        own_k = mono_k & (favourite_k == feature)
+        bends = decompose.kinks(mono, world, feature)
+        position_k = jnp.where(own_k[bends.neuron_k] & (bends.neuron_k >= 0), bends.position_k, 2)
+        first, second = jnp.sort(position_k)[:2]
+        return change, own_k.sum(), first, second, bends(jnp.ones(()))
+
+    change_n, count_n, first_n, second_n, top_n = jax.vmap(along)(jnp.arange(n))
+    one_n, two_n = (count_n == 1) & (first_n < 1), (count_n == 2) & (second_n < 1)
+    singular_m = linear.singular_m
+
+    def median(value_n, mask_n):
+        return jnp.nanmedian(jnp.where(mask_n, value_n, jnp.nan))
+
+    low, high = _ONE
+    return {
+        "in_band": ((singular_m < _ZERO) | ((singular_m >= low) & (singular_m <= high))).mean(),
+        "largest_singular": singular_m.max(),
+        "effective_rank": decompose.effective_rank(singular_m),
+        "slope": linear.slope_n.mean(),
+        "slope_low": jnp.quantile(linear.slope_n, 0.05),
+        "slope_high": jnp.quantile(linear.slope_n, 0.95),
+        "slope_change": jnp.median(change_n),
+        "offset": abs(linear.offset_o).max(),
+        "first_kink": median(first_n, one_n),
+        "top": median(top_n, one_n),
+        "two_first": median(first_n, two_n),
+        "two_second": median(second_n, two_n),
+        "two_features": two_n.sum(),
+    }
