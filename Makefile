@@ -7,7 +7,7 @@ CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow lint format bench clean
 
 demo: .venv/ready
 	$(RUN) toymono.sweep --task decoder --k 512 --init_bias -1
@@ -26,6 +26,10 @@ lint: .venv/ready
 format: .venv/ready
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
+
+bench: .venv/ready
+	$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'
+	$(BIN)/python benchmarks/step.py
 
 clean:
 	rm -rf .venv build *.egg-info

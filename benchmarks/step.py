@@ -7,6 +7,7 @@ PyTorch, in turn, so that what else the machine does falls on all alike. What
 counts is the ratio of medians. Writes `benchmarks/results.md`.
 """
 
+import os
 import platform
 import resource
 import statistics
@@ -84,7 +85,7 @@ def theirs(setup: Setup) -> Callable[[int], None]:
     def take(steps: int) -> None:
         for _ in range(steps):
             loss = step()
-        float(loss)
+        loss.item()
 
     return take
 
@@ -111,34 +112,35 @@ def _cell(seconds: list[float]) -> str:
     return f"{statistics.median(seconds) * 1e3:.3g} ({low:.3g}-{high:.3g})"
 
 
+def _row(size: str, runs: int, seconds: dict[str, list[float]]) -> str:
+    per_run = [value / runs for value in seconds[f"ours x{runs}"]]
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    ours = statistics.median(per_run)
+    faster = f"{medians['pytorch'] / ours:.2f}" if torch_step else "-"
+    pytorch = _cell(seconds["pytorch"]) if torch_step else "-"
+    above = f"{ours / medians['products']:.2f}"
+    cells = (size, runs, faster, above, _cell(per_run), _cell(seconds["products"]), pytorch)
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+_HEAD = (
+    "| size | runs together | × faster than PyTorch | × the matrix products "
+    "| ours | products | PyTorch |"
+)
+
+
 def main(argv) -> None:
     rows = []
     for size in _SIZES.value:
         setup = SIZES[size]
-        takers = {
-            f"ours x{r}": ours(setup, int(r)) for r in _RUNS.value if size != "paper" or int(r) <= 4
-        }
+        counts = [int(count) for count in _RUNS.value if size != "paper" or int(count) <= 4]
+        takers = {f"ours x{count}": ours(setup, count) for count in counts}
         takers["products"] = products(setup)
         if torch_step is not None:
             takers["pytorch"] = theirs(setup)
         seconds = measure(takers)
-        medians = {name: statistics.median(values) for name, values in seconds.items()}
-        for name in takers:
-            if not name.startswith("ours"):
-                continue
-            runs = int(name.removeprefix("ours x"))
-            per_run = medians[name] / runs
-            rows.append(
-                f"| {size} | {runs} | {medians['pytorch'] / per_run:.2f} "
-                if torch_step
-                else f"| {size} | {runs} | - "
-            )
-            rows[-1] += (
-                f"| {per_run / medians['products']:.2f} | {_cell([s / runs for s in seconds[name]])} "
-                f"| {_cell(seconds['products'])} "
-                f"| {_cell(seconds['pytorch']) if torch_step else '-'} |"
-            )
-            print(rows[-1], flush=True)
+        rows += [_row(size, count, seconds) for count in counts]
+        print("\n".join(rows[-len(counts) :]), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     device = jax.local_devices()[0]
     stats = device.memory_stats() or {}
@@ -150,7 +152,7 @@ def main(argv) -> None:
         f"{_ROUNDS.value} rounds, the programs in turn. Times in milliseconds per step and run: "
         "median (lowest-highest).",
         "",
-        "| size | runs together | × faster than PyTorch | × the matrix products | ours | products | PyTorch |",
+        _HEAD,
         "| --- | --- | --- | --- | --- | --- | --- |",
         *rows,
         "",
@@ -165,8 +167,6 @@ def main(argv) -> None:
 
 
 def _cpus() -> int:
-    import os
-
     return len(os.sched_getaffinity(0))
 
 
