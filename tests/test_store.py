@@ -215,6 +215,18 @@ def test_writing_is_all_or_nothing(tmp_path, untrained, monkeypatch):
     assert_same(store.load(whole), untrained())
 
 
+def test_a_file_is_renamed_to_its_place_when_it_is_whole(tmp_path, untrained, monkeypatch):
+    written = {}
+
+    def spy(tensors, path, metadata):
+        assert list(tmp_path.glob("*.safetensors")) == []
+        save_file(tensors, path, metadata=metadata)
+        written.update(inode=Path(path).stat().st_ino)
+
+    monkeypatch.setattr(store, "save_file", spy)
+    assert store.save(tmp_path, untrained()).stat().st_ino == written["inode"]
+
+
 # Runs unfinished.
 
 

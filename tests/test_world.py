@@ -49,6 +49,7 @@ def test_a_steep_power_law_leaves_one_feature():
 CASES = {
     "sparse": ({"n": 64}, {}),
     "dense": ({}, {"eps": 0.9}),
+    "many": ({"batch_size": 2**18}, {"eps": 0.3}),  # where a bias of a few per mille shows
     "always": ({}, {"eps": 1.0}),
     "power law, some always": ({"feature_law": "power_law"}, {"eps": 0.5}),
     "power law of the paper": ({"feature_law": "power_law", **PAPER}, {}),
@@ -164,6 +165,14 @@ def test_a_value_does_not_tell_whether_other_features_are_present(independent):
         others_b = np.delete(present_bn, feature, axis=1).sum(1)[here_b]
         r = np.corrcoef(features_bn[here_b, feature], others_b)[0, 1]
         assert abs(r) < 4.5 / np.sqrt(here_b.sum())
+
+
+def test_every_place_in_a_batch_is_as_likely():
+    setup = Setup(n=2, m=1, batch_size=4)
+    keys = jax.random.split(jax.random.key(0), 4000)
+    batches_rbn = jax.jit(jax.vmap(lambda key: worlds.sample(setup, Dials(eps=0.3), key)))(keys)
+    share_bn = (batches_rbn != 0).mean(axis=0)
+    assert abs(share_bn - 0.3).max() < 4 * np.sqrt(0.3 * 0.7 / 4000)
 
 
 def test_samples_are_determined_by_their_key(setup, key):

@@ -80,6 +80,20 @@ def polysemantic(
     Reference:
       Wright, polysemantic-neurons (2022), `code/utils/utils.py`.
     """
+    return per_neuron(activations_bk, labels_b, kind, classes).sum()
+
+
+def per_neuron(
+    activations_bk: Float[Array, "b k"],
+    labels_b: Int[Array, " b"],
+    kind: str = "soft",
+    classes: int | None = None,
+) -> Float[Array, " k"]:
+    """Each neuron's part of `polysemantic`, which is their sum; arguments as there.
+
+    One part can be nearly all: a neuron that fires strongly on every example
+    costs no more than 1, and by the rescaling hides the layer's other neurons.
+    """
     if kind not in ("soft", "hard"):
         raise ValueError(f"kind={kind!r} is not one of soft, hard")
     chex.assert_rank([activations_bk, labels_b], [2, 1])
@@ -135,7 +149,7 @@ def on_features(kind: str, model: Model, world: World, key: PRNGKeyArray) -> Flo
     if world.task == "abs":
         response_nk = response_nk + model.neurons(-alone_nm)
     x_nk = _rescaled(response_nk, "hard" if kind == "hard" else "soft")
-    penalty = _shared(x_nk) / max(1, math.comb(n, 2))
+    penalty = _shared(x_nk).sum() / max(1, math.comb(n, 2))
     if kind == "multi_feature":
         low = -1.0 if world.task == "abs" else 0.0
         present_nn = jax.random.uniform(present_key, (n, n)) < jax.random.uniform(
@@ -157,6 +171,6 @@ def _rescaled(activations_bk: Float[Array, "b k"], kind: str) -> Float[Array, "b
     return (fired_bk > 0) + (soft_bk - jax.lax.stop_gradient(soft_bk))
 
 
-def _shared(sum_yk: Float[Array, "y k"]) -> Float[Array, ""]:
-    """Sum over pairs of rows of their dot product, never below 0 for rows that are not."""
-    return (sum_yk * (sum_yk.sum(axis=0) - sum_yk)).sum() / 2
+def _shared(sum_yk: Float[Array, "y k"]) -> Float[Array, " k"]:
+    """Sum over pairs of rows of their product, never below 0 for rows that are not."""
+    return (sum_yk * (sum_yk.sum(axis=0) - sum_yk)).sum(axis=0) / 2

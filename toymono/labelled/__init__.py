@@ -1,0 +1,14 @@
+"""Classifiers on labelled data, trained for and against polysemantic neurons.
+
+A class plays the part that a feature plays in the toy models: the penalty and
+the scores are theirs. `python -m toymono.labelled` trains, asks, tabulates and
+draws; in a notebook:
+
+    from toymono.labelled import data, experiment, store, tables
+    digits = data.load("digits")
+    jobs = store.find("runs/labelled")
+    tables.per_run(experiment.results(jobs, digits, "runs/labelled", questions=None))
+
+Beside the lab's axes: `y` classes, `l` hidden layers, `e` epochs, `v` nodes of a
+weight graph, `s` shuffles, lesions or permutations.
+"""

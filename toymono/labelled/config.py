@@ -1,0 +1,123 @@
+"""What decides a run on labelled data: its shape and its code, and its numbers.
+
+The split is that of `toymono.config`: a `LabelledSetup` is part of what JAX
+compiles for, `LabelledDials` are leaves to stack. The defaults are what was
+published, on scikit-learn's digits.
+"""
+
+import dataclasses
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from toymono.config import Dial
+
+CHOICES = {
+    "data": ("digits", "mnist", "fashion_mnist"),
+    "network": ("mlp", "cnn"),
+    "penalty": ("soft", "hard"),
+}
+"""The words that a field of `LabelledSetup` may hold."""
+
+SIZES = {"mlp": (256,) * 4, "cnn": (16, 32, 64)}
+"""Default neurons of each hidden layer; those of the mlp are Wright's, the cnn's our choice."""
+
+
+def _field(default: Any, meaning: str) -> Any:
+    return dataclasses.field(default=default, metadata={"meaning": meaning})
+
+
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class LabelledSetup:
+    """What changes an array's shape or the code that runs.
+
+    Raises:
+      ValueError: A word is not one of `CHOICES`, or a size is not a positive
+        whole number.
+    """
+
+    data: str = _field("digits", "The examples and their labels.")
+    network: str = _field("mlp", "Dense layers, or 3 x 3 convolutions whose channels are neurons.")
+    sizes: tuple[int, ...] | None = _field(
+        None, "Neurons of each hidden layer; 4 x 256 for the mlp, 16, 32, 64 for the cnn."
+    )
+    penalty: str = _field("soft", "The polysemantic penalty's kind: soft or hard.")
+    batch_size: int = _field(128, "Examples in a step; what is left of an epoch is dropped.")
+    epochs: int = _field(20, "Passes through the training examples.")
+    prune_epochs: int = _field(
+        0, "Further passes, in which the smallest weights are zeroed: from 50 % to 90 %."
+    )
+
+    def __post_init__(self):
+        for name, choices in CHOICES.items():
+            value = getattr(self, name)
+            if value not in choices:
+                raise ValueError(f"{name}={value!r} is not one of {', '.join(choices)}")
+        if self.sizes is None:
+            object.__setattr__(self, "sizes", SIZES[self.network])
+        object.__setattr__(self, "sizes", tuple(self.sizes))
+        lowest = {"batch_size": 2, "epochs": 1, "prune_epochs": 0}
+        numbers = [(name, getattr(self, name), at_least) for name, at_least in lowest.items()]
+        for name, value, at_least in [*numbers, *(("sizes", size, 1) for size in self.sizes)]:
+            if type(value) is not int or value < at_least:
+                raise ValueError(f"{name}={value!r} is not a whole number of at least {at_least}")
+        if not self.sizes:
+            raise ValueError("sizes=() names no hidden layer")
+
+
+@flax.struct.dataclass
+class LabelledDials:
+    """The numbers of a run: scalars, or `[r]` when runs are stacked."""
+
+    alpha: Dial = _field(0.0, "Weight of the polysemantic penalty; below 0 it encourages.")
+    learning_rate: Dial = _field(1e-3, "Adam's rate.")
+
+    def checked(self) -> "LabelledDials":
+        """These dials as float32 arrays; those known by now are finite, the rate not below 0.
+
+        Raises:
+          ValueError: A dial is out of range.
+        """
+        dials = {}
+        for name, value in dataclasses.asdict(self).items():
+            dials[name] = value = jnp.asarray(value, jnp.float32)
+            if isinstance(value, jax.core.Tracer):
+                continue
+            value = np.asarray(value)
+            wrong = ~np.isfinite(value) | ((name == "learning_rate") & (value < 0))
+            if wrong.any():
+                low = "[0" if name == "learning_rate" else "(-inf"
+                raise ValueError(f"{name}={value[wrong].flat[0]:g} is not in {low}, inf)")
+        return LabelledDials(**dials)
+
+
+def sizes_from(words: str) -> tuple[int, ...]:
+    """The hidden layers that a flag's word stands for.
+
+    Example:
+      >>> sizes_from("256x4"), sizes_from("64-32")
+      ((256, 256, 256, 256), (64, 32))
+
+    Raises:
+      ValueError: It is not of either form.
+    """
+    width, cross, depth = words.partition("x")
+    parts = [width] * int(depth) if cross and depth.isdecimal() else words.split("-")
+    if not parts or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise ValueError(f"{words!r} is not WIDTHxDEPTH (256x4), nor widths with dashes (64-32)")
+    return tuple(map(int, parts))
+
+
+def sizes_word(sizes: tuple[int, ...]) -> str:
+    """The inverse of `sizes_from`.
+
+    Example:
+      >>> sizes_word((256, 256, 256, 256)), sizes_word((64, 32))
+      ('256x4', '64-32')
+    """
+    same = len(set(sizes)) == 1
+    return f"{sizes[0]}x{len(sizes)}" if same else "-".join(map(str, sizes))

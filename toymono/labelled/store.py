@@ -1,0 +1,167 @@
+"""Labelled runs on disk: one file per run, named by what determines it.
+
+As in `toymono.store`: a name is a hash of setup, dials, seed and the data's
+fingerprint, so that a finished run is never trained twice. Beside a run lies,
+for each set of questions asked of it, a JSON file of the answers, named by the
+run and a hash of the questions.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file
+
+import toymono
+from toymono import store
+from toymono.labelled.config import LabelledDials, LabelledSetup
+from toymono.labelled.training import LabelledRun, Measures
+
+FORMAT = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run to be, or kept."""
+
+    setup: LabelledSetup
+    dials: LabelledDials
+    seed: int
+    fingerprint: str
+    """Of the data."""
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """All that determines the run, in one flat dictionary of plain values."""
+        numbers = {name: store._decimal(v) for name, v in dataclasses.asdict(self.dials).items()}
+        words = {**dataclasses.asdict(self.setup), "sizes": list(self.setup.sizes)}
+        return {**words, **numbers, "seed": int(self.seed), "fingerprint": self.fingerprint}
+
+    @property
+    def name(self) -> str:
+        """The run's name: 16 hexadecimal digits of a hash of `fields`."""
+        return _hash(self.fields)
+
+    def path(self, folder: str | Path) -> Path:
+        """Where the run is, or would be, kept."""
+        return Path(folder) / f"{self.name}.safetensors"
+
+
+def save(folder: str | Path, job: Job, run: LabelledRun) -> Path:
+    """Keeps one run.
+
+    Raises:
+      OSError: The folder cannot be written.
+    """
+    tensors = {f"params.{layer}.{name}": leaf for layer, name, leaf in _leaves(run.params)}
+    tensors |= {f"history.{name}": leaf for name, leaf in vars(run.history).items()}
+    versions = {"toymono": toymono.__version__, "jax": jax.__version__}
+    header = {"labelled": FORMAT, "run": job.fields, "versions": versions}
+    store._write(job.path(folder), tensors, header)
+    return job.path(folder)
+
+
+def load(folder: str | Path, job: Job) -> LabelledRun:
+    """The kept run of a job.
+
+    Raises:
+      ValueError: The file is not this run, or not whole.
+    """
+    path = job.path(folder)
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {})["toymono"])
+        if header["run"] != job.fields:
+            raise KeyError(f"made by {header['run']}")
+        tensors = load_file(path)
+        history = {field.name: tensors[f"history.{field.name}"] for field in _MEASURES}
+    except (SafetensorError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not the run of its name, or not whole: {error}") from error
+    params: dict[str, dict[str, np.ndarray]] = {}
+    for name, leaf in tensors.items():
+        if name.startswith("params."):
+            _, layer, part = name.split(".")
+            params.setdefault(layer, {})[part] = leaf
+    return LabelledRun(job.setup, job.dials, jax.random.key(job.seed), params, Measures(**history))
+
+
+def find(folder: str | Path) -> list[Job]:
+    """Every run kept in the folder.
+
+    Raises:
+      ValueError: A file there is not a labelled run, or not whole.
+    """
+    jobs = []
+    for path in sorted(Path(folder).glob("*.safetensors")):
+        try:
+            with safe_open(path, framework="np") as file:
+                fields = json.loads((file.metadata() or {})["toymono"])["run"]
+            jobs.append(_job(fields))
+        except (SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} is not a labelled run, or not whole: {error}") from error
+    return jobs
+
+
+def save_answers(
+    folder: str | Path, job: Job, questions: Mapping[str, Any], answers: Mapping[str, Any]
+) -> Path:
+    """Keeps what was found out about a run."""
+    path = _answers_path(folder, job, questions)
+    content = {"run": job.fields, "questions": dict(questions), "answers": dict(answers)}
+    aside = path.with_name(f".{path.name}")
+    aside.write_text(json.dumps(content))
+    aside.replace(path)
+    return path
+
+
+def load_answers(
+    folder: str | Path, job: Job, questions: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """What `save_answers` kept; None where it kept nothing.
+
+    Raises:
+      ValueError: The file is damaged.
+    """
+    path = _answers_path(folder, job, questions)
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())["answers"]
+    except (json.JSONDecodeError, KeyError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is damaged: {error}; delete it") from error
+
+
+_MEASURES = dataclasses.fields(Measures)
+
+
+def _leaves(params):
+    for layer, of_layer in params.items():
+        for name, leaf in of_layer.items():
+            yield layer, name, leaf
+
+
+def _job(fields: Mapping[str, Any]) -> Job:
+    setup, dials = ({f.name for f in dataclasses.fields(kind)} for kind in _KINDS)
+    return Job(
+        LabelledSetup(**{name: value for name, value in fields.items() if name in setup}),
+        LabelledDials(**{name: value for name, value in fields.items() if name in dials}),
+        fields["seed"],
+        fields["fingerprint"],
+    )
+
+
+_KINDS = (LabelledSetup, LabelledDials)
+
+
+def _hash(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _answers_path(folder: str | Path, job: Job, questions: Mapping[str, Any]) -> Path:
+    return Path(folder) / f"{job.name}-{_hash(questions)[:8]}.json"
