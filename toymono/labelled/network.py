@@ -4,6 +4,7 @@ A network answers with its logits and with its hidden neurons, layer by layer,
 `[b k]` each: what the penalty, the scores and the figures look at.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -88,11 +89,13 @@ def build(setup: LabelledSetup) -> Network:
     return Network(setup.network, setup.sizes)
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def init(setup: LabelledSetup, image_hw: tuple[int, int], key: PRNGKeyArray) -> Params:
     """The untrained network's parameters."""
     return build(setup).init(key, jnp.zeros((1, *image_hw)))["params"]
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def answers(
     setup: LabelledSetup,
     params: Params,

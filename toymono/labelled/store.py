@@ -164,4 +164,5 @@ def _hash(fields: Mapping[str, Any]) -> str:
 
 
 def _answers_path(folder: str | Path, job: Job, questions: Mapping[str, Any]) -> Path:
-    return Path(folder) / f"{job.name}-{_hash(questions)[:8]}.json"
+    asked = _hash({"format": FORMAT, **questions})[:8]
+    return Path(folder) / f"{job.name}-{asked}.json"
