@@ -36,9 +36,9 @@ def schedule(setup: Setup, dials: Dials) -> optax.Schedule:
 
     def cosine(step: Int[Array, ""]) -> Float[Array, ""]:
         # The remainder first: float32 has no digits to spare for large angles.
-        # cos(x/2)**2 is (1 + cos x)/2 without its cancellation near 0.
+        # sin(pi/2 - x/2)**2 is (1 + cos x)/2 without its cancellation near 0.
         phase = jnp.mod(step, dials.cosine_period) / dials.cosine_period
-        return dials.learning_rate * jnp.cos(jnp.pi * phase) ** 2
+        return dials.learning_rate * jnp.sin(jnp.pi * (0.5 - phase)) ** 2
 
     return cosine if setup.schedule == "cosine" else lambda step: dials.learning_rate
 
