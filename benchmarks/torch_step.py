@@ -17,6 +17,8 @@ def stepper(setup: Setup, dials: Dials, seed: int = 0, device: str = "cpu"):
     torch.manual_seed(seed)
     left, _, _ = torch.linalg.svd(torch.randn(setup.n, setup.m), full_matrices=False)
     embed_nm = (left / left.norm(dim=1, keepdim=True)).to(device)
+    other, _, _ = torch.linalg.svd(torch.randn(setup.n, setup.m), full_matrices=False)
+    reproject_nm = (other / other.norm(dim=1, keepdim=True)).to(device)
     inner = torch.nn.Linear(setup.m, setup.k)
     outer = torch.nn.Linear(setup.k, setup.o, bias=False)
     inner.bias.data += dials.init_bias
@@ -37,6 +39,8 @@ def stepper(setup: Setup, dials: Dials, seed: int = 0, device: str = "cpu"):
             target = features.abs()
         else:
             features = target = sample(dials.eps)
+        if setup.task == "reproject":
+            target = features @ reproject_nm
         error = network(features @ embed_nm) - target
         loss = (error**2).sum() / setup.batch_size
         for p in params:
