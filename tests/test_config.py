@@ -6,6 +6,7 @@ import math
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,13 +37,20 @@ def test_a_size_is_a_positive_whole_number(field, value):
         Setup(**{field: value})
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint8, jnp.int32])
+def test_a_whole_number_of_any_kind_makes_the_same_setup(kind):
+    setup = Setup(n=kind(32), m=kind(8), k=kind(64), batch_size=kind(16), log2_steps=kind(3))
+    assert setup == Setup(n=32, m=8, k=64, batch_size=16, log2_steps=3)
+    assert {type(value) for value in dataclasses.asdict(setup).values()} == {int, str}
+
+
 def test_an_embedding_has_no_more_dimensions_than_features():
     assert Setup(n=8, m=8).m == 8
     with pytest.raises(ValueError, match=r"^m=9 is more than n=8"):
         Setup(n=8, m=9)
 
 
-@pytest.mark.parametrize("value", [-1, 31, 2.0])
+@pytest.mark.parametrize("value", [-1, 25, 2.0])
 def test_steps_are_bounded(value):
     with pytest.raises(ValueError, match=rf"^log2_steps={value!r} "):
         Setup(log2_steps=value)

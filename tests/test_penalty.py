@@ -25,6 +25,10 @@ def test_l1_pulls_each_activation_alike():
     assert jax.grad(penalty.activation_l1)(hidden_bk).tolist() == [[0.5, -0.5], [0.5, 0.5]]
 
 
+def test_l1_leaves_silent_neurons_alone():
+    assert jax.grad(penalty.activation_l1)(jnp.array([[0.0, -0.0, 2.0]])).tolist() == [[0, 0, 1]]
+
+
 # Polysemantic penalties.
 
 # Of one shape, so that little is compiled.

@@ -71,6 +71,25 @@ def test_a_split_key_is_kept_whole(tmp_path, untrained):
     assert (jax.random.key_data(loaded.key) == jax.random.key_data(key)).all()
 
 
+def test_a_key_of_another_implementation_is_refused(tmp_path, untrained):
+    """Its seed 0 would have the name of the default's seed 0, and stand for other draws."""
+    run = untrained()
+    with pytest.raises(ValueError, match=r"^a run from a key of 'rbg' cannot be kept"):
+        store.save(tmp_path, run.replace(key=jax.random.key(0, impl="rbg")))
+    assert files(tmp_path) == []
+
+
+def test_keys_are_the_same_whatever_the_default_is(tmp_path, run):
+    path = store.save(tmp_path, run)
+    with jax.default_prng_impl("rbg"):
+        assert_same(store.load(path), run)
+
+
+def test_stacked_runs_are_refused(tmp_path, runs):
+    with pytest.raises(ValueError, match="unstack"):
+        store.save(tmp_path, runs)
+
+
 def test_a_file_describes_itself(tmp_path, run):
     with safe_open(store.save(tmp_path, run), framework="np") as file:
         header = json.loads(file.metadata()["toymono"])
@@ -177,6 +196,21 @@ def test_an_unknown_field_is_named_with_the_choices(shelf):
         store.find(shelf, rate=0.01)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("k", 8.5, "k=8.5 is not a whole number"),
+        ("seed", "0", "seed='0' is not a whole number"),
+        ("eps", "often", "eps='often' is not a number"),
+        ("eps", [0.5, None], "eps=None is not a number"),
+        ("task", ["abs", "decode"], "task='decode' is not one of decoder, reproject, abs"),
+    ],
+)
+def test_a_value_that_a_field_cannot_have_is_named(shelf, field, value, told):
+    with pytest.raises(ValueError, match=f"^{told}$"):
+        store.find(shelf, **{field: value})
+
+
 def test_no_folder_holds_no_runs(tmp_path):
     assert store.find(tmp_path) == store.find(tmp_path / "none") == []
 
@@ -199,6 +233,21 @@ def test_a_strange_file_is_named(tmp_path):
     save_file({"x": np.zeros(3)}, path)
     with pytest.raises(ValueError, match=r"other.safetensors is not a run of this lab"):
         store.find(tmp_path)
+
+
+def test_a_file_of_another_format_is_named(tmp_path, untrained, monkeypatch):
+    run = untrained()
+    identity = (run.setup, run.dials, run.seed)
+    with monkeypatch.context() as later:
+        later.setattr(store, "FORMAT", 2)
+        path = store.save(tmp_path, run)
+        store.save_partial(tmp_path, *identity, {"step": np.asarray(5)})
+    told = r" is of format 2; this toymono reads format 1$"
+    for reading in (lambda: store.find(tmp_path), lambda: store.load(path)):
+        with pytest.raises(store.BrokenRun, match=f"{path.name}{told}"):
+            reading()
+    with pytest.raises(store.BrokenRun, match=told):
+        store.load_partial(tmp_path, *identity)
 
 
 def test_writing_is_all_or_nothing(tmp_path, untrained, monkeypatch):

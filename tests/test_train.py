@@ -375,6 +375,12 @@ def test_dials_and_seeds_do_not_recompile(setup, points, runs, compilations):
     assert not [name for name in compiled if "fit" in name]
 
 
+def test_a_state_that_begins_is_of_the_types_that_it_goes_on_with(begun):
+    """A weak one would be made strong by a step, and compile anew."""
+    world, state = begun
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves((world, state.replace(key=None))))
+
+
 def test_segment_lengths_do_not_recompile(setup, points, begun, compilations):
     world, state = begun
     state = advance(setup, points[0], world, state, 1)
@@ -463,3 +469,9 @@ def test_the_final_model_is_the_last_snapshot(runs):
     for one, final in zip(unstack(runs), unstack(runs.final), strict=True):
         chex.assert_trees_all_equal(one.final, final)
         chex.assert_trees_all_equal(final, jax.tree.map(lambda leaf: leaf[-1], one.snapshots))
+
+
+@pytest.mark.parametrize("asked", ["seed", "diverged"])
+def test_stacked_runs_are_to_be_parted_first(runs, asked):
+    with pytest.raises(ValueError, match=rf"^{asked} is one run's, .*unstack them$"):
+        getattr(runs, asked)

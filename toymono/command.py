@@ -53,8 +53,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         _fail(2, f"unknown flag --{error.flagname}; one of: --{', --'.join(near or known)}")
     except flags.Error as error:
         _fail(2, str(error))
-    if flags.FLAGS["help"].value or flags.FLAGS["helpshort"].value:
-        app.usage(shorthelp=True)
+    except SystemExit:  # absl has printed the help, and calls that a failure
         sys.exit(0)
     if len(rest) > 1:
         _fail(2, f"stray words: {' '.join(rest[1:])}; every setting is a flag, see --help")
@@ -79,6 +78,11 @@ def _fail(code: int, message: str) -> None:
     name = program.parent.name if program.stem == "__main__" else program.stem
     print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun: `1 run`, `2 runs`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def writable(folder: str) -> Path:

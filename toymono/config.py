@@ -10,6 +10,7 @@ defaults are the laptop preset.
 import dataclasses
 import itertools
 import math
+import operator
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -28,6 +29,14 @@ CHOICES = {
     "schedule": ("cosine", "constant"),
 }
 """The words that a field of `Setup` may hold."""
+
+
+def _whole(value: Any) -> int | None:
+    """The value as an int, also numpy's whole numbers; None for all else."""
+    try:
+        return None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        return None
 
 
 def _field(default: Any, meaning: str) -> Any:
@@ -69,12 +78,13 @@ class Setup:
                 raise ValueError(f"{name}={value!r} is not one of {', '.join(choices)}")
         for name, lowest in (("n", 1), ("m", 1), ("k", 1), ("batch_size", 1), ("log2_steps", 0)):
             value = getattr(self, name)
-            if type(value) is not int or value < lowest:
+            if (whole := _whole(value)) is None or whole < lowest:
                 raise ValueError(f"{name}={value!r} is not a whole number of at least {lowest}")
+            object.__setattr__(self, name, whole)
         if self.m > self.n:
             raise ValueError(f"m={self.m} is more than n={self.n}: an embedding has m <= n")
-        if self.log2_steps > 30:
-            raise ValueError(f"log2_steps={self.log2_steps} is more than 30")
+        if self.log2_steps > 24:  # the schedule's float32 counts no further
+            raise ValueError(f"log2_steps={self.log2_steps} is more than 24")
 
     @property
     def steps(self) -> int:

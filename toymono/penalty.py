@@ -17,7 +17,8 @@ def activation_l1(hidden_bk: Float[Array, "b k"]) -> Float[Array, ""]:
     Reference:
       Jermyn, Schiefer & Hubinger (2022), section 4.1.3.
     """
-    return abs(hidden_bk).sum(axis=-1).mean()
+    # abs(h) = h sign(h), whose gradient at 0 is 0, as PyTorch has it; that of jnp.abs is 1.
+    return (hidden_bk * jnp.sign(hidden_bk)).sum(axis=-1).mean()
 
 
 KINDS = ("soft", "hard", "soft_random_amplitude", "multi_feature")

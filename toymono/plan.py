@@ -70,9 +70,11 @@ class Plan:
 
 def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = None) -> Plan:
     """Leaves out what is kept and groups the rest; `group_size=None` chooses by memory."""
-    jobs = tuple({job.name: job for job in jobs}.values())
-    # Shared out before asking what is kept: another process may just be keeping some.
-    missing = [job for job in placement.share(jobs) if not job.path(runs_dir).exists()]
+    by_name = {job.name: job for job in jobs}
+    kept = {name for name, job in by_name.items() if job.path(runs_dir).exists()}
+    # All are shared out, kept or not: another process may just be keeping some.
+    share = placement.share(list(by_name.values()))
+    missing = [job for job in share if job.name not in kept]
     by_setup: dict[Setup, list[Job]] = {}
     for job in missing:
         by_setup.setdefault(job.setup, []).append(job)
@@ -84,7 +86,7 @@ def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = Non
         count = math.ceil(len(members) / (group_size or auto_group_size(setup)))
         bounds = [len(members) * part // count for part in range(count + 1)]
         groups += [tuple(members[start:end]) for start, end in itertools.pairwise(bounds)]
-    return Plan(jobs, tuple(groups), sum(job.path(runs_dir).exists() for job in jobs))
+    return Plan(tuple(by_name.values()), tuple(groups), len(kept))
 
 
 def kept_of(runs_dir: str | Path, sweep: str, scale: str) -> list[Kept]:
@@ -177,7 +179,7 @@ def _train(
 ) -> list[Run]:
     setup, filled = jobs[0].setup, placement.fill(jobs)
     dials = stack([job.dials.checked() for job in filled])
-    keys = stack([jax.random.key(job.seed) for job in filled])
+    keys = stack([jax.random.key(job.seed, impl=store.KEY_IMPL) for job in filled])
     world, state = placement.begin_many(setup, dials, keys)
     state, snapshots = _resume(filled, runs_dir, state)
     report(int(state.step) * len(jobs), math.nan)

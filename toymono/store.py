@@ -18,6 +18,7 @@ aside and renamed, so that what has a run's name is whole.
 import dataclasses
 import hashlib
 import json
+import operator
 import os
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 import toymono
-from toymono.config import Dials, Setup, field_types
+from toymono.config import CHOICES, Dials, Setup, field_types
 from toymono.model import Model
 from toymono.train import Run
 from toymono.world import World
 
 FORMAT = 1
+KEY_IMPL = "threefry2x32"
+"""Of the keys of kept runs, JAX's default; under another a seed means other draws."""
 # Fields that joined later, with the value that means what was before: a run
 # with that value keeps the name that it had without the field.
 _JOINED = {"penalty": "none", "alpha": 1.0}
@@ -41,10 +44,7 @@ _RUN, _PARTIAL = ".safetensors", ".partial"
 
 
 class BrokenRun(ValueError):
-    """A file in the place of a run is none, or not whole."""
-
-    def __init__(self, path: Path, error: Exception):
-        super().__init__(f"{path} is not a run of this lab, or not whole: {error}")
+    """A file in the place of a run is none, not whole, or of a format that is not known here."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,9 +89,12 @@ def save(runs_dir: str | Path, run: Run) -> Path:
     """Keeps one run, and drops what was kept of it unfinished.
 
     Raises:
+      ValueError: The run is stacked, or its key is not of JAX's default implementation.
       OSError: The folder cannot be written.
     """
     setup, dials, seed = run.setup, run.dials, run.seed
+    if (keys := str(jax.random.key_impl(run.key))) != KEY_IMPL:
+        raise ValueError(f"a run from a key of {keys!r} cannot be kept; use keys of {KEY_IMPL!r}")
     tensors = {"key": jax.random.key_data(run.key), "loss_t": run.loss_t}
     tensors |= {f"world.{k}": v for k, v in _arrays(run.world).items()}
     tensors |= {f"snapshots.{k}": v for k, v in _arrays(run.snapshots).items()}
@@ -113,7 +116,7 @@ def load(kept: Kept | str | Path) -> Run:
     """The run of `find`, or in a file.
 
     Raises:
-      BrokenRun: The file is not a run, or not whole.
+      BrokenRun: The file is not a run, not whole, or of another format.
     """
     if not isinstance(kept, Kept):
         kept = _header(Path(kept))
@@ -123,7 +126,7 @@ def load(kept: Kept | str | Path) -> Run:
     return Run(
         setup=kept.setup,
         dials=kept.dials,
-        key=jax.random.wrap_key_data(tensors["key"]),
+        key=jax.random.wrap_key_data(tensors["key"], impl=KEY_IMPL),
         world=World(**world, task=kept.setup.task),
         snapshots=Model(**kept_c, nonlinearity=kept.setup.nonlinearity),
         loss_t=tensors["loss_t"],
@@ -134,19 +137,12 @@ def find(runs_dir: str | Path, **wanted: Any) -> list[Kept]:
     """The kept runs whose fields have these values; a list or tuple admits any of its members.
 
     Raises:
-      ValueError: A name is no field of a run.
-      BrokenRun: A file is not a run.
+      ValueError: A name is no field of a run, or a value none that it can have.
+      BrokenRun: A file is not a run, or not whole, or of another format.
     """
-    known = [*field_types(Setup), *field_types(Dials), "seed"]
-    for field in wanted:
-        if field not in known:
-            raise ValueError(f"{field!r} is not one of {', '.join(known)}")
     admitted = {
-        field: [_decimal(v) if field_types(Dials).get(field) else v for v in values]
-        for field, values in (
-            (field, value if isinstance(value, list | tuple) else [value])
-            for field, value in wanted.items()
-        )
+        field: [_plain(field, v) for v in (value if isinstance(value, list | tuple) else [value])]
+        for field, value in wanted.items()
     }
     kept = map(_header, Path(runs_dir).glob("*" + _RUN))
     matching = [k for k in kept if all(k.fields[f] in values for f, values in admitted.items())]
@@ -164,13 +160,39 @@ def save_partial(
 def load_partial(
     runs_dir: str | Path, setup: Setup, dials: Dials, seed: int
 ) -> dict[str, np.ndarray] | None:
-    """What `save_partial` kept; None where nothing was."""
+    """What `save_partial` kept; None where nothing was.
+
+    Raises:
+      BrokenRun: The file is not whole, or of another format.
+    """
     source = path(runs_dir, setup, dials, seed).with_suffix(_PARTIAL)
-    return _tensors(source) if source.exists() else None
+    if not source.exists():
+        return None
+    _metadata(source)
+    return _tensors(source)
 
 
 def _arrays(tree: World | Model) -> dict[str, Any]:
     return {name: v for name, v in vars(tree).items() if isinstance(v, jax.Array | np.ndarray)}
+
+
+_KINDS = {**field_types(Setup), **field_types(Dials), "seed": int}
+
+
+def _plain(field: str, value: Any) -> str | int | float:
+    """A field's value as `fields` has it."""
+    if field not in _KINDS:
+        raise ValueError(f"{field!r} is not one of {', '.join(_KINDS)}")
+    if _KINDS[field] is str:
+        if value not in CHOICES[field]:
+            raise ValueError(f"{field}={value!r} is not one of {', '.join(CHOICES[field])}")
+        return value
+    whole = _KINDS[field] is int
+    try:
+        return operator.index(value) if whole else _decimal(float(value))
+    except (TypeError, ValueError):
+        noun = "a whole number" if whole else "a number"
+        raise ValueError(f"{field}={value!r} is not {noun}") from None
 
 
 def _decimal(value: Any) -> float:
@@ -192,9 +214,8 @@ def _write(target: Path, tensors: dict[str, Any], header: dict[str, Any]) -> Non
 
 
 def _header(path: Path) -> Kept:
+    header = _metadata(path)
     try:
-        with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {})["toymono"])
         return Kept(
             path,
             Setup(**header["setup"]),
@@ -203,12 +224,28 @@ def _header(path: Path) -> Kept:
             header["diverged"],
             header["versions"],
         )
+    except (KeyError, TypeError, ValueError) as error:
+        raise _broken(path, error) from error
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {})["toymono"])
+        format_ = header["format"]
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise BrokenRun(path, error) from error
+        raise _broken(path, error) from error
+    if format_ != FORMAT:
+        raise BrokenRun(f"{path} is of format {format_}; this toymono reads format {FORMAT}")
+    return header
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:
     try:
         return load_file(path)
     except SafetensorError as error:
-        raise BrokenRun(path, error) from error
+        raise _broken(path, error) from error
+
+
+def _broken(path: Path, error: Exception) -> BrokenRun:
+    return BrokenRun(f"{path} is not a run of this lab, or not whole: {error}")

@@ -9,6 +9,7 @@ already is not trained again. Ctrl-C stops after the running segment and keeps
 the state; the same command goes on from there.
 """
 
+import math
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -153,8 +154,12 @@ def _points(given: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 def describe(todo: Plan) -> str:
     """The plan in words: runs, groups, and what training costs."""
-    asked, kept = len(todo.jobs), todo.kept
-    lines = [f"{asked} runs asked for, {kept} kept already, {todo.to_train} to train"]
+    asked, left = len(todo.jobs), len(todo.jobs) - todo.kept
+    lines = [
+        f"{command.counted(asked, 'run')} asked for, {todo.kept} kept already, {left} to train"
+    ]
+    if todo.to_train < left:
+        lines[0] += f", {todo.to_train} of them by this process"
     if not todo.groups:
         return lines[0]
     setups = [job.setup for group in todo.groups for job in group]
@@ -165,7 +170,7 @@ def describe(todo: Plan) -> str:
     sizes = ", ".join(str(len(group)) for group in todo.groups[:8])
     more = ", …" if len(todo.groups) > 8 else ""
     lines += [
-        f"groups of {sizes}{more} runs; programs to compile: {len(programs)}",
+        f"runs that train together: {sizes}{more}; programs to compile: {len(programs)}",
         f"{flops:.2g} floating-point operations, {memory / 2**20:.0f} MiB of memory"
         f" for the largest group, {disk / 2**20:.0f} MiB on disk",
     ]
@@ -208,7 +213,7 @@ def _train(todo: Plan) -> bool:
 
             def report(group: int, steps: int, loss: float) -> None:
                 bar.set_description(f"group {group + 1}/{len(todo.groups)}", refresh=False)
-                bar.set_postfix_str(f"loss {loss:.3f}", refresh=False)
+                bar.set_postfix_str("" if math.isnan(loss) else f"loss {loss:.3f}", refresh=False)
                 bar.update(steps)
 
             for run in plan.carry_out(todo, command.RUNS_DIR.value, report, lambda: interrupted):

@@ -62,18 +62,32 @@ class Run:
 
     @property
     def seed(self) -> int:
-        """The number that identifies the key of one run: s for `jax.random.key(s)`."""
+        """The number that identifies the key of one run: s for `jax.random.key(s)`.
+
+        Raises:
+          ValueError: The run is stacked.
+        """
+        self._refuse_stacked("seed")
         words = np.asarray(jax.random.key_data(self.key)).tolist()
         return sum(word << 32 * place for place, word in enumerate(reversed(words)))
 
     @property
     def diverged(self) -> int | None:
-        """Step at which the loss, or after the last step a weight, was first not finite."""
+        """Step at which the loss, or after the last step a weight, was first not finite.
+
+        Raises:
+          ValueError: The run is stacked.
+        """
+        self._refuse_stacked("diverged")
         lost_t = ~np.isfinite(np.asarray(self.loss_t))
         if lost_t.any():
             return int(lost_t.argmax())
         finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.final))
         return None if finite else self.setup.steps
+
+    def _refuse_stacked(self, asked: str) -> None:
+        if np.ndim(self.loss_t) > 1:
+            raise ValueError(f"{asked} is one run's, and these are stacked: config.unstack them")
 
 
 @jax.jit
@@ -84,7 +98,7 @@ def begin(setup: Setup, dials: Dials, key: PRNGKeyArray) -> tuple[World, State]:
     return worlds.build(setup, world_key), State(
         model=model,
         optimizer=optimizers.build(setup, dials).init(model),
-        loss_t=jnp.full(setup.steps, jnp.nan),
+        loss_t=jnp.full(setup.steps, jnp.nan, jnp.float32),
         step=jnp.zeros((), jnp.int32),
         key=batch_key,
     )

@@ -163,7 +163,8 @@ def _number(flag: str, word: str) -> float:
 
 def _carry_out(jobs, labelled, folder: Path, questions: Questions | None) -> list[Result]:
     todo = experiment.missing(jobs, folder)
-    print(f"{len(jobs)} runs asked for, {len(jobs) - len(todo)} kept already, {len(todo)} to train")
+    asked = command.counted(len(jobs), "run")
+    print(f"{asked} asked for, {len(jobs) - len(todo)} kept already, {len(todo)} to train")
     with _bar("training", sum(job.setup.epochs + job.setup.prune_epochs for job in todo)) as bar:
         experiment.train(jobs, labelled, folder, bar.update)
     with _bar("clusters", len(jobs) if questions else 0) as bar:
