@@ -30,6 +30,8 @@ import jax.numpy as jnp
 import pytest
 
 from toymono import Dials, Model, Run, Setup, World, begin, fit, fit_many, stack
+from toymono import model as models
+from toymono import world as worlds
 
 hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.load_profile("toymono")
@@ -88,6 +90,24 @@ def untrained():
         )
         loss_t = 1 / jnp.arange(1.0, setup.steps + 1)
         return Run(setup, dials.checked(), key, world, snapshots, loss_t)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def toy():
+    """Makes an untrained model of 10 neurons and its world of 12 features in 4 dimensions.
+
+    Its weights are larger than at the start of training, so that there are
+    kinks to find; its biases have both signs, and one is exactly `bias`.
+    """
+
+    def make(task="decoder", nonlinearity="relu", bias=0.0, seed=7) -> tuple[Model, World]:
+        setup = Setup(task=task, n=12, m=4, k=10, nonlinearity=nonlinearity)
+        world_key, model_key = jax.random.split(jax.random.key(seed))
+        net = models.init(setup, bias, model_key)
+        net = net.replace(w_mk=3 * net.w_mk, b_k=net.b_k.at[3].set(bias))
+        return net, worlds.build(setup, world_key)
 
     return make
 

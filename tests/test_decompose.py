@@ -1,4 +1,5 @@
-import functools
+"""A model taken apart, by hand and against brute force."""
+
 import itertools
 
 import chex
@@ -9,30 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toymono import decompose, model, world
+from toymono import decompose, world
 from toymono.config import CHOICES, Dials, Setup, stack
-from toymono.decompose import LABELS
 from toymono.model import NONLINEARITIES, Model
 from toymono.world import World
 
-# Compiled once for each shape; run by the operation they would take far longer.
-kinks = jax.jit(decompose.kinks)
-segments = jax.jit(decompose.segments)
-
 KEY = jax.random.key(7)
-N, M, K = 12, 4, 10
+N, M, K = 12, 4, 10  # of the fixture `toy`
 BATTERY = list(itertools.product(CHOICES["task"], CHOICES["nonlinearity"]))
-
-
-def toy(task="decoder", nonlinearity="relu", key=KEY, bias=0.0):
-    """An untrained model with biases of both signs, one of them exactly 0, and its world."""
-    setup = Setup(task=task, n=N, m=M, k=K, nonlinearity=nonlinearity, batch_size=32)
-    world_key, model_key = jax.random.split(key)
-    net = model.init(setup, bias, model_key)
-    # Larger weights than at the start of training, so that there are kinks to find.
-    return net.replace(w_mk=3 * net.w_mk, b_k=net.b_k.at[3].set(bias)), world.build(
-        setup, world_key
-    )
 
 
 def signed_features(task, key=KEY):
@@ -40,13 +25,8 @@ def signed_features(task, key=KEY):
     return jax.random.uniform(key, (5, N), minval=low)
 
 
-def plain_neurons(net, x_bm):
-    """Activations in plain numpy, relu only."""
-    return np.maximum(np.asarray(x_bm) @ np.asarray(net.w_mk) + np.asarray(net.b_k), 0)
-
-
 @pytest.mark.parametrize(("task", "nonlinearity"), BATTERY)
-def test_the_parts_sum_to_the_whole(task, nonlinearity):
+def test_the_parts_sum_to_the_whole(task, nonlinearity, toy):
     net, toys = toy(task, nonlinearity)
     x_bm = toys.inputs(signed_features(task))
     for mono_k in (None, decompose.by_score(net, toys, 0.5), jnp.arange(K) % 3 == 0):
@@ -71,7 +51,7 @@ def test_the_sign_of_the_bias_or_the_score_divides_the_neurons():
     assert decompose.by_score(net, World(embed_nm)).tolist() == [True, True, False, False]
 
 
-def test_the_parts_do_not_depend_on_the_order_of_neurons():
+def test_the_parts_do_not_depend_on_the_order_of_neurons(toy):
     net, toys = toy()
     x_bm = toys.inputs(signed_features("decoder"))
     order_k = jax.random.permutation(KEY, K)
@@ -82,7 +62,7 @@ def test_the_parts_do_not_depend_on_the_order_of_neurons():
 
 
 @pytest.mark.parametrize("task", CHOICES["task"])
-def test_readouts_find_a_single_features_amplitude_in_the_target(task):
+def test_readouts_find_a_single_features_amplitude_in_the_target(task, toy):
     _, toys = toy(task)
     read_no = decompose.readouts(toys)
     read_nn = toys.targets(-0.7 * jnp.eye(N)) @ read_no.T
@@ -91,7 +71,7 @@ def test_readouts_find_a_single_features_amplitude_in_the_target(task):
 
 
 @pytest.mark.parametrize(("task", "nonlinearity"), BATTERY)
-def test_along_a_feature_is_what_the_models_answer(task, nonlinearity):
+def test_along_a_feature_is_what_the_models_answer(task, nonlinearity, toy):
     net, toys = toy(task, nonlinearity)
     others_n = signed_features(task)[0]
     amplitude_b = jnp.linspace(-1 if task == "abs" else 0, 1, 5)
@@ -109,144 +89,15 @@ def test_along_a_feature_is_what_the_models_answer(task, nonlinearity):
     )
 
 
-def test_kinks_by_hand():
-    # Starts at 0.5 with gain 2; stops at 0.25, and fired before; never fires; bends at 0.
-    net = Model(
-        w_mk=jnp.array([[2.0, -4.0, 1.0, 1.0]]),
-        b_k=jnp.array([-1.0, 1.0, -3.0, 0.0]),
-        w_ko=jnp.array([[3.0], [0.5], [9.0], [1.0]]),
-    )
-    bends = kinks(net, World(jnp.ones((1, 1))), 0)
-    assert bends.position_k.tolist() == [0.25, 0.5, np.inf, np.inf]
-    assert bends.change_k.tolist() == [2.0, 6.0, 0.0, 0.0]
-    assert bends.neuron_k.tolist() == [1, 0, -1, -1]
-    assert (bends.start, bends.slope) == (0.5, -1.0)
-    assert bends(jnp.array([0.0, 0.25, 0.5, 1.0])).tolist() == [0.5, 0.25, 0.5, 4.0]
-
-
-@jax.jit
-@functools.partial(jax.vmap, in_axes=(None, None, 0, None, None, None))
-def lines(net, toys, feature, amplitude_b, others_n, sign):
-    """A feature's own output, by its kinks and by the network."""
-    bends = decompose.kinks(net, toys, feature, others_n, sign=sign)
-    profile = decompose.along(net, toys, feature, sign * amplitude_b, others_n)
-    return bends, bends(amplitude_b), profile.full_bo @ decompose.readouts(toys)[feature]
-
-
-@pytest.mark.parametrize("task", CHOICES["task"])
-@pytest.mark.parametrize("sign", [1, -1])
-def test_kinks_draw_the_same_line_as_dense_sampling(task, sign):
-    net, toys = toy(task)
-    others_n = signed_features(task)[1]
-    amplitude_b = jnp.linspace(0, 1, 401)
-    bends, closed_nb, sampled_nb = lines(net, toys, jnp.arange(N), amplitude_b, others_n, sign)
-    chex.assert_trees_all_close(closed_nb, sampled_nb, atol=2e-6)
-    count_n = jnp.isfinite(bends.position_k).sum(axis=1)
-    assert count_n.min() < count_n.max()
-    # Where the sampled line bends, and nowhere else, there is a kink.
-    bent_nb = abs(jnp.diff(sampled_nb, 2, axis=1)) > 2e-6
-    near_nb = (abs(bends.position_k[:, :, None] - amplitude_b[1:-1]) < 1 / 400).any(axis=1)
-    assert bent_nb.any()
-    assert not (bent_nb & ~near_nb).any()
-
-
-@given(
-    gains=st.lists(st.integers(-8, 8), min_size=3, max_size=3),
-    biases=st.lists(st.integers(-8, 8), min_size=3, max_size=3),
-    weights=st.lists(st.integers(-8, 8), min_size=3, max_size=3),
-)
-def test_kinks_and_segments_agree_with_the_network_whatever_its_weights(gains, biases, weights):
-    net = Model(
-        jnp.array([gains], jnp.float32),
-        jnp.array(biases, jnp.float32) / 4,
-        jnp.array(weights, jnp.float32)[:, None],
-    )
-    bends = kinks(net, World(jnp.ones((1, 1))), 0)
-    amplitude_b = np.linspace(0, 1, 33, dtype=np.float32)
-    truth_b = plain_neurons(net, amplitude_b[:, None]) @ np.array(weights, np.float32)
-    chex.assert_trees_all_close(np.asarray(bends(jnp.asarray(amplitude_b))), truth_b, atol=1e-4)
-    position_k = bends.position_k[jnp.isfinite(bends.position_k)]
-    assert ((position_k > 0) & (position_k < 1)).all()
-    assert (jnp.diff(position_k) >= 0).all()
-
-    pieces = segments(bends)
-    inside_pb = (pieces.start_p[:, None] <= amplitude_b) & (amplitude_b <= pieces.end_p[:, None])
-    inside_pb &= (pieces.label_p != 0)[:, None]
-    line_pb = pieces.intercept_p[:, None] + pieces.slope_p[:, None] * amplitude_b
-    assert inside_pb.any(axis=0).all()
-    assert abs(np.where(inside_pb, line_pb - truth_b, 0)).max() < 1e-4
-
-
-def test_kinks_of_any_output():
+def test_features_are_numbered_from_0(toy):
     net, toys = toy()
-    read_o = jax.random.normal(KEY, (N,))
-    amplitude_b = jnp.linspace(0, 1, 9)
-    closed_b = kinks(net, toys, 4, read_o=read_o)(amplitude_b)
-    sampled_b = decompose.along(net, toys, 4, amplitude_b).full_bo @ read_o
-    chex.assert_trees_all_close(closed_b, sampled_b, atol=2e-6)
-
-
-def test_kinks_follow_their_neurons():
-    net, toys = toy()
-    order_k = jax.random.permutation(KEY, K)
-    shuffled = net.replace(w_mk=net.w_mk[:, order_k], b_k=net.b_k[order_k], w_ko=net.w_ko[order_k])
-    bends, again = kinks(net, toys, 4), kinks(shuffled, toys, 4)
-    found = int(jnp.isfinite(bends.position_k).sum())
-    assert found > 2
-    chex.assert_trees_all_close(bends.position_k, again.position_k)
-    chex.assert_trees_all_close(bends.change_k, again.change_k)
-    chex.assert_trees_all_equal(bends.neuron_k[:found], order_k[again.neuron_k[:found]])
-
-
-def test_only_relu_has_kinks_and_features_are_numbered_from_0():
-    net, toys = toy(nonlinearity="gelu")
-    with pytest.raises(ValueError, match="nonlinearity='gelu' has no kinks"):
-        decompose.kinks(net, toys, 0)
-    net, toys = toy()
-    with pytest.raises(ValueError, match=r"feature=12 is not in \[0, 12\)"):
-        decompose.kinks(net, toys, N)
-    with pytest.raises(ValueError, match="feature=-1"):
-        decompose.along(net, toys, -1, jnp.ones(1))
-
-
-def piecewise(positions, changes, start=0.0, slope=0.0):
-    return decompose.Kinks(
-        jnp.array(positions), jnp.array(changes), jnp.arange(len(positions)), start, slope
-    )
-
-
-def test_segments_are_labelled_by_rule():
-    def outline(*args, **kwargs):
-        return segments(piecewise(*args, **kwargs)).outline
-
-    assert outline([0.4], [1.4]) == ("zero", "rise")  # one neuron
-    assert outline([0.4, 0.5], [2.0, -1.0]) == ("zero", "rise", "lag")  # 0.3 below the truth
-    assert outline([0.4, 0.8], [2.0, -1.0]) == ("zero", "rise", "track")  # two neurons
-    assert outline([0.4, np.inf], [0.5, 0.0]) == ("zero", "lag")
-    assert outline([np.inf], [0.0], slope=1.0) == ("track",)
-    assert outline([0.3, 0.3], [1.0, 0.4]) == ("zero", "rise")
-
-
-def test_small_kinks_can_be_smoothed_away():
-    bends = piecewise([0.1, 0.4, 0.5, np.inf], [0.01, 1.5, -0.02, 0.0])
-    pieces = segments(bends, least=0.25)
-    assert pieces.outline == ("zero", "rise")
-    chex.assert_trees_all_close(pieces.start_p, jnp.array([0, 0.4, 1, 1, 1]))
-    chex.assert_trees_all_close(pieces.end_p, jnp.ones(5).at[0].set(0.4))
-    ends_p = pieces.intercept_p + pieces.slope_p * pieces.end_p
-    chex.assert_trees_all_close(ends_p[:2], bends(jnp.array([0.4, 1.0])), atol=1e-6)
-    assert [LABELS[label] for label in pieces.label_p[2:]] == ["empty"] * 3
-
-
-def test_served_counts_up_to_most():
-    favourite_k = jnp.array([0, 0, 0, 0, 1, 1, 2])
-    net = Model(jnp.eye(4)[:, favourite_k], jnp.full(7, -0.5), jnp.ones((7, 4)))
-    assert decompose.served(net, World(jnp.eye(4))).tolist() == [3, 2, 1, 0]
-    assert decompose.served(net, World(jnp.eye(4)), most=9).tolist() == [4, 2, 1, 0]
+    for feature in (-1, N):
+        with pytest.raises(ValueError, match=rf"feature={feature} is not in \[0, 12\)"):
+            decompose.along(net, toys, feature, jnp.ones(1))
 
 
 @pytest.mark.parametrize(("task", "nonlinearity"), BATTERY)
-def test_linearisation_is_the_derivative_at_rest(task, nonlinearity):
+def test_linearisation_is_the_derivative_at_rest(task, nonlinearity, toy):
     net, toys = toy(task, nonlinearity)
     poly = decompose.split(net).poly
     linear = decompose.linearise(poly, toys)
@@ -261,7 +112,7 @@ def test_linearisation_is_the_derivative_at_rest(task, nonlinearity):
 
 
 @pytest.mark.parametrize("task", CHOICES["task"])
-def test_far_from_its_kinks_the_poly_part_is_its_linearisation(task):
+def test_far_from_its_kinks_the_poly_part_is_its_linearisation(task, toy):
     net, toys = toy(task, bias=20.0)
     net = net.replace(b_k=net.b_k.at[0].set(-20.0))
     poly = decompose.split(net).poly
@@ -279,7 +130,7 @@ def test_far_from_its_kinks_the_poly_part_is_its_linearisation(task):
 
 
 @pytest.mark.parametrize("task", CHOICES["task"])
-def test_linearisation_error_by_brute_force(task):
+def test_linearisation_error_by_brute_force(task, toy):
     net, toys = toy(task)
     poly = decompose.split(net).poly
     setup = Setup(task=task, n=N, m=M, k=K, batch_size=32)
@@ -320,7 +171,7 @@ def test_identity_likeness_of_projectors():
     assert decompose.identity_likeness(0 * fewer_nn, toys).distance == 0
 
 
-def test_no_projector_is_nearer_than_the_best():
+def test_no_projector_is_nearer_than_the_best(toy):
     net, toys = toy(bias=0.3)
     map_on = np.asarray(decompose.linearise(decompose.split(net).poly, toys).map_on)
     likeness = decompose.identity_likeness(jnp.asarray(map_on), toys)
@@ -337,7 +188,7 @@ def test_no_projector_is_nearer_than_the_best():
         assert np.linalg.norm(map_on - scale * projector_nn) / size >= likeness.distance - 1e-5
 
 
-def test_identity_likeness_does_not_depend_on_the_order_of_features():
+def test_identity_likeness_does_not_depend_on_the_order_of_features(toy):
     net, toys = toy(bias=0.3)
     map_on = decompose.linearise(net, toys).map_on
     order_n = jax.random.permutation(KEY, N)
@@ -348,7 +199,7 @@ def test_identity_likeness_does_not_depend_on_the_order_of_features():
     )
 
 
-def test_the_reprojectors_identity_is_the_best_linear_answer():
+def test_the_reprojectors_identity_is_the_best_linear_answer(toy):
     _, toys = toy("reproject")
     # Least squares: the map A with A P f nearest to the targets of all features.
     answer_mo, *_ = np.linalg.lstsq(toys.embed_nm, toys.reproject_nm, rcond=None)
@@ -357,37 +208,25 @@ def test_the_reprojectors_identity_is_the_best_linear_answer():
     chex.assert_trees_all_close(tuple(likeness), (0.5, 0.0), atol=1e-5)
 
 
-def test_one_model_or_many():
-    (first, toys), (second, _) = toy(), toy(key=jax.random.key(8))
-    nets, features = stack([first, second]), jnp.arange(N)
+def test_one_model_or_many(toy):
+    (first, toys), (second, _) = toy(), toy(seed=8)
 
     @jax.jit
-    def analysis(net, feature):
-        mono, poly = decompose.split(net)
-        pieces = segments(kinks(mono, toys, feature))
-        linear = decompose.linearise(poly, toys)
+    def analysis(net):
+        linear = decompose.linearise(decompose.split(net).poly, toys)
         likeness = decompose.identity_likeness(linear.map_on, toys)
-        rank = decompose.effective_rank(linear.singular_m)
-        return pieces, linear.singular_m, likeness, rank, decompose.served(net, toys)
+        return linear.singular_m, likeness, decompose.effective_rank(linear.singular_m)
 
-    over_features = jax.vmap(analysis, (None, 0))
-    many = jax.jit(jax.vmap(over_features, (0, None)))(nets, features)
-    one = analysis(second, 5)
-    chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[1, 5], many), one, atol=1e-5)
+    many = jax.jit(jax.vmap(analysis))(stack([first, second]))
+    chex.assert_trees_all_close(
+        jax.tree.map(lambda leaf: leaf[1], many), analysis(second), atol=1e-5
+    )
 
 
-def test_runs_from_disk_hold_numpy_arrays():
+def test_runs_from_disk_hold_numpy_arrays(toy):
     net, toys = jax.tree.map(np.asarray, toy())
-
-    @jax.jit
-    @jax.vmap
-    def analysis(feature):
-        mono, poly = decompose.split(net)
-        return decompose.kinks(mono, toys, feature), decompose.linearise(poly, toys)
-
-    bends, linear = analysis(jnp.arange(2))
-    assert bends.position_k.shape == (2, K)
-    assert linear.map_on.shape == (2, N, N)
+    linear = jax.jit(lambda: decompose.linearise(decompose.split(net).poly, toys))()
+    assert linear.map_on.shape == (N, N)
 
 
 def test_every_nonlinearity_is_silent_at_zero():

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
-from toymono import decompose, scores, store
+from toymono import algorithms, decompose, scores, store
 from toymono.config import Dials, Setup, field_types, unstack
 from toymono.model import Model
 from toymono.store import Kept
@@ -166,7 +166,7 @@ def feature_outputs(
     frames = []
     amplitude_b = np.linspace(0, 1, amplitudes, dtype=np.float32)
     for run, identity in _each(runs):
-        served_n = np.asarray(decompose.served(run.final, run.world))
+        served_n = np.asarray(algorithms.served(run.final, run.world))
         left = list(range(run.setup.n))
         for panel, wanted in enumerate(served[: run.setup.n]):
             feature = min(left, key=lambda i: (abs(served_n[i] - wanted), i))

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from toymono import catalog, decompose, plan, scores, store, tables
+from toymono import algorithms, catalog, decompose, plan, scores, store, tables
 from toymono.model import Model
 from toymono.train import Run
 from toymono.world import World
@@ -146,10 +146,10 @@ def anatomy(model: Model, world: World) -> Mapping[str, Any]:
     favourite_k = response_kn.argmax(axis=1)
 
     def along(feature):
-        bends = decompose.kinks(poly, world, feature)
+        bends = algorithms.kinks(poly, world, feature)
         change = abs(jnp.cumsum(bends.change_k)).max()
         own_k = mono_k & (favourite_k == feature)
-        bends = decompose.kinks(mono, world, feature)
+        bends = algorithms.kinks(mono, world, feature)
         position_k = jnp.where(own_k[bends.neuron_k] & (bends.neuron_k >= 0), bends.position_k, 2)
         first, second = jnp.sort(position_k)[:2]
         return change, own_k.sum(), first, second, bends(jnp.ones(()))
