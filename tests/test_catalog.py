@@ -43,6 +43,8 @@ BATCHES = {
 }
 """Table 1: task, activation, law, k, eps, rate, decay, offset; None varies."""
 
+EVERY = {**catalog.SWEEPS, **catalog.BEYOND}
+
 COLUMNS = ["task", "nonlinearity", "feature_law", "k"]
 COLUMNS += ["eps", "learning_rate", "bias_decay", "init_bias"]
 
@@ -81,35 +83,57 @@ def test_regularised_models_start_at_bias_0_and_their_rival_at_minus_1():
     assert (rival["l1"], rival["init_bias"], rival["bias_decay"]) == (0, -1, 0.03)
 
 
-@pytest.mark.parametrize("name", catalog.SWEEPS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_small_sweep_has_the_shape_of_the_papers(name):
     small, paper = (
         [settled(point) for point in catalog.points([name], scale)] for scale in ("small", "paper")
     )
-    swept = catalog.SWEEPS[name].swept
+    swept = EVERY[name].swept
     assert len(small) == len(paper)
     assert len({point[swept] for point in small}) == len({point[swept] for point in paper}) > 1
     for ours, theirs in zip(small, paper, strict=True):
         assert [2 * ours[size] for size in "nmk"] == [theirs[size] for size in "nmk"]
-        for column in ("task", "nonlinearity", "feature_law", "eps", "l1", "init_bias"):
+        for column in (
+            "task",
+            "nonlinearity",
+            "feature_law",
+            "eps",
+            "l1",
+            "init_bias",
+            "penalty",
+            "alpha",
+        ):
             assert ours[column] == theirs[column]
         assert (ours["bias_decay"] == 0) == (theirs["bias_decay"] == 0)
         setup, _ = config.split({field: ours[field] for field in config.field_types(Setup)})
         assert plan.step_flops(setup) * setup.steps < 1e14
 
 
-@pytest.mark.parametrize("name", catalog.SWEEPS)
+@pytest.mark.parametrize("name", EVERY)
 def test_what_a_sweep_adds_to_the_paper_is_said(name):
-    sweep = catalog.SWEEPS[name]
+    sweep = EVERY[name]
     fields = config.field_types(Setup).keys() | config.field_types(Dials).keys()
     assert sweep.swept in fields
     assert sweep.ours.keys() <= fields
     assert sweep.title
 
 
-def test_all_means_every_sweep():
+def test_all_means_every_sweep_of_the_paper():
     together = list(catalog.points(["all"], "small"))
     assert together == list(catalog.points(list(catalog.SWEEPS), "small"))
+    assert {settled(point)["penalty"] for point in together} == {"none"}
+
+
+def test_the_penalties_are_swept_on_both_sides_of_0_beside_none():
+    points = [settled(point) for point in catalog.points(["PEN"], "small")]
+    alphas = {kind: [] for kind in config.CHOICES["penalty"]}
+    for point in points:
+        alphas[point["penalty"]].append(point["alpha"])
+    assert alphas.pop("none") == [0, 0]
+    for of_kind in alphas.values():
+        assert len(of_kind) >= 9
+        assert min(of_kind) < 0 < max(of_kind)
+    assert [point["init_bias"] for point in points] == [0] * (len(points) - 1) + [-1]
 
 
 def test_an_unknown_sweep_is_named_with_the_choices():

@@ -1,4 +1,4 @@
-"""Named settings: the presets of the sweep command, and the paper's sweeps as data.
+"""Named settings: the presets of the sweep command, and sweeps as data, the paper's and ours.
 
 A `Sweep` holds one row of the paper's Table 1: the values of the paper, those
 that it does not state and we chose, and the counterpart of the row at a small
@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from toymono import config
+from toymono import config, penalty
 
 Preset = Callable[[Mapping[str, Any]], dict[str, Any]]
 """From the fields that the user gave to the preset's values of the others."""
@@ -71,7 +71,7 @@ class Sweep:
                 axes |= {name: v for name, v in self.small.items() if any(grid.get(name, ()))}
             for point in config.grid(axes):
                 size = {"batch_size": 256, "log2_steps": 13} if scale == "small" else {}
-                yield {**_paper(point), **point, **size}
+                yield {**_paper(point), **size, **point}
 
 
 # Section 4 names these rates; where steps are 16 times fewer others do their work.
@@ -80,6 +80,9 @@ _SMALL_RATES = (0.003, 0.005, 0.01, 0.015, 0.02, 0.03)
 _ZERO_BIAS = {"init_bias": (0.0,), "bias_decay": (0.0,)}
 _NEGATIVE_BIAS = {"init_bias": (-1.0,), "bias_decay": (0.03,)}
 _SMALL = {"learning_rate": (0.01,), "bias_decay": (0.1,)}
+
+# Wright, branch `polysemantic_penalisation`: one of six rates, and the benchmark's decay.
+_PENALISED = {"learning_rate": (0.01,), "log2_steps": (18,), **_ZERO_BIAS}
 
 _RATES_ZERO = {"learning_rate": _RATES, **_ZERO_BIAS}
 _RATES_NEGATIVE = {"learning_rate": _RATES, **_NEGATIVE_BIAS}
@@ -251,14 +254,37 @@ SWEEPS: dict[str, Sweep] = {
 }
 """Table 1 by the names of its rows."""
 
+# Our choice, from short trials at the small scale: above 0 from where nothing changes
+# to where the loss is near that of no output, below 0 to where it is above that. The
+# small scale's rate leaves a few neurons monosemantic without a penalty, to be lost or won.
+_ALPHAS = (-0.1, -0.01, -0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+
+BEYOND: dict[str, Sweep] = {
+    # Wright trained the penalty at one weight, in models of this size, and set
+    # beside them a benchmark that starts at bias -1.
+    "PEN": Sweep(
+        "weight of each polysemantic penalty at bias 0, beside none at bias 0 and -1",
+        "alpha",
+        (
+            {"penalty": penalty.KINDS, "alpha": _ALPHAS, **_PENALISED},
+            {"penalty": ("none",), "alpha": (0.0,), **_PENALISED},
+            {"penalty": ("none",), "alpha": (0.0,), **_PENALISED, **_NEGATIVE_BIAS},
+        ),
+        {"learning_rate": (0.015,), "bias_decay": (0.1,), "log2_steps": (12,)},
+        {"alpha": "Wright has 1 alone"},
+    ),
+}
+"""Sweeps that the paper does not have; `all` leaves them out."""
+
 
 def points(names: Sequence[str], scale: str) -> Iterator[dict[str, Any]]:
-    """Every setting of the named sweeps; `all` names every sweep.
+    """Every setting of the named sweeps; `all` names those of `SWEEPS`.
 
     Raises:
-      ValueError: A name is not in `SWEEPS`.
+      ValueError: A name is neither in `SWEEPS` nor in `BEYOND`.
     """
+    known = {**SWEEPS, **BEYOND}
     for name in SWEEPS if "all" in names else names:
-        if name not in SWEEPS:
-            raise ValueError(f"sweep={name!r} is not one of {', '.join(SWEEPS)}, all")
-        yield from SWEEPS[name].points(scale)
+        if name not in known:
+            raise ValueError(f"sweep={name!r} is not one of {', '.join(known)}, all")
+        yield from known[name].points(scale)

@@ -81,7 +81,8 @@ _SWEEP = flags.DEFINE(
     "sweep",
     None,
     f"Sweeps of the paper, in place of a grid: all, or some of {', '.join(catalog.SWEEPS)}. "
-    "Settings given beside it replace the sweep's own.",
+    f"Beside the paper: {', '.join(catalog.BEYOND)}. Settings given beside it replace the "
+    "sweep's own.",
 )
 _SCALE = flags.DEFINE_enum(
     "scale", "small", catalog.SCALES, "Size of --sweep: the paper's, or one for two CPU cores."

@@ -37,7 +37,7 @@ def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
 
     Args:
       runs: From `headers`.
-      sweep: A name in `catalog.SWEEPS`.
+      sweep: A name in `catalog.SWEEPS` or `catalog.BEYOND`.
       scale: One of `catalog.SCALES`.
 
     Returns:
@@ -45,7 +45,7 @@ def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
       the point, from 0.
     """
     points = [
-        store.fields(*config.split(point), seed=0) for point in catalog.SWEEPS[sweep].points(scale)
+        store.fields(*config.split(point), seed=0) for point in catalog.points([sweep], scale)
     ]
     place = {tuple(point[field] for field in SETTING): i for i, point in enumerate(points)}
     settings = runs[SETTING].itertuples(index=False, name=None) if len(runs) else []
