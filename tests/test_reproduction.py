@@ -315,14 +315,13 @@ def run(monkeypatch, capsys, tmp_path):
     return run
 
 
-def test_kept_of_takes_every_seed_of_a_sweeps_settings(runs_dir):
-    kept = plan.kept_of(runs_dir, "LR1", "small")
-    assert sorted((k.fields["learning_rate"], k.seed) for k in kept) == [
-        (0.01, 0), (0.01, 1), (0.03, 0),
-    ]  # fmt: skip
-    assert plan.kept_of(runs_dir, "K0", "small") == []
+def test_a_sweep_takes_every_seed_of_its_settings(runs_dir):
+    sweeps = evidence.gather(runs_dir, "small", ["LR1", "K0"])
+    found = sweeps["LR1"].frame[["learning_rate", "seed"]].to_numpy().tolist()
+    assert sorted(found) == [[0.01, 0], [0.01, 1], [0.03, 0]]
+    assert sweeps["K0"].frame.empty
     with pytest.raises(ValueError, match="LR9"):
-        plan.kept_of(runs_dir, "LR9", "small")
+        plan.places("LR9", "small")
 
 
 def test_the_command_writes_the_page(run, runs_dir, tmp_path):

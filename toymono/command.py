@@ -15,9 +15,16 @@ from pathlib import Path
 import jax
 from absl import app, flags, logging
 
+from toymono import catalog
 from toymono.store import BrokenRun
 
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
+
+
+def scale_flag() -> flags.FlagHolder[str]:
+    """The flag --scale, for commands that know the paper's sweeps; a process may import several."""
+    meaning = "Size of the paper's sweeps: the paper's own, or one for two CPU cores."
+    return flags.DEFINE_enum("scale", "small", catalog.SCALES, meaning, allow_override=True)
 
 
 class UsageError(ValueError):

@@ -21,7 +21,6 @@ import numpy as np
 from toymono import catalog, placement, store
 from toymono.config import Dials, Setup, split, stack, unstack
 from toymono.model import Model
-from toymono.store import Kept
 from toymono.train import Run, State
 
 # Our choices. A CPU is fastest while a group stays near its caches, as
@@ -89,15 +88,14 @@ def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = Non
     return Plan(tuple(by_name.values()), tuple(groups), len(kept))
 
 
-def kept_of(runs_dir: str | Path, sweep: str, scale: str) -> list[Kept]:
-    """The kept runs, of every seed, that belong to a sweep of the catalog at a scale.
+def places(sweep: str, scale: str) -> dict[str, int]:
+    """The settings of a sweep of the catalog, as in `Kept.setting`, and their places in it.
 
     Raises:
-      ValueError: The catalog has no such sweep, or a file is not a run.
+      ValueError: The catalog has no such sweep.
     """
-    settings = {store.name(*split(point), seed=0) for point in catalog.points([sweep], scale)}
-    kept = store.find(runs_dir)
-    return [run for run in kept if store.name(run.setup, run.dials, seed=0) in settings]
+    settings = (store.name(*split(point), seed=0) for point in catalog.points([sweep], scale))
+    return {setting: place for place, setting in enumerate(settings)}
 
 
 def auto_group_size(setup: Setup) -> int:

@@ -16,6 +16,7 @@ aside and renamed, so that what has a run's name is whole.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
 import operator
@@ -64,6 +65,11 @@ class Kept:
     def fields(self) -> dict[str, Any]:
         """Its setup, dials and seed in one flat dictionary."""
         return fields(self.setup, self.dials, self.seed)
+
+    @functools.cached_property
+    def setting(self) -> str:
+        """What it has in common with its like of other seeds: the name of that with seed 0."""
+        return name(self.setup, self.dials, seed=0)
 
 
 def fields(setup: Setup, dials: Dials, seed: int) -> dict[str, Any]:

@@ -84,9 +84,8 @@ _SWEEP = flags.DEFINE(
     f"Beside the paper: {', '.join(catalog.BEYOND)}. Settings given beside it replace the "
     "sweep's own.",
 )
-_SCALE = flags.DEFINE_enum(
-    "scale", "small", catalog.SCALES, "Size of --sweep: the paper's, or one for two CPU cores."
-)
+_SCALE = command.scale_flag()
+flags.declare_key_flag("scale")
 _SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with seeds that count up.", 1)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, 2**32 - 1)
 flags.declare_key_flag("runs_dir")

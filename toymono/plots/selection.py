@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from toymono import catalog, config, store, tables
+from toymono import plan, tables
 from toymono.config import CHOICES
 from toymono.store import Kept
 
@@ -44,12 +44,9 @@ def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
       A part of `runs` with the columns `sweep` and `position`, the number of
       the point, from 0.
     """
-    points = [
-        store.fields(*config.split(point), seed=0) for point in catalog.points([sweep], scale)
-    ]
-    place = {tuple(point[field] for field in SETTING): i for i, point in enumerate(points)}
-    settings = runs[SETTING].itertuples(index=False, name=None) if len(runs) else []
-    runs = runs.assign(sweep=sweep, position=[place.get(setting, -1) for setting in settings])
+    places = plan.places(sweep, scale)
+    found = [places.get(run.setting, -1) for run in runs["kept"]] if len(runs) else []
+    runs = runs.assign(sweep=sweep, position=found)
     return runs[runs["position"] >= 0]
 
 

@@ -16,11 +16,9 @@ from toymono.reproduction import document, evidence
 from toymono.reproduction.claims import CLAIMS
 from toymono.reproduction.verdicts import Verdict
 
-# The sweep command has these two flags too, and a process may import both.
-flags.declare_key_flag("runs_dir")
-_SCALE = flags.DEFINE_enum(
-    "scale", "small", catalog.SCALES, "Which runs to judge by.", allow_override=True
-)
+_SCALE = command.scale_flag()
+for _shared in ("runs_dir", "scale"):
+    flags.declare_key_flag(_shared)
 _OUT = flags.DEFINE_string("out", "docs/reproduction.md", "File to write, Markdown.")
 
 

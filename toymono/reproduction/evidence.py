@@ -70,19 +70,19 @@ def gather(
       ValueError: A file is not a run.
     """
     rows: dict[Path, dict[str, Any]] = {}
-    sweeps = {}
+    sweeps, every = {}, store.find(runs_dir)
     for name in names:
-        kept = plan.kept_of(runs_dir, name, scale)
+        places = plan.places(name, scale)
+        kept = [run for run in every if run.setting in places]
         whole = [run for run in kept if run.diverged is None]
         for run in whole:
             have = rows.get(run.path, {})
             if not have or (name in DECOMPOSED and "first_kink" not in have):
                 rows[run.path] = row(store.load(run), decomposed=name in DECOMPOSED)
-        settings = {store.name(run.setup, run.dials, 0) for run in whole}
         sweeps[name] = Sweep(
             name,
-            wanted=len(list(catalog.SWEEPS[name].points(scale))),
-            kept=len(settings),
+            wanted=len(places),
+            kept=len({run.setting for run in whole}),
             frame=pd.DataFrame([rows[run.path] for run in whole]),
             diverged=len(kept) - len(whole),
             versions=frozenset(f"{k} {v}" for run in kept for k, v in run.versions.items()),
