@@ -29,6 +29,12 @@ LABELS = {
         "Activation on one feature at full strength",
     },
     "sorted_biases": {"Neuron, sorted", "Bias"},
+    "feature_capacities": {"Best neuron's score", "Capacity of a feature"},
+    "several_features": {
+        "Features that come together",
+        "Monosemanticity\n(mean over neurons)",
+        "Groups that leave\na neuron silent",
+    },
     "monosemantic_by_field": {
         "Learning rate",
         "Monosemantic share\nof neurons",

@@ -11,7 +11,14 @@ import pytest
 
 from toymono import Dials, Setup, scores, store, tables, unstack
 
-FUNCTIONS = [tables.per_run, tables.per_snapshot, tables.per_neuron, tables.per_stretch]
+FUNCTIONS = [
+    tables.per_run,
+    tables.per_snapshot,
+    tables.per_neuron,
+    tables.per_stretch,
+    tables.per_active,
+    tables.per_feature,
+]
 
 
 @pytest.fixture(scope="module", params=["decoder", "abs"])
@@ -128,6 +135,44 @@ def test_each_neuron_is_described(some):
         assert all(kinds[kind] == counts[kind] for kind in ("monosemantic", "polysemantic", "dead"))
 
 
+def test_each_feature_is_described(some):
+    frame = tables.per_feature(some)
+    assert frame["feature"].tolist() == list(range(16)) * 2
+    for run, (_, rows) in zip(some, frame.groupby("eps"), strict=True):
+        response_kn = np.asarray(scores.responses(run.final, run.world))
+        score_k = np.asarray(scores.monosemanticity(response_kn))
+        favourite_k = response_kn.argmax(1)
+        for n, row in enumerate(rows.to_dict("records")):
+            own_k = score_k[favourite_k == n]
+            assert row["monosemanticity"] == pytest.approx(max(own_k, default=0))
+            assert row["served"] == (own_k > 0.999).sum()
+        assert 0 < rows["served"].sum() == brute_counts(run, run.final)["monosemantic"]
+        np.testing.assert_allclose(
+            rows["response_capacity"], scores.capacity(response_kn), rtol=1e-5
+        )
+        assert rows["weight_capacity"].sum() <= 8 + 1e-4
+
+
+def test_several_features_start_from_one(some):
+    frame = tables.per_active(some)
+    assert frame["active"].tolist() == [1, 2, 4, 8] * 2
+    for run, (_, rows) in zip(some, frame.groupby("eps"), strict=True):
+        response_kn = np.asarray(scores.responses(run.final, run.world))
+        alive_k = response_kn.max(1) > 0
+        wanted = np.asarray(scores.monosemanticity(response_kn))[alive_k].mean()
+        assert rows["monosemanticity"].iloc[0] == pytest.approx(wanted, rel=1e-5)
+        silent = [(np.delete(row, row.argmax()) <= 0).mean() for row in response_kn[alive_k]]
+        assert rows["silent"].iloc[0] == pytest.approx(np.mean(silent), rel=1e-5)
+        assert rows["monosemanticity"].iloc[1] < rows["monosemanticity"].iloc[0]
+
+
+def test_of_dead_neurons_alone_several_features_wake_none(run):
+    dead = run.replace(snapshots=run.snapshots.replace(b_k=0 * run.snapshots.b_k - 100))
+    frame = tables.per_active([dead])
+    assert (frame["monosemanticity"] == 0).all()
+    assert (frame["silent"] == 1).all()
+
+
 def test_stretches_cover_the_loss_once(some):
     run = some[0]
     frame = tables.per_stretch([run], per_octave=2)
@@ -148,7 +193,7 @@ def test_a_stack_a_list_and_a_folder_give_one_frame(function, runs, tmp_path):
     stacked = function(runs)
     pd.testing.assert_frame_equal(function(unstack(runs)), stacked)
     kept = function(store.find(tmp_path))
-    order = [name for name in ("seed", "step", "rank") if name in stacked]
+    order = [n for n in ("seed", "step", "rank", "active", "feature") if n in stacked]
     found = kept.sort_values(order, ignore_index=True)
     pd.testing.assert_frame_equal(found, stacked, check_dtype=False)
 

@@ -123,6 +123,39 @@ def per_stretch(runs: Runs, per_octave: int = 8) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+# What goes beyond the paper's scores.
+
+
+def per_active(runs: Runs) -> pd.DataFrame:
+    """One row per run and number of features that come together, 1, 2, 4, … up to n / 2.
+
+    Columns, of the final model: `active`, that number; `monosemanticity` and
+    `silent`, the two scores of `scores.multi_feature_monosemanticity`, means
+    over the neurons that answer to some feature alone, 0 and 1 if none does.
+    """
+    frames = []
+    for run, identity in _each(runs):
+        active_s = 2 ** np.arange(max(1, run.setup.n.bit_length() - 1))
+        columns = jax.device_get(_several(run.final, run.world, active_s))
+        frames.append(pd.DataFrame({**identity, "active": active_s, **columns}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def per_feature(runs: Runs) -> pd.DataFrame:
+    """One row per run and feature of the final model.
+
+    Columns: `feature`; `monosemanticity`, the highest score of the neurons that
+    answer to it most, 0 if there are none; `served`, how many of those count as
+    monosemantic; `response_capacity` and `weight_capacity`, its
+    `scores.capacity` among the responses and among the input weights.
+    """
+    frames = []
+    for run, identity in _each(runs):
+        columns = jax.device_get(_features(run.final, run.world))
+        frames.append(pd.DataFrame({**identity, "feature": np.arange(run.setup.n), **columns}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
 # What some of the paper's figures show beside the above.
 
 
@@ -280,6 +313,32 @@ def _neurons(model: Model, world: World) -> dict[str, Float[Array, " k"]]:
         "favourite": sorted_kn.argmax(axis=1),
         "features": (sorted_kn > 0).sum(axis=1),
         "bias": model.b_k[order_k],
+    }
+
+
+@jax.jit
+@functools.partial(jax.vmap, in_axes=(None, None, 0))
+def _several(model: Model, world: World, active: Array) -> dict[str, Float[Array, ""]]:
+    # One key: every model meets the same groups.
+    several = scores.multi_feature_monosemanticity(model, world, active, jax.random.key(0))
+    alive_k = ~scores.census(scores.responses(model, world)).dead_k
+    count = jnp.maximum(alive_k.sum(), 1)
+    return {
+        "monosemanticity": (several.monosemanticity_k * alive_k).sum() / count,
+        "silent": 1 - ((1 - several.silent_k) * alive_k).sum() / count,
+    }
+
+
+@jax.jit
+def _features(model: Model, world: World) -> dict[str, Float[Array, " n"]]:
+    response_kn = scores.responses(model, world)
+    mono_k = scores.monosemanticity(response_kn)
+    best_n = jax.ops.segment_max(mono_k, response_kn.argmax(axis=1), response_kn.shape[1])
+    return {
+        "monosemanticity": jnp.maximum(best_n, 0),
+        "served": scores.monosemantic_per_feature(response_kn),
+        "response_capacity": scores.capacity(response_kn),
+        "weight_capacity": scores.capacity(scores.feature_weights(model, world)),
     }
 
 

@@ -10,17 +10,23 @@ paper's fig01 to fig26, which show the runs of rows of `toymono.catalog`.
 Figures compute nothing; both say what they are drawn from.
 """
 
-from toymono.plots.neurons import single_feature_activations, sorted_biases
+from toymono.plots.neurons import (
+    feature_capacities,
+    single_feature_activations,
+    sorted_biases,
+)
 from toymono.plots.paper_figures import PAPER
 from toymono.plots.registry import FIGURES, figure
-from toymono.plots.sweeps import monosemantic_by_field
+from toymono.plots.sweeps import monosemantic_by_field, several_features
 from toymono.plots.training import training_traces
 
 __all__ = [
     "FIGURES",
     "PAPER",
+    "feature_capacities",
     "figure",
     "monosemantic_by_field",
+    "several_features",
     "single_feature_activations",
     "sorted_biases",
     "training_traces",

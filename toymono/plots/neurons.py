@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from toymono import tables
 from toymono.plots import selection, style
@@ -19,6 +20,12 @@ _COLUMNS, _ROWS, _MOST = 6, 3, 8
 
 # Neurons and features that an inch shows one by one; beyond that some share a dot.
 _FINEST = 120
+
+# What the capacity of a feature is taken from, and its words.
+_CAPACITIES = (
+    ("response_capacity", "among the neurons' responses"),
+    ("weight_capacity", "among the input weights"),
+)
 
 # The range of colours in the paper's program; a neuron that holds a feature alone comes near 1.
 _LOWEST, _HIGHEST = 0.0, 1.02
@@ -123,6 +130,40 @@ def sorted_biases(
         note += " Triangles: dead neurons with a bias below the axis."
     style.kinds(drawn)
     style.caption(drawn, neurons, note, head=head)
+    return drawn
+
+
+@figure(tables.per_feature, choose=selection.one_seed, trained_by=_TRAINED_BY)
+def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
+    """Each feature's share of a dimension, against the monosemanticity of its best neuron.
+
+    Scherlis et al. call the share capacity, Elhage et al. dimensionality. Among
+    the neurons' responses all features can have a dimension each; among the
+    input weights they share the m dimensions of the embedding.
+
+    Args:
+      features: From `tables.per_feature`. Of several seeds, the first is shown.
+      by: As in `single_feature_activations`.
+
+    Reference:
+      Scherlis, Sachan, Jermyn, Benton & Shlegeris (2022), Polysemanticity and
+      Capacity in Neural Networks; Elhage et al. (2022), Toy Models of Superposition.
+    """
+    features = selection.first_seeds(features)
+    labels = ("Best neuron's score", "Capacity of a feature")
+    drawn, panels, note = _panels(features, by, *labels, 2.2)
+    look = {"linestyle": "", "marker": "o", "markersize": 2.5, "alpha": 0.4, "markeredgewidth": 0}
+    for panel, of_model in panels:
+        for (column, _), color in zip(_CAPACITIES, style.WORDS, strict=False):
+            panel.plot(of_model["monosemanticity"], of_model[column], color=color, **look)
+        panel.axhline(of_model["m"].iloc[0] / of_model["n"].iloc[0], **style.REFERENCE)
+        panel.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
+    handles = [
+        Line2D([], [], color=color, label=words, **look | {"alpha": 1, "markersize": 4})
+        for (_, words), color in zip(_CAPACITIES, style.WORDS, strict=False)
+    ]
+    drawn.legend(handles=handles, loc="outside lower center", ncols=len(handles))
+    style.caption(drawn, features, f"{note} Score: monosemanticity, eq. 7. Dotted: m / n.")
     return drawn
 
 

@@ -57,6 +57,7 @@ REFERENCE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorde
 """Lines that show where a number would mean something."""
 
 NAMES = {
+    "active": "features that come together",
     "n": "features $n$",
     "m": "embedding dimensions $m$",
     "k": "neurons $k$",

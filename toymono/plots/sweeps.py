@@ -18,6 +18,9 @@ from toymono.plots.registry import drawn, figure
 Mark = Callable[[Sequence[Axes], pd.DataFrame, dict[Any, Any]], str]
 """Draws lines of reference into the panels, of runs in these colours, and says what they are."""
 
+# Columns side by side; more would not fit a page.
+_MOST_COLUMNS = 4
+
 # Where gelu is lowest; it is x Phi(x), and this is the zero of its derivative.
 _GELU_LOWEST = -0.7518
 
@@ -47,6 +50,64 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
     if across:
         style.legend(made, across, palette, marker="o")
     style.caption(made, runs, beside=bool(across))
+    return made
+
+
+@figure(
+    tables.per_active,
+    choose=selection.comparison,
+    trained_by="python -m toymono.sweep --task decoder --k 512 --init_bias -1,-0.5,0",
+)
+def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
+    """Monosemanticity when several features come together, against how many come.
+
+    At 1 it is the mean of the paper's score. A neuron keeps its score if none
+    of the groups that its favourite is not in makes it fire.
+
+    Args:
+      several: From `tables.per_active`.
+      by: The field that the colours show. If the runs differ in a second
+        field, there is a column for each of its values.
+    """
+    by, across = selection.axes(several, by)
+    columns = selection.spread(several, across, _MOST_COLUMNS)
+    palette = style.colors(several, by) if by else None
+    size = (max(5.4, 1.6 + 2.3 * len(columns)), 4.8)
+    made = plt.figure(figsize=size, layout="constrained")
+    grid = made.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
+    measures = {
+        "monosemanticity": "Monosemanticity\n(mean over neurons)",
+        "silent": "Groups that leave\na neuron silent",
+    }
+    for row, (measure, words) in zip(grid, measures.items(), strict=True):
+        for panel, column in zip(row, columns, strict=True):
+            frame = selection.part(several, across, column)
+            sns.lineplot(
+                frame,
+                x="active",
+                y=measure,
+                hue=by,
+                palette=palette and {value: palette[value] for value in frame[by].unique()},
+                color=None if by else style.PLAIN,
+                legend=False,
+                marker="o",
+                markersize=4,
+                ax=panel,
+                **style.SEEDS,
+            )
+            panel.set_ylim(-0.04, 1.04)
+            style.number_axis(panel, "active", several["active"])
+            panel.set_ylabel(words)
+            panel.label_outer()
+    if across:
+        for panel, column in zip(grid[0], columns, strict=True):
+            panel.set_title(style.setting(across, column))
+    if palette:
+        style.legend(made, by, palette, marker="o")
+    note = style.left_out(several, across, columns)
+    note += " Without dead neurons. Near n, groups are much alike."
+    style.caption(made, several, note, beside=bool(by))
+    made.align_ylabels()
     return made
 
 
