@@ -88,14 +88,19 @@ def make(jobs: Iterable[Job], runs_dir: str | Path, group_size: int | None = Non
     return Plan(tuple(by_name.values()), tuple(groups), len(kept))
 
 
-def places(sweep: str, scale: str) -> dict[str, int]:
+def places(sweep: str, scale: str, **changed: Any) -> dict[str, int]:
     """The settings of a sweep of the catalog, as in `Kept.setting`, and their places in it.
+
+    Args:
+      sweep: Its name.
+      scale: One of `catalog.SCALES`.
+      changed: Fields that replace the sweep's own.
 
     Raises:
       ValueError: The catalog has no such sweep.
     """
-    settings = (store.name(*split(point), seed=0) for point in catalog.points([sweep], scale))
-    return {setting: place for place, setting in enumerate(settings)}
+    points = ({**point, **changed} for point in catalog.points([sweep], scale))
+    return {store.name(*split(point), seed=0): place for place, point in enumerate(points)}
 
 
 def auto_group_size(setup: Setup) -> int:

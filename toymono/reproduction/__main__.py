@@ -30,6 +30,7 @@ def main() -> int:
     command.writable(str(out.parent))
     try:
         sweeps = evidence.gather(runs_dir, scale, tqdm(catalog.SWEEPS, "sweeps", disable=None))
+        longer = evidence.longer(runs_dir, scale)
     except ValueError as error:  # a file that is no run
         raise command.Failure(str(error)) from None
     if all(sweep.frame.empty for sweep in sweeps.values()):
@@ -38,10 +39,16 @@ def main() -> int:
             f"to train some: {document.training(['LR1', 'LR3'], scale)}"
         )
     judged = [document.judge(claim, sweeps) for claim in CLAIMS]
+    judged_longer = {
+        log2_steps: [
+            document.judge(c, whole) for c in CLAIMS if c.sweeps and {*c.sweeps} <= {*whole}
+        ]
+        for log2_steps, whole in longer.items()
+    }
     told = ["python -m toymono.reproduction", f"--scale {scale}"]
     told += [f"--runs_dir {runs_dir}"] if flags.FLAGS["runs_dir"].present else []
     told += [f"--out {out}"] if flags.FLAGS["out"].present else []
-    _write(out, document.write(judged, sweeps, scale, " ".join(told)))
+    _write(out, document.write(judged, judged_longer, sweeps, scale, " ".join(told)))
 
     for each in judged:
         print(f"{each.claim.name}: {each.verdict.value}")

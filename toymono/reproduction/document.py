@@ -31,16 +31,24 @@ def judge(claim: Claim, sweeps: Mapping[str, Sweep]) -> Judged:
     return Judged(claim, tuple(findings), verdict(findings, not lacking), lacking)
 
 
-def training(names: Iterable[str], scale: str) -> str:
+def training(names: Iterable[str], scale: str, log2_steps: int | None = None) -> str:
     """The command that trains sweeps."""
-    return f"python -m toymono.sweep --sweep {','.join(names)} --scale {scale} --seeds 3"
+    steps = "" if log2_steps is None else f" --log2_steps {log2_steps}"
+    return f"python -m toymono.sweep --sweep {','.join(names)} --scale {scale}{steps} --seeds 3"
 
 
-def write(judged: Sequence[Judged], sweeps: Mapping[str, Sweep], scale: str, made_by: str) -> str:
+def write(
+    judged: Sequence[Judged],
+    longer: Mapping[int, Sequence[Judged]],
+    sweeps: Mapping[str, Sweep],
+    scale: str,
+    made_by: str,
+) -> str:
     """The whole page.
 
     Args:
       judged: The claims in their order.
+      longer: By log2 of the steps, those of the claims that runs with more steps can judge.
       sweeps: From `evidence.gather`.
       scale: Of all runs.
       made_by: The command that writes the page.
@@ -52,6 +60,7 @@ def write(judged: Sequence[Judged], sweeps: Mapping[str, Sweep], scale: str, mad
         _header(sweeps, scale, made_by),
         "## Verdicts",
         _verdicts(judged),
+        *_longer(judged, longer, scale),
         "## How a verdict is reached",
         _rules(),
         "## The runs",
@@ -107,6 +116,36 @@ def _summary(judged: Judged) -> str:
     ends = [_number(end) for end in (min(means), max(means))] if means else ["no value"]
     met = sum(finding.met for finding in judged.findings)
     return f"{met} of {len(judged.findings)}; {first}: {' … '.join(dict.fromkeys(ends))}"
+
+
+def _longer(
+    judged: Sequence[Judged], longer: Mapping[int, Sequence[Judged]], scale: str
+) -> list[str]:
+    """What becomes of the claims that did not agree, where runs go on for longer."""
+    open_ = {
+        each.claim.name: (number, each)
+        for number, each in enumerate(judged, 1)
+        if each.verdict in (Verdict.DIFFERS, Verdict.NOT_REACHED)
+    }
+    parts = []
+    for log2_steps, of_length in longer.items():
+        rows = []
+        for late in of_length:
+            if late.claim.name in open_:
+                number, early = open_[late.claim.name]
+                link = f"[{_cell(late.claim.says)}](#{_anchor(late.claim, number)})"
+                columns = [f"{_summary(each)}: {each.verdict.value}" for each in (early, late)]
+                rows.append((str(number), link, *columns))
+        head = ("", "claim", "the scale's own steps", f"2^{log2_steps} steps")
+        if rows:
+            names = sorted({name for late in of_length for name in late.claim.sweeps})
+            parts += [
+                f"## The same settings, 2^{log2_steps} steps",
+                "What becomes of the claims that did not agree. Trained with "
+                f"`{training(names, scale, log2_steps)}`.",
+                _table(head, rows),
+            ]
+    return parts
 
 
 def _rules() -> str:

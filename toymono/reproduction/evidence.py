@@ -1,6 +1,7 @@
 """What the kept runs of each sweep show: one row of numbers per run."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,9 +63,18 @@ SETTING = [field for field in tables.RUN_FIELDS if field != "seed"]
 
 
 def gather(
-    runs_dir: str | Path, scale: str, names: Iterable[str] = tuple(catalog.SWEEPS)
+    runs_dir: str | Path,
+    scale: str,
+    names: Iterable[str] = tuple(catalog.SWEEPS),
+    **changed: Any,
 ) -> dict[str, Sweep]:
     """The named sweeps with what is kept of them; no run is read more often than need be.
+
+    Args:
+      runs_dir: Where runs are kept.
+      scale: One of `catalog.SCALES`.
+      names: Of sweeps.
+      changed: Fields that replace the sweeps' own.
 
     Raises:
       ValueError: A file is not a run.
@@ -72,7 +82,7 @@ def gather(
     rows: dict[Path, dict[str, Any]] = {}
     sweeps, every = {}, store.find(runs_dir)
     for name in names:
-        places = plan.places(name, scale)
+        places = plan.places(name, scale, **changed)
         kept = [run for run in every if run.setting in places]
         whole = [run for run in kept if run.diverged is None]
         for run in whole:
@@ -88,6 +98,26 @@ def gather(
             versions=frozenset(f"{k} {v}" for run in kept for k, v in run.versions.items()),
         )
     return sweeps
+
+
+def longer(runs_dir: str | Path, scale: str) -> dict[int, dict[str, Sweep]]:
+    """The sweeps that are kept whole with more steps than the scale's own, by log2 of these.
+
+    Raises:
+      ValueError: A file is not a run.
+    """
+    own = max((point["log2_steps"] for point in catalog.points(["all"], scale)), default=math.inf)
+    lengths = {run.setup.log2_steps for run in store.find(runs_dir)}
+    found = {
+        log2_steps: gather(runs_dir, scale, log2_steps=log2_steps)
+        for log2_steps in sorted(lengths)
+        if log2_steps > own
+    }
+    whole = {
+        log2_steps: {name: sweep for name, sweep in sweeps.items() if sweep.complete}
+        for log2_steps, sweeps in found.items()
+    }
+    return {log2_steps: sweeps for log2_steps, sweeps in whole.items() if sweeps}
 
 
 def row(run: Run, decomposed: bool = False) -> dict[str, Any]:
