@@ -18,7 +18,8 @@ import numpy as np
 
 # Before the lab is imported. Shapes and types are checked whenever a test calls
 # one of these modules; numpy's arrays are welcome wherever JAX's are.
-CHECKED = ["toymono.world", "toymono.model", "toymono.penalty", "toymono.optimizer"]
+_ROOMS = "world model penalty optimizer scores decompose algorithms tables"
+CHECKED = [f"toymono.{room}" for room in _ROOMS.split()]
 jaxtyping.Array = jax.Array | np.ndarray
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 

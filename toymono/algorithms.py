@@ -31,7 +31,7 @@ _SILENT, _NEAR, _SLOPE = 0.02, 0.2, 0.25
 
 
 def served(
-    model: Model, world: World, threshold: float = scores.THRESHOLD, most: int = 3
+    model: Model, world: World, threshold: ScalarLike = scores.THRESHOLD, most: int = 3
 ) -> Int[Array, " n"]:
     """By how many monosemantic neurons each feature is served: 0, 1, 2, or `most` and more.
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, ScalarLike
 
 from toymono import scores
 from toymono.model import NONLINEARITIES, Model
@@ -41,7 +41,9 @@ def by_bias(model: Model) -> Bool[Array, " k"]:
     return jnp.asarray(model.b_k) <= 0
 
 
-def by_score(model: Model, world: World, threshold: float = scores.THRESHOLD) -> Bool[Array, " k"]:
+def by_score(
+    model: Model, world: World, threshold: ScalarLike = scores.THRESHOLD
+) -> Bool[Array, " k"]:
     """Neurons of the mono part if eq. 7 is to decide: those that count as monosemantic."""
     return scores.census(scores.responses(model, world), threshold).monosemantic_k
 

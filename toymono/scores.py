@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike
 
 from toymono.model import NONLINEARITIES, Model
 from toymono.world import World
@@ -73,7 +73,7 @@ class Census(NamedTuple):
     """Answers to no feature alone at full strength."""
 
 
-def census(response_kn: Float[Array, "k n"], threshold: float = THRESHOLD) -> Census:
+def census(response_kn: Float[Array, "k n"], threshold: ScalarLike = THRESHOLD) -> Census:
     """Which neurons are monosemantic, polysemantic and dead.
 
     Example:
@@ -87,7 +87,7 @@ def census(response_kn: Float[Array, "k n"], threshold: float = THRESHOLD) -> Ce
 
 
 def monosemantic_per_feature(
-    response_kn: Float[Array, "k n"], threshold: float = THRESHOLD
+    response_kn: Float[Array, "k n"], threshold: ScalarLike = THRESHOLD
 ) -> Int[Array, " n"]:
     """How many monosemantic neurons each feature has to itself.
 
@@ -101,8 +101,8 @@ def monosemantic_per_feature(
 
 
 def features_by_service(
-    response_kn: Float[Array, "k n"], threshold: float = THRESHOLD, most: int = 4
-) -> Int[Array, " most+1"]:
+    response_kn: Float[Array, "k n"], threshold: ScalarLike = THRESHOLD, most: int = 4
+) -> Int[Array, " {most}+1"]:
     """Histogram: how many features have 0, 1, …, `most` or more monosemantic neurons.
 
     Example:

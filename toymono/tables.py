@@ -8,13 +8,13 @@ and `Dials` and the seed, and `run`, its name.
 
 import functools
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, ScalarLike, Shaped
 
 from toymono import algorithms, decompose, scores, store
 from toymono.config import Dials, Setup, field_types, unstack
@@ -267,7 +267,7 @@ def _each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
         yield run, {**store.fields(run.setup, run.dials, run.seed), "run": name}
 
 
-def _mean_loss(run: Run, start: int, end: int) -> float:
+def _mean_loss(run: Run, start: SupportsIndex, end: SupportsIndex) -> float:
     return float(np.asarray(run.loss_t)[start:end].mean(dtype=np.float64))
 
 
@@ -286,7 +286,7 @@ def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str
 
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(0, None, None))
-def _counts(model: Model, world: World, threshold: float) -> dict[str, Array]:
+def _counts(model: Model, world: World, threshold: ScalarLike) -> dict[str, Array]:
     response_kn = scores.responses(model, world)
     kinds = scores.census(response_kn, threshold)
     lost = [~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model)]
@@ -303,7 +303,7 @@ def _counts(model: Model, world: World, threshold: float) -> dict[str, Array]:
 
 
 @jax.jit
-def _neurons(model: Model, world: World) -> dict[str, Float[Array, " k"]]:
+def _neurons(model: Model, world: World) -> dict[str, Shaped[Array, " k"]]:
     response_kn = scores.responses(model, world)
     order_k = scores.neuron_order(response_kn)
     sorted_kn = response_kn[order_k]
@@ -330,7 +330,7 @@ def _several(model: Model, world: World, active: Array) -> dict[str, Float[Array
 
 
 @jax.jit
-def _features(model: Model, world: World) -> dict[str, Float[Array, " n"]]:
+def _features(model: Model, world: World) -> dict[str, Shaped[Array, " n"]]:
     response_kn = scores.responses(model, world)
     mono_k = scores.monosemanticity(response_kn)
     best_n = jax.ops.segment_max(mono_k, response_kn.argmax(axis=1), response_kn.shape[1])
