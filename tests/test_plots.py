@@ -301,7 +301,12 @@ def test_the_command_draws_all_that_the_runs_feed(run, runs_dir, tmp_path):
     code, out, err = run(f"--runs_dir={runs_dir}")
     assert code == 0
     made = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert made == {f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")}
+    figures = {f"{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")}
+    assert made == figures | {"README.md", "table1.md"}
+    page = (tmp_path / "figures" / "README.md").read_text()
+    for name, entry in FIGURES.items():
+        assert f"({name}.png)" in page
+        assert f"{entry.trained_by}\npython -m toymono.plots --figure {name}\n" in page
     assert all(name in out for name in made)
     lost, papers = err.splitlines()
     assert "diverged" in lost

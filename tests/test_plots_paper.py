@@ -320,8 +320,8 @@ def test_paper_makes_what_is_kept_and_says_what_it_shows(run, tmp_path):
     code, out, err = run(f"--runs_dir={tmp_path / 'runs'}", "--paper")
     assert code == 0
     made = {"fig01", "fig02", "fig03", "fig04", "fig05", "fig07", "fig10", "fig11"}
-    assert {path.stem for path in (tmp_path / "figures").iterdir()} == made | {"table1", "gallery"}
-    page = (tmp_path / "figures" / "gallery.md").read_text()
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == made | {"table1", "README"}
+    page = (tmp_path / "figures" / "README.md").read_text()
     for name in made:
         assert f"({name}.png)" in page
         assert f"--figure {name}" in page

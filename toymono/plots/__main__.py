@@ -5,7 +5,8 @@
     python -m toymono.plots --where k=512,init_bias=-1,init_bias=0 --format png
     python -m toymono.plots --paper
 
-By default every figure that the kept runs can feed. A figure of any runs shows
+By default every figure that the kept runs can feed, the paper's Table 1, and
+README.md, a page that shows them all with their commands. A figure of any runs shows
 the largest set of them that differ in two fields at most; --by and --where
 choose another. A figure of the paper, fig01 to fig26, shows the runs of rows of
 the catalog, at the paper's scale if as much of them is kept as at the small one.
@@ -31,8 +32,7 @@ _FIGURE = flags.DEFINE_list("figure", None, "Figures to draw, a comma list; see 
 _PAPER = flags.DEFINE_bool(
     "paper",
     False,
-    "Draw the paper's figures alone, write its Table 1 and a page that shows all, and print what "
-    "the paper says of each beside what ours shows.",
+    "Draw the paper's figures alone, and print what the paper says of each beside what ours shows.",
 )
 _LIST = flags.DEFINE_bool("list", False, "Name the figures and what trains their runs; draw none.")
 _BY = flags.DEFINE_string("by", None, "The field to compare by, such as learning_rate.")
@@ -87,17 +87,22 @@ def main() -> int:
         entry = figures[name]
         paths = gallery.save(kept.draw(entry, _BY.value), figures_dir, name, formats)
         print(f"{', '.join(map(str, paths))}: {count} of {len(kept.runs)} runs", flush=True)
-        if _PAPER.value:
+        if name in PAPER:
             feed = entry.feed(kept)
             lines.append(pages.Line(entry, count, feed.scale, entry.told(kept, feed)))
-    if _PAPER.value:
+        else:
+            lines.append(pages.Line(entry, count))
+    if not named and not _BY.value:
         kind = next((kind for kind in ("png", "svg") if kind in formats), formats[0])
-        page = pages.gallery(lines, list(lacking.values()), kind)
+        made_by = "python -m toymono.plots" + " --paper" * _PAPER.value
+        page = pages.gallery(lines, list(lacking.values()), kind, made_by)
         written = [
             pages.write(figures_dir / "table1.md", pages.table1()),
-            pages.write(figures_dir / "gallery.md", page),
+            pages.write(figures_dir / "README.md", page),
         ]
-        print(f"{', '.join(map(str, written))}\n\n{pages.claims(lines)}")
+        print(", ".join(map(str, written)))
+    if _PAPER.value:
+        print(f"\n{pages.claims(lines)}")
     return 0
 
 

@@ -9,6 +9,7 @@ from toymono import catalog
 from toymono.config import Dials, Setup
 from toymono.plots import style
 from toymono.plots.paper import PaperFigure
+from toymono.plots.registry import Entry
 
 # The columns of Table 1.
 _COLUMNS = {
@@ -37,12 +38,13 @@ at −1: so here."""
 
 
 class Line(NamedTuple):
-    """A figure of the paper that was made, beside its claim."""
+    """A figure that was made; if it is of the paper, beside its claim."""
 
-    figure: PaperFigure
+    figure: Entry | PaperFigure
     runs: int
-    scale: str
-    ours: str
+    scale: str | None = None
+    """That of the catalog, for a figure of the paper, as is the last."""
+    ours: str = ""
     """What ours shows."""
 
 
@@ -64,27 +66,29 @@ def claims(lines: Sequence[Line], width: int = 46) -> str:
     return "\n".join(printed)
 
 
-def gallery(lines: Sequence[Line], lacking: Sequence[str], kind: str) -> str:
+def gallery(lines: Sequence[Line], lacking: Sequence[str], kind: str, made_by: str) -> str:
     """A page in Markdown that shows the figures with their commands; `kind` is their format."""
     parts = [
-        "# The paper's figures from the kept runs",
-        "Made by `python -m toymono.plots --paper`, with [Table 1](table1.md).",
+        "# Figures from the kept runs",
+        f"Made by `{made_by}`, with [Table 1](table1.md) of the paper.",
         "\n".join(f"- Not made, {line}." for line in lacking),
     ]
     for line in lines:
-        entry = line.figure
+        entry, trained_by = line.figure, line.figure.trained_by
+        title, runs, told = entry.name, f"{line.runs} run{'s' * (line.runs != 1)}", ""
+        if isinstance(entry, PaperFigure):
+            title = f"figure {entry.number} of the paper: {entry.alias}"
+            trained_by = trained_by.replace("small", line.scale)
+            runs = f"{line.scale.title()} scale, {runs}"
+            told = f"- The paper: {entry.claim}.\n- Ours: {line.ours}."
         parts += [
-            f"## Figure {entry.number}: {entry.alias.replace('_', ' ')}",
+            f"## {title[0].upper()}{title[1:].replace('_', ' ')}",
             f"![{entry.summary}]({entry.name}.{kind})",
-            f"{entry.summary} {line.scale.title()} scale, {line.runs} runs.",
-            f"- The paper: {entry.claim}.\n- Ours: {line.ours}.",
-            _shell(entry.trained_by.replace("small", line.scale), entry),
+            f"{entry.summary} {runs}.",
+            told,
+            f"```\n{trained_by}\npython -m toymono.plots --figure {entry.name}\n```",
         ]
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def _shell(trained_by: str, entry: PaperFigure) -> str:
-    return f"```\n{trained_by}\npython -m toymono.plots --figure {entry.name}\n```"
 
 
 def table1() -> str:
