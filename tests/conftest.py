@@ -33,6 +33,7 @@ import pytest
 from toymono import Dials, Model, Run, Setup, World, begin, fit, fit_many, stack
 from toymono import model as models
 from toymono import world as worlds
+from toymono.labelled import data
 
 hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.load_profile("toymono")
@@ -93,6 +94,18 @@ def untrained():
         return Run(setup, dials.checked(), key, world, snapshots, loss_t)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The first images of scikit-learn's digits."""
+    whole = data.load("digits")
+    return whole.replace(
+        train_bhw=whole.train_bhw[:320],
+        train_label_b=whole.train_label_b[:320],
+        test_bhw=whole.test_bhw[:100],
+        test_label_b=whole.test_label_b[:100],
+    )
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from toymono.labelled import (
-    data,
     experiment,
     firing,
     gallery,
@@ -25,17 +24,6 @@ from toymono.labelled.experiment import Questions
 from toymono.labelled.store import Job
 
 QUESTIONS = Questions(clusters=3, shuffles=2, lesions=2, permutations=9)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    whole = data.load("digits")
-    return whole.replace(
-        train_bhw=whole.train_bhw[:320],
-        train_label_b=whole.train_label_b[:320],
-        test_bhw=whole.test_bhw[:100],
-        test_label_b=whole.test_label_b[:100],
-    )
 
 
 @pytest.fixture(scope="module")

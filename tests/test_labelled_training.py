@@ -6,22 +6,11 @@ import numpy as np
 import pytest
 
 from toymono import stack
-from toymono.labelled import data, network, training
+from toymono.labelled import network, training
 from toymono.labelled.config import LabelledDials, LabelledSetup, sizes_from, sizes_word
 from toymono.labelled.training import LabelledRun, Measures
 
 TINY = LabelledSetup(sizes=(12, 8), batch_size=32, epochs=6)
-
-
-@pytest.fixture(scope="module")
-def digits():
-    whole = data.load("digits")
-    return whole.replace(
-        train_bhw=whole.train_bhw[:320],
-        train_label_b=whole.train_label_b[:320],
-        test_bhw=whole.test_bhw[:100],
-        test_label_b=whole.test_label_b[:100],
-    )
 
 
 def keys(count):

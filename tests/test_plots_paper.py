@@ -239,9 +239,9 @@ def test_parts_add_up_along_a_feature(one):
     assert frame["feature"].nunique() == 4
     np.testing.assert_allclose(frame["full"], frame["mono"] + frame["poly"], atol=1e-5)
     np.testing.assert_array_equal(frame["truth"], frame["amplitude"])
-    for _, of_panel in frame.groupby("panel"):
-        beyond = of_panel["amplitude"][abs(of_panel["mono"]) > 0.02]
-        assert of_panel["mono_from"].iloc[0] == min(beyond, default=1.0)
+    assert (frame["first_kink"] > 0).all()
+    assert (frame["first_kink"] <= frame["second_kink"]).all()
+    assert (frame["second_kink"] <= 1).all()
 
 
 def test_features_are_shown_by_how_many_neurons_serve_them():
@@ -255,6 +255,8 @@ def test_features_are_shown_by_how_many_neurons_serve_them():
     frame = tables.feature_outputs([run], amplitudes=3).drop_duplicates("panel")
     assert frame["feature"].tolist() == [1, 3, 0, 2]
     assert frame["served"].tolist() == [1, 2, 0, 0]
+    assert frame["first_kink"].tolist() == [0.5, 0.5, 1, 1]
+    assert frame["second_kink"].tolist() == [1, 0.5, 1, 1]
 
 
 def test_the_linear_map_is_that_of_the_positive_biases(one):
@@ -282,6 +284,9 @@ def test_a_peak_names_its_place():
     table = pd.DataFrame({"k": [8, 16, 16, 32], "mono_per_neuron": [0.1, 0.5, 0.7, 0.2]})
     assert Fact("mono_per_neuron", "k", peak=True).told(table) == "mono/neuron at most 0.60, at 16"
     assert Fact("mono_per_neuron").told(table) == "mono/neuron 0.10 … 0.70"
+    half = Fact("mono_per_neuron", "k", half=True)
+    assert half.told(table) == "less than half of the most mono/neuron from 32"
+    assert half.told(table[:3]) == "less than half of the most mono/neuron never"
 
 
 # Pages

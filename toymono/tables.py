@@ -189,8 +189,9 @@ def feature_outputs(
     One row per run, feature and amplitude. Columns: `panel`, from 0; `feature`;
     `served`, by how many monosemantic neurons; `amplitude`; along the feature's
     readout the output `full`, that of the `mono` part and of the `poly` part,
-    which add up to it, and `truth`; `mono_from`, the first of the amplitudes
-    where the mono part leaves 0 by more than 0.02 (our choice), or 1.
+    which add up to it, and `truth`; `first_kink` and `second_kink`, the
+    amplitudes at which the feature's own monosemantic neurons start to fire,
+    the first two, 1 where there is none; under relu alone, else 1.
 
     Args:
       served: What to look for: for each panel the first feature, not shown yet,
@@ -205,14 +206,12 @@ def feature_outputs(
             feature = min(left, key=lambda i: (abs(served_n[i] - wanted), i))
             left.remove(feature)
             output = jax.device_get(_feature_output(run.final, run.world, feature, amplitude_b))
-            left_zero = abs(output["mono"]) > 0.02
             columns = {
                 "panel": panel,
                 "feature": feature,
                 "served": served_n[feature],
                 "amplitude": amplitude_b,
                 **output,
-                "mono_from": amplitude_b[left_zero.argmax()] if left_zero.any() else 1.0,
             }
             frames.append(pd.DataFrame({**identity, **columns}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -255,6 +254,21 @@ def excess(
 def course(frame: pd.DataFrame, column: str, by: str) -> pd.Series:
     """The mean of `column` over seeds, for each value of `by` in order."""
     return frame.groupby(by)[column].mean().sort_index()
+
+
+def half_lost(frame: pd.DataFrame, column: str, by: str) -> float:
+    """The first value of `by`, past the highest of `course`, where less than half of that is left.
+
+    NaN if there is none.
+
+    Example:
+      >>> half_lost(pd.DataFrame({"k": [1, 2, 3], "dead": [4, 3, 0]}), "dead", "k")
+      3.0
+    """
+    points = course(frame, column, by)
+    points = points.iloc[points.to_numpy().argmax() :]
+    low = points.index[points < points.iloc[0] / 2]
+    return float(low[0]) if len(low) else np.nan
 
 
 def _each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
@@ -358,11 +372,26 @@ def _monosemanticity(model: Model, world: World) -> Float[Array, " k"]:
 @jax.jit
 def _feature_output(
     model: Model, world: World, feature: Array, amplitude_b: Float[Array, " b"]
-) -> dict[str, Float[Array, " b"]]:
+) -> dict[str, Float[Array, "*b"]]:
     read_o = decompose.readouts(world)[feature]
     full, mono, poly, truth = decompose.along(model, world, feature, amplitude_b)
     outputs = {"full": full, "mono": mono, "poly": poly, "truth": truth}
-    return {name: output_bo @ read_o for name, output_bo in outputs.items()}
+    first, second = _own_kinks(model, world, feature)
+    outputs = {name: output_bo @ read_o for name, output_bo in outputs.items()}
+    return {**outputs, "first_kink": first, "second_kink": second}
+
+
+def _own_kinks(model: Model, world: World, feature: Array) -> Float[Array, "2"]:
+    """Where the first two monosemantic neurons of a feature start to fire, 1 where none does."""
+    none = jnp.ones(2)
+    if model.nonlinearity != "relu":
+        return none
+    response_kn = scores.responses(model, world)
+    own_k = scores.census(response_kn).monosemantic_k & (response_kn.argmax(axis=1) == feature)
+    bends = algorithms.kinks(model, world, feature)
+    own_k = own_k[bends.neuron_k] & (bends.neuron_k >= 0)
+    position_k = jnp.where(own_k, bends.position_k, 1)
+    return jnp.sort(jnp.append(position_k, none))[:2]
 
 
 @jax.jit

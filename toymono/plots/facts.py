@@ -15,8 +15,8 @@ _WORDS = {
     "mono_per_neuron": "mono/neuron",
     "monosemantic": "mono neurons",
     "positive_bias": "biases above 0",
+    "served": "mono neurons of each",
     "full": "output",
-    "mono_from": "mono part starts at",
     "rank": "singular values above 1/2",
     "singular_low": "the least of them",
     "singular_high": "the largest",
@@ -34,6 +34,8 @@ class Fact:
     """The field; None for the range of all that is there."""
     peak: bool = False
     """Where the column is largest, in place of its ends."""
+    half: bool = False
+    """Where past that less than half is left, in place of its ends."""
 
     def told(self, table: pd.DataFrame) -> str:
         """In words and numbers, but for the ends of the field."""
@@ -41,6 +43,10 @@ class Fact:
         if self.by is None:
             low, high = _number(table[self.column].min()), _number(table[self.column].max())
             return f"{words} {low}" if low == high else f"{words} {low} … {high}"
+        if self.half:
+            where = tables.half_lost(table, self.column, self.by)
+            lost = "never" if np.isnan(where) else f"from {style.plain(self.by, where)}"
+            return f"less than half of the most {words} {lost}"
         course = tables.course(table, self.column, self.by)
         if self.peak:
             most = course.index[course.to_numpy().argmax()]

@@ -107,7 +107,7 @@ _ALL = (
         sweeps.monosemantic_map,
         (tables.per_run,),
         "the drop follows −√ε",
-        (Fact("monosemantic", "init_bias"),),
+        (Fact("eps"), Fact("monosemantic", "init_bias", half=True)),
         positions=(3, 4, 5, 6, 7, 8),
     ),
     images(
@@ -261,7 +261,9 @@ _ALL = (
         parts.feature_outputs,
         tables.feature_outputs,
         "zero until a ≈ .4, then a line below the truth; with two neurons a second bend at ≈ .8",
-        Fact("mono_from"),
+        Fact("served"),
+        Fact("first_kink"),
+        Fact("second_kink"),
         Fact("full", "amplitude"),
     ),
     of_parts(
@@ -273,7 +275,9 @@ _ALL = (
         parts.feature_outputs,
         tables.feature_outputs,
         "sparser: bends at ≈ .3 and ≈ .6, the high end nearer the truth",
-        Fact("mono_from"),
+        Fact("served"),
+        Fact("first_kink"),
+        Fact("second_kink"),
         Fact("full", "amplitude"),
     ),
     of_parts(
