@@ -46,7 +46,7 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     has no counts: they are NaN too.
     """
     rows = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         steps = max(1, run.setup.steps // 16)
         final_c = jax.tree.map(lambda leaf: leaf[-1:], run.snapshots)
         [neurons] = _neuron_counts(run, final_c, threshold)
@@ -67,7 +67,7 @@ def per_snapshot(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFram
     `loss` is averaged over the last eighth of the steps up to the snapshot.
     """
     rows = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         neurons_c = _neuron_counts(run, run.snapshots, threshold)
         for c, step in enumerate(run.setup.snapshot_steps):
             loss = _mean_loss(run, step - max(1, step // 8), step)
@@ -84,7 +84,7 @@ def per_neuron(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     answers to most, `features`, the number that it answers to, `bias`.
     """
     frames = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         columns = {name: np.asarray(v) for name, v in _neurons(run.final, run.world).items()}
         alive, mono = columns["features"] > 0, columns["monosemanticity"] > threshold
         kind = np.select([~alive, mono], ["dead", "monosemantic"], "polysemantic")
@@ -100,7 +100,7 @@ def sorted_responses(runs: Runs) -> pd.DataFrame:
     `scores.neuron_order` and `scores.feature_order`.
     """
     rows = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         response_kn = np.asarray(_sorted_responses(run.final, run.world))
         rows.append({**identity, "response_kn": response_kn})
     return pd.DataFrame(rows)
@@ -112,7 +112,7 @@ def per_stretch(runs: Runs, per_octave: int = 8) -> pd.DataFrame:
     Columns: `step`, the last of the stretch, `log2_step`, `loss`.
     """
     frames = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         octaves = np.arange(run.setup.log2_steps * per_octave + 1) / per_octave
         ends = np.unique(np.round(2**octaves).astype(int))
         starts = np.concatenate([[0], ends[:-1]])
@@ -134,7 +134,7 @@ def per_active(runs: Runs) -> pd.DataFrame:
     over the neurons that answer to some feature alone, 0 and 1 if none does.
     """
     frames = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         active_s = 2 ** np.arange(max(1, run.setup.n.bit_length() - 1))
         columns = jax.device_get(_several(run.final, run.world, active_s))
         frames.append(pd.DataFrame({**identity, "active": active_s, **columns}))
@@ -150,7 +150,7 @@ def per_feature(runs: Runs) -> pd.DataFrame:
     `scores.capacity` among the responses and among the input weights.
     """
     frames = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         columns = jax.device_get(_features(run.final, run.world))
         frames.append(pd.DataFrame({**identity, "feature": np.arange(run.setup.n), **columns}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -172,7 +172,7 @@ def per_stretch_minimum(runs: Runs) -> pd.DataFrame:
 def per_snapshot_neuron(runs: Runs) -> pd.DataFrame:
     """One row per run, snapshot and neuron: `step`, `log2_step`, `neuron`, `monosemanticity`."""
     frames = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         score_ck = np.asarray(_monosemanticity(run.snapshots, run.world))
         c, neuron = np.indices(score_ck.shape).reshape(2, -1)
         step = np.asarray(run.setup.snapshot_steps)[c]
@@ -199,7 +199,7 @@ def feature_outputs(
     """
     frames = []
     amplitude_b = np.linspace(0, 1, amplitudes, dtype=np.float32)
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         served_n = np.asarray(algorithms.served(run.final, run.world))
         left = list(range(run.setup.n))
         for panel, wanted in enumerate(served[: run.setup.n]):
@@ -225,7 +225,7 @@ def linear_maps(runs: Runs) -> pd.DataFrame:
     those; `slope_low`, `slope_high`, over features, of the own output's slope.
     """
     rows = []
-    for run, identity in _each(runs):
+    for run, identity in each(runs):
         linear = jax.device_get(_poly_map(run.final, run.world))
         large = linear.singular_m[linear.singular_m > 0.5]
         rows.append(
@@ -271,8 +271,8 @@ def half_lost(frame: pd.DataFrame, column: str, by: str) -> float:
     return float(low[0]) if len(low) else np.nan
 
 
-def _each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
-    """Each run with the columns that identify it."""
+def each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
+    """Each run with the columns that identify it, which every frame begins with."""
     if isinstance(runs, Run):
         runs = unstack(runs) if np.ndim(runs.loss_t) == 2 else [runs]
     for run in runs:

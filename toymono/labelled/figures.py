@@ -44,16 +44,6 @@ def figure(draw: Callable[..., Figure]) -> Callable[..., Figure]:
     return drawn
 
 
-def colors(alphas: Sequence[float]) -> dict[float, tuple]:
-    """Blues above 0, oranges below, darker away from it; grey at 0."""
-    found = {0.0: (0.45, 0.45, 0.45)}
-    for sign, palette in ((1, "Blues"), (-1, "Oranges")):
-        side = sorted({a for a in alphas if a * sign > 0}, key=abs)
-        shades = sns.color_palette(palette, len(side) + 3)[3:]
-        found |= dict(zip(side, shades if len(side) > 1 else shades[-1:], strict=True))
-    return {alpha: found[alpha] for alpha in sorted(set(alphas))}
-
-
 def alpha_word(alpha: float) -> str:
     """A weight in print.
 
@@ -68,7 +58,7 @@ def alpha_legend(figure: Figure, frame: pd.DataFrame) -> None:
     """The colours, with the number of runs that learned."""
     runs = frame.drop_duplicates("run")
     handles = []
-    for alpha, color in colors(runs["alpha"]).items():
+    for alpha, color in style.signed_colors(runs["alpha"]).items():
         status = runs[runs["alpha"] == alpha]["status"]
         count = f"{(status == 'learned').sum()} of {len(status)} learned"
         handles.append(Line2D([], [], color=color, label=f"{alpha_word(alpha)}   ({count})"))
@@ -101,7 +91,7 @@ def learning_curves(epochs: pd.DataFrame) -> Figure:
     }
     drawn = plt.figure(figsize=(9.5, 3.0), layout="constrained")
     for panel, (name, label) in zip(drawn.subplots(1, 3), names.items(), strict=True):
-        for alpha, color in colors(epochs["alpha"]).items():
+        for alpha, color in style.signed_colors(epochs["alpha"]).items():
             of_alpha = epochs[epochs["alpha"] == alpha]
             sns.lineplot(
                 tables.learned(of_alpha), x="epoch", y=name, color=color, ax=panel, **style.SEEDS
@@ -176,7 +166,7 @@ def neuron_monosemanticity(neurons: pd.DataFrame) -> Figure:
     panels = drawn.subplots(1, len(layers), sharey=True, squeeze=False)[0]
     for panel, layer in zip(panels, layers, strict=True):
         of_layer = shown[shown["layer"] == layer]
-        for alpha, color in colors(neurons["alpha"]).items():
+        for alpha, color in style.signed_colors(neurons["alpha"]).items():
             of_alpha = of_layer[of_layer["alpha"] == alpha]
             sns.ecdfplot(of_alpha, x="monosemanticity", complementary=True, color=color, ax=panel)
         panel.axvline(1 / CLASSES, **CHANCE)
@@ -204,7 +194,7 @@ def overlap_by_layer(layers: pd.DataFrame) -> Figure:
     }
     drawn = plt.figure(figsize=(9.5, 3.0), layout="constrained")
     for panel, (name, label) in zip(drawn.subplots(1, 3), names.items(), strict=True):
-        for alpha, color in colors(layers["alpha"]).items():
+        for alpha, color in style.signed_colors(layers["alpha"]).items():
             of_alpha = shown[shown["alpha"] == alpha]
             sns.lineplot(
                 of_alpha, x="layer", y=name, color=color, marker="o", ax=panel, **style.SEEDS

@@ -14,7 +14,6 @@ from toymono.labelled.experiment import Result
 from toymono.labelled.figures import (
     alpha_legend,
     alpha_word,
-    colors,
     figure,
     one_seed,
     title,
@@ -90,7 +89,7 @@ def lesions(found: pd.DataFrame, runs: pd.DataFrame) -> Figure:
         "damage": "Loss of accuracy, mean of classes",
         "range": "Loss of accuracy, range over classes",
     }
-    palette = colors(runs["alpha"])
+    palette = style.signed_colors(runs["alpha"])
     drawn = plt.figure(figsize=(8.0, 3.3), layout="constrained")
     for panel, (name, label) in zip(drawn.subplots(1, 2), names.items(), strict=True):
         p_name = "right_p_mean" if name == "damage" else "right_p_range"
@@ -191,4 +190,4 @@ def _shares(result: Result) -> np.ndarray:
 
 
 def _palette(results: Sequence[Result]) -> dict[float, tuple]:
-    return colors([result.job.fields["alpha"] for result in results])
+    return style.signed_colors([result.job.fields["alpha"] for result in results])

@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from toymono.labelled import tables
 from toymono.labelled.data import CLASSES
-from toymono.labelled.figures import CHANCE, alpha_legend, alpha_word, colors, figure, title
+from toymono.labelled.figures import CHANCE, alpha_legend, alpha_word, figure, title
 from toymono.plots import style
 
 
@@ -27,7 +27,7 @@ def accuracy_by_width(runs: pd.DataFrame) -> Figure:
     names = {"error": "Test error (1 − accuracy)", "monosemanticity": "Mean monosemanticity"}
     drawn = plt.figure(figsize=(8.5, 3.2), layout="constrained")
     for panel, (name, label) in zip(drawn.subplots(1, 2), names.items(), strict=True):
-        for alpha, color in colors(runs["alpha"]).items():
+        for alpha, color in style.signed_colors(runs["alpha"]).items():
             of_alpha = runs[runs["alpha"] == alpha]
             counted, lost = tables.learned(of_alpha), of_alpha[of_alpha["status"] != "learned"]
             sns.lineplot(

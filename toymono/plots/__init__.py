@@ -16,6 +16,11 @@ from toymono.plots.neurons import (
     sorted_biases,
 )
 from toymono.plots.paper_figures import PAPER
+from toymono.plots.penalties import (
+    multi_feature_by_penalty,
+    penalty_frontier,
+    responses_by_penalty,
+)
 from toymono.plots.registry import FIGURES, figure
 from toymono.plots.sweeps import monosemantic_by_field, several_features
 from toymono.plots.training import training_traces
@@ -26,6 +31,9 @@ __all__ = [
     "feature_capacities",
     "figure",
     "monosemantic_by_field",
+    "multi_feature_by_penalty",
+    "penalty_frontier",
+    "responses_by_penalty",
     "several_features",
     "single_feature_activations",
     "sorted_biases",

@@ -9,14 +9,14 @@ figures show the runs of rows of the catalog instead: `members`.
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from toymono import plan, tables
+from toymono import catalog, plan, tables
 from toymono.config import CHOICES
 from toymono.store import Kept
 
@@ -48,6 +48,16 @@ def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
     found = [places.get(run.setting, -1) for run in runs["kept"]] if len(runs) else []
     runs = runs.assign(sweep=sweep, position=found)
     return runs[runs["position"] >= 0]
+
+
+def of_sweep(sweep: str) -> Callable[..., pd.DataFrame]:
+    """What chooses the runs of a row of the catalog, at the scale of which more are kept."""
+
+    def choose(runs: pd.DataFrame, by: str | None = None) -> pd.DataFrame:
+        found = [members(runs, sweep, scale) for scale in catalog.SCALES]
+        return runs.iloc[:0] if by else max(found, key=len)
+
+    return choose
 
 
 def axes(

@@ -6,6 +6,7 @@ seaborn's `colorblind` palette. Seeds are a mean and a range.
 
 import math
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,19 @@ def colors(frame: pd.DataFrame, field: str) -> dict[Any, Any]:
     number = is_numeric_dtype(frame[field])
     palette = sns.color_palette("viridis" if number else "colorblind", len(values))
     return dict(zip(values, palette, strict=True))
+
+
+def signed_colors(values: Iterable[float]) -> dict[float, tuple]:
+    """A colour for each number by its side of 0: blues above, oranges below, darker away from it.
+
+    0 itself is dark grey.
+    """
+    found = {0.0: (0.25, 0.25, 0.25)}
+    for sign, palette in ((1, "Blues"), (-1, "Oranges")):
+        side = sorted({value for value in values if value * sign > 0}, key=abs)
+        shades = sns.color_palette(palette, len(side) + 3)[3:]
+        found |= dict(zip(side, shades if len(side) > 1 else shades[-1:], strict=True))
+    return {value: found[value] for value in sorted(set(values))}
 
 
 def legend(

@@ -1,0 +1,99 @@
+"""What penalties do to trained models, as frames: losses of their parts, outputs by amplitude.
+
+As `toymono.tables`, whose columns every frame begins with. The mono part here
+is that of Wright: the neurons that answer to one feature alone, and those that
+answer to none.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from toymono import decompose, scores, tables, world
+from toymono.config import Dials, Setup
+from toymono.model import Model
+from toymono.tables import Runs
+from toymono.world import World
+
+
+def part_losses(runs: Runs, samples: int = 2**13) -> pd.DataFrame:
+    """One row per run: task losses of the final model, whole and with its mono part alone.
+
+    Columns: `sampled` and `sampled_mono`, on a batch that no run was trained
+    on, the same for all; `alone` and `alone_mono`, on the features one at a
+    time at full strength; `features_per_neuron`, how many features a neuron
+    answers to when each is alone, in the mean.
+
+    Args:
+      samples: In the batch; Wright has 2**13.
+
+    Reference:
+      Wright, polysemantic-neurons, branch `polysemantic_penalisation`, notebooks.
+    """
+    rows = []
+    for run, identity in tables.each(runs):
+        setup = dataclasses.replace(run.setup, batch_size=samples, penalty="none")
+        key = jax.random.key(samples)
+        losses = _part_losses(setup, run.dials, run.world, run.final, key)
+        rows.append({**identity, **{name: float(v) for name, v in losses.items()}})
+    return pd.DataFrame(rows)
+
+
+def mean_outputs(runs: Runs, amplitudes: int = 41) -> pd.DataFrame:
+    """How the final model answers to a feature that comes alone, in the mean over all features.
+
+    One row per run and amplitude, from 0 to 1. Columns: `amplitude`; along the
+    feature's readout the output `full`, that of the `mono` part and of the
+    `poly` part, which add up to it, and `truth`.
+    """
+    frames = []
+    amplitude_b = np.linspace(0, 1, amplitudes, dtype=np.float32)
+    for run, identity in tables.each(runs):
+        columns = jax.device_get(_mean_outputs(run.final, run.world, amplitude_b))
+        frames.append(pd.DataFrame({**identity, "amplitude": amplitude_b, **columns}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _mono_k(model: Model, of: World) -> Bool[Array, " k"]:
+    return (scores.responses(model, of) > 0).sum(axis=1) <= 1
+
+
+@jax.jit
+def _part_losses(
+    setup: Setup, dials: Dials, of: World, model: Model, key: PRNGKeyArray
+) -> dict[str, Float[Array, ""]]:
+    mono = decompose.split(model, _mono_k(model, of)).mono
+    inputs = {"sampled": world.sample(setup, dials, key), "alone": jnp.eye(setup.n)}
+
+    def loss(model: Model, features_bn: Float[Array, "b n"]) -> Float[Array, ""]:
+        error_bo = model(of.inputs(features_bn)) - of.targets(features_bn)
+        return (error_bo**2).sum(axis=1).mean()
+
+    whole = {name: loss(model, features_bn) for name, features_bn in inputs.items()}
+    parts = {f"{name}_mono": loss(mono, features_bn) for name, features_bn in inputs.items()}
+    answered_k = (scores.responses(model, of) > 0).sum(axis=1)
+    return {**whole, **parts, "features_per_neuron": answered_k.mean()}
+
+
+@jax.jit
+def _mean_outputs(
+    model: Model, of: World, amplitude_b: Float[Array, " b"]
+) -> dict[str, Float[Array, " b"]]:
+    mono_k = _mono_k(model, of)
+    read_no = decompose.readouts(of)
+
+    def at(feature: Int[Array, ""]) -> decompose.Profile:
+        profile = decompose.along(model, of, feature, amplitude_b, mono_k=mono_k)
+        return jax.tree.map(lambda output_bo: output_bo @ read_no[feature], profile)
+
+    profile_nb = jax.lax.map(at, jnp.arange(len(read_no)))
+    return {
+        "full": profile_nb.full_bo.mean(axis=0),
+        "mono": profile_nb.mono_bo.mean(axis=0),
+        "poly": profile_nb.poly_bo.mean(axis=0),
+        "truth": profile_nb.target_bo.mean(axis=0),
+    }

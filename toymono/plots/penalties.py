@@ -1,0 +1,245 @@
+"""What the polysemantic penalty costs and gains, as its weight alpha runs on both sides of 0.
+
+The runs are those of the catalog's sweep PEN: a panel for each kind of penalty.
+Blue penalises polysemantic neurons, orange rewards them, black does neither.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from toymono import penalised, tables
+from toymono.plots import selection, style
+from toymono.plots.registry import figure
+
+_SWEEP = {
+    "choose": selection.of_sweep("PEN"),
+    "trained_by": "python -m toymono.sweep --sweep PEN --scale small --seeds 3",
+}
+
+# Of the weights, those whose curves are shown side by side.
+_COLUMNS = 5
+
+# Features at once, at most: more come together hardly ever where their mean is 4 or 8.
+_MOST_ACTIVE = 32
+
+
+@figure(tables.per_run, **_SWEEP)
+def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
+    """Task loss against monosemantic neurons, as a penalty's weight runs on both sides of 0.
+
+    Args:
+      runs: From `tables.per_run`, of the sweep PEN.
+      by: Nothing; every figure has it.
+    """
+    kinds = _kinds(runs)
+    palette = style.signed_colors(runs["alpha"])
+    made = plt.figure(figsize=(7.4, 6.0), layout="constrained")
+    shape = style.row_by_row(len(kinds), 2)
+    panels = made.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+    for panel, kind in _titled(panels, kinds):
+        of_kind = _with_none(runs, kind)
+        means = of_kind.groupby("alpha")[["mono_per_feature", "loss"]].mean()
+        panel.plot(means["mono_per_feature"], means["loss"], color="0.75", linewidth=1, zorder=1)
+        for alpha, of_alpha in of_kind.groupby("alpha"):
+            _cross(panel, of_alpha, palette[alpha], "D" if alpha == 0 else "o")
+        _cross(panel, _rival(runs), style.RIVAL, "*")
+        panel.axhline(_silence(runs), **style.REFERENCE)
+        panel.set_yscale("log")
+    ends = [tick for tick in (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3) if _inside(panel, tick)]
+    panel.set_yticks(ends, ends)
+    panel.yaxis.set_minor_locator(NullLocator())
+    _outer(panels, "Monosemantic neurons per feature", "Task loss")
+    handles = _handles(palette, marker="o", linestyle="")
+    handles += [_rival_handle(runs)] if len(_rival(runs)) else []
+    style.legend_of(made, handles, "Weight α")
+    note = "Points: means; bars: from the least to the largest seed. Dots: loss of no output."
+    style.caption(made, _penalised(runs), note, beside=True)
+    return made
+
+
+@figure(tables.per_active, **_SWEEP)
+def multi_feature_by_penalty(several: pd.DataFrame, by: str | None = None) -> Figure:
+    """Monosemanticity on features alone and on several at once, by a penalty's weight.
+
+    Above the mean score, which for one feature is that of eq. 7; below how often
+    a neuron stays silent when its favourite feature is absent. Both are means
+    over the neurons that answer to a feature alone.
+
+    Args:
+      several: From `tables.per_active`, of the sweep PEN.
+      by: Nothing; every figure has it.
+    """
+    several = several[several["active"] <= _MOST_ACTIVE]
+    kinds = _kinds(several)
+    palette = style.colors(several, "active")
+    rows = {
+        "monosemanticity": "Monosemanticity",
+        "silent": "Silent without\ntheir favourite, share",
+    }
+    made = plt.figure(figsize=(1.4 + 2.1 * max(2, len(kinds)), 4.6), layout="constrained")
+    panels = made.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
+    for row, (column, words) in zip(panels, rows.items(), strict=True):
+        for panel, kind in zip(row, kinds, strict=True):
+            sns.lineplot(
+                _with_none(several, kind),
+                x="alpha",
+                y=column,
+                hue="active",
+                palette=palette,
+                marker="o",
+                markersize=4,
+                legend=False,
+                ax=panel,
+                **style.SEEDS,
+            )
+            _alpha_axis(panel, several["alpha"])
+            panel.set(xlabel="", ylabel="", ylim=(0, 1.02))
+        row[0].set_ylabel(words)
+    for panel, kind in zip(panels[0], kinds, strict=True):
+        panel.set_title(style.value("penalty", kind))
+    for panel in panels[-1]:
+        panel.set_xlabel("Weight α")
+    style.legend(made, "active", palette, title="Features\nat once", marker="o")
+    style.caption(made, _penalised(several), beside=True)
+    return made
+
+
+@figure(penalised.mean_outputs, **_SWEEP)
+def responses_by_penalty(outputs: pd.DataFrame, by: str | None = None) -> Figure:
+    """The output for a feature that comes alone, whole and of the mono part, by penalty.
+
+    Means over all features, and over seeds.
+
+    Args:
+      outputs: From `penalised.mean_outputs`, of the sweep PEN.
+      by: Nothing; every figure has it.
+    """
+    kinds = _kinds(outputs)
+    alphas = selection.spread(outputs, "alpha", _COLUMNS)
+    alphas = sorted({*alphas, 0.0}) if 0.0 in set(outputs["alpha"]) else alphas
+    looks = {"full": ("whole model", style.WORDS[0]), "mono": ("mono part", style.WORDS[1])}
+    made = plt.figure(figsize=(1.5 * len(alphas) + 0.8, 1.5 * len(kinds) + 1.4))
+    made.set_layout_engine("constrained")
+    panels = made.subplots(len(kinds), len(alphas), sharex=True, sharey=True, squeeze=False)
+    for row, kind in zip(panels, kinds, strict=True):
+        of_kind = _with_none(outputs, kind)
+        for panel, alpha in zip(row, alphas, strict=True):
+            shown = of_kind[of_kind["alpha"] == alpha]
+            panel.plot(shown["amplitude"], shown["truth"], **style.REFERENCE)
+            for part, (_, color) in looks.items():
+                sns.lineplot(shown, x="amplitude", y=part, color=color, ax=panel, **style.SEEDS)
+            panel.set(xlabel="", ylabel="")
+        row[0].set_ylabel(f"{style.value('penalty', kind)}\nOutput".replace("random ", "random\n"))
+    for panel, alpha in zip(panels[0], alphas, strict=True):
+        panel.set_title(f"α = {style.value('alpha', alpha)}")
+    for panel in panels[-1]:
+        panel.set_xlabel("Input amplitude")
+    handles = [Line2D([], [], color=color, label=words) for words, color in looks.values()]
+    handles.append(Line2D([], [], label="truth", **style.REFERENCE))
+    made.legend(handles=handles, loc="outside lower center", ncols=3)
+    note = "Mono part: neurons that answer to one feature at most."
+    style.caption(made, _penalised(outputs), note + style.left_out(outputs, "alpha", alphas))
+    return made
+
+
+def _kinds(frame: pd.DataFrame) -> list[str]:
+    """The penalties that there are runs of."""
+    kinds = [kind for kind in selection.values(frame, "penalty") if kind != "none"]
+    if not kinds:
+        raise ValueError("none of the runs has a penalty")
+    return kinds
+
+
+def _penalised(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["penalty"] != "none"]
+
+
+def _with_none(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The runs of a kind, and as its weight 0 those without a penalty that are otherwise alike."""
+    bias = _penalised(frame)["init_bias"].iloc[0]
+    free = (frame["penalty"] == "none") & (frame["init_bias"] == bias)
+    return frame[(frame["penalty"] == kind) | free]
+
+
+def _rival(frame: pd.DataFrame) -> pd.DataFrame:
+    """The runs without a penalty whose biases start lower."""
+    bias = _penalised(frame)["init_bias"].min()
+    return frame[(frame["penalty"] == "none") & (frame["init_bias"] < bias)]
+
+
+def _silence(runs: pd.DataFrame) -> float:
+    """The loss of an output of 0: each feature's mean square is eps / 3."""
+    return runs["n"].iloc[0] * runs["eps"].iloc[0] / 3
+
+
+def _cross(panel: Axes, runs: pd.DataFrame, color: Any, marker: str) -> None:
+    """A point at the mean, with bars to the least and the largest seed both ways."""
+    if runs.empty:
+        return
+    x, y = runs["mono_per_feature"], runs["loss"]
+    panel.errorbar(
+        x.mean(),
+        y.mean(),
+        xerr=[[x.mean() - x.min()], [x.max() - x.mean()]],
+        yerr=[[y.mean() - y.min()], [y.max() - y.mean()]],
+        color=color,
+        marker=marker,
+        markersize=10 if marker == "*" else 6,
+        elinewidth=0.9,
+        zorder=3 if marker == "o" else 4,
+    )
+
+
+def _titled(panels: np.ndarray, kinds: Sequence[str]) -> list[tuple[Axes, str]]:
+    """The panels with their kinds; those that are left over are not shown."""
+    for panel in panels.flat[len(kinds) :]:
+        panel.set_visible(False)
+    shown = list(zip(panels.flat, kinds, strict=False))
+    for panel, kind in shown:
+        panel.set_title(style.value("penalty", kind))
+    return shown
+
+
+def _outer(panels: np.ndarray, xlabel: str, ylabel: str) -> None:
+    for panel in panels[-1]:
+        panel.set_xlabel(xlabel)
+    for panel in panels[:, 0]:
+        panel.set_ylabel(ylabel)
+
+
+def _inside(panel: Axes, tick: float) -> bool:
+    low, high = panel.get_ylim()
+    return low <= tick <= high
+
+
+def _alpha_axis(panel: Axes, alphas: pd.Series) -> None:
+    """Decades on both sides of 0; the ticks are the weights, but for those too close to it."""
+    values = np.unique(alphas)
+    panel.set_xscale("symlog", linthresh=abs(values[values != 0]).min(), linscale=0.7)
+    panel.set_xticks(values, [style.value("alpha", value) for value in values], rotation=90)
+    panel.xaxis.set_minor_locator(NullLocator())
+    panel.axvline(0, **style.REFERENCE)
+
+
+def _handles(palette: dict[float, Any], **line: Any) -> list[Line2D]:
+    handles = []
+    for alpha, color in palette.items():
+        look = line | ({"marker": "D"} if alpha == 0 else {})
+        words = style.value("alpha", alpha) + (", no penalty" if alpha == 0 else "")
+        handles.append(Line2D([], [], color=color, label=words, **look))
+    return handles
+
+
+def _rival_handle(runs: pd.DataFrame) -> Line2D:
+    bias = style.value("init_bias", _rival(runs)["init_bias"].iloc[0])
+    words = f"no penalty,\ninitial bias {bias}"
+    return Line2D([], [], color=style.RIVAL, label=words, marker="*", markersize=10, linestyle="")
