@@ -29,6 +29,7 @@ import json
 import hypothesis
 import jax.numpy as jnp
 import pytest
+from settings import POINTS, TINY, TINY_DIALS
 
 from toymono import Dials, Model, Run, Setup, World, begin, fit, fit_many, stack
 from toymono import model as models
@@ -37,9 +38,6 @@ from toymono.labelled import data
 
 hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.load_profile("toymono")
-
-TINY = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=4)
-TINY_DIALS = Dials(eps=1 / 4)
 
 
 @pytest.fixture
@@ -54,12 +52,7 @@ def setup() -> Setup:
 
 @pytest.fixture(scope="session")
 def points() -> list[Dials]:
-    """Three settings that differ in every dial."""
-    return [
-        TINY_DIALS,
-        Dials(0.03, 1 / 8, -0.5, 0.0, l1=1e-3, exponent=1.5, cosine_period=8.0),
-        Dials(0.001, 1.0, 0.5, 0.3, l1=1e-2, exponent=0.5, cosine_period=32.0),
-    ]
+    return POINTS
 
 
 @pytest.fixture(scope="session")

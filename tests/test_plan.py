@@ -2,11 +2,14 @@
 
 import dataclasses
 import itertools
+import tempfile
 
 import chex
 import jax
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from toymono import Dials, Setup, fit, plan, store
 from toymono.plan import Job
@@ -107,10 +110,28 @@ def test_runs_are_yielded_as_they_are_kept(jobs, tmp_path):
         assert_same(run, store.load(store.path(tmp_path, run.setup, run.dials, run.seed)))
 
 
-def test_the_size_of_a_group_changes_nothing(jobs, whole, tmp_path):
-    for run in carried_out(jobs[:2], tmp_path, group_size=1):
-        together = store.load(store.path(whole, run.setup, run.dials, run.seed))
-        assert_same(run, together, rtol=1e-4, atol=1e-6)
+def assert_grouping_changes_nothing(jobs, order, size, whole):
+    """`whole` trained them two by two, in their own order."""
+    mixed = [jobs[place] for place in order]
+    groups = tuple(tuple(mixed[start : start + size]) for start in range(0, len(mixed), size))
+    with tempfile.TemporaryDirectory() as folder:
+        runs = list(plan.carry_out(plan.Plan(tuple(mixed), groups, 0), folder))
+    assert len(runs) == len(jobs)
+    for run in runs:
+        kept = store.load(store.path(whole, run.setup, run.dials, run.seed))
+        assert_same(run, kept, rtol=1e-4, atol=1e-6)
+
+
+@settings(max_examples=6)
+@given(st.permutations(range(4)), st.sampled_from([1, 2]))
+def test_a_run_does_not_depend_on_its_group(jobs, whole, order, size):
+    assert_grouping_changes_nothing(jobs, order, size, whole)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [3, 4])
+def test_a_run_does_not_depend_on_a_larger_group(jobs, whole, size):
+    assert_grouping_changes_nothing(jobs, (2, 0, 3, 1), size, whole)
 
 
 def test_progress_is_reported_to_the_last_step(jobs, tmp_path):

@@ -167,6 +167,46 @@ def test_a_value_does_not_tell_whether_other_features_are_present(independent):
         assert abs(r) < 4.5 / np.sqrt(here_b.sum())
 
 
+def test_no_draw_is_dropped_however_often_the_sampler_goes_on(monkeypatch):
+    """Three arrivals at a time, where a batch of 256 cells takes some 60 times as many."""
+    monkeypatch.setattr(worlds, "_ARRIVALS", 3)
+    setup, dials = Setup(n=4, m=1, batch_size=64), Dials(eps=0.5)
+    keys = jax.random.split(jax.random.key(5), 1000)
+    batches_rbn = jax.jit(jax.vmap(lambda key: worlds.sample(setup, dials, key)))(keys)
+    z_bn = ((batches_rbn != 0).mean(axis=0) - 0.5) / np.sqrt(0.25 / 1000)
+    assert abs(z_bn).max() < 4.5
+    assert abs((z_bn**2).sum() - z_bn.size) < 4 * np.sqrt(2 * z_bn.size)
+    # The process comes to the last cells last: they are not the poorer for it.
+    assert abs(z_bn[-8:].sum()) < 4 * np.sqrt(32)
+
+
+@pytest.fixture(scope="module")
+def unequal():
+    """16 features by a power law, of which the first are always present."""
+    setup = Setup(n=16, m=1, batch_size=2**14, feature_law="power_law")
+    dials = Dials(eps=0.5)
+    features_bn = np.asarray(sample(setup, dials, jax.random.key(4)))
+    certain = int((np.asarray(worlds.frequencies(setup, dials)) == 1).sum())
+    assert 2 <= certain <= 8
+    return features_bn, certain
+
+
+def test_the_values_of_each_feature_are_uniform_however_rare_it_is(unequal):
+    features_bn, _ = unequal
+    pvalues = [
+        scipy.stats.kstest(column[column != 0], "uniform").pvalue for column in features_bn.T
+    ]
+    assert min(pvalues) > 1e-3 / 16
+
+
+def test_features_always_present_are_independent_of_all_others(unequal):
+    features_bn, certain = unequal
+    assert (features_bn[:, :certain] > 0).all()
+    correlation_nn = np.corrcoef(features_bn.T)[:certain]
+    others_nn = correlation_nn[np.triu_indices(certain, 1, 16)]
+    assert abs(others_nn).max() * np.sqrt(2**14) < 4.5
+
+
 def test_every_place_in_a_batch_is_as_likely():
     setup = Setup(n=2, m=1, batch_size=4)
     keys = jax.random.split(jax.random.key(0), 4000)

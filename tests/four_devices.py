@@ -1,0 +1,45 @@
+"""What `test_placement.py` has done on four devices, in a process of its own."""
+
+import sys
+from pathlib import Path
+
+import jax
+from settings import POINTS, TINY
+
+from toymono import placement, plan, stack
+from toymono.plan import Job
+
+# The points of the fixture `runs`, with its seeds; then two that stop on the way.
+JOBS = [Job(TINY, dials, seed) for seed, dials in enumerate([*POINTS, *POINTS[:2]])]
+STOPPED = JOBS[3:]
+COUNTS = (1, 3, 5)
+
+
+def train(jobs, folder, stop=False) -> None:
+    """Trains the jobs as one group; `stop` ends it after a few steps."""
+    asked = iter([False, False])
+    made = plan.make(jobs, folder, group_size=len(jobs))
+    list(plan.carry_out(made, folder, stopped=lambda: stop and next(asked, True)))
+
+
+def programs() -> dict[str, str]:
+    """Optimised programs: the training of four runs, and one that has to communicate."""
+    dials, keys = stack([POINTS[0].checked()] * 4), jax.random.split(jax.random.key(0), 4)
+    world, state = placement.begin_many(TINY, dials, keys)
+    training = jax.jit(placement.advance_many).lower(TINY, dials, world, state, 1)
+    mean_bias = jax.jit(lambda state: state.model.b_k.mean()).lower(state)
+    return {"training": training.compile().as_text(), "mean_bias": mean_bias.compile().as_text()}
+
+
+def main(folder: Path) -> None:
+    assert jax.local_device_count() == 4
+    for count in COUNTS:
+        train(JOBS[:count], folder / f"four_{count}")
+    train(STOPPED, folder / "one_to_four")  # the test has begun it
+    train(STOPPED, folder / "four_to_one", stop=True)
+    for name, text in programs().items():
+        (folder / f"{name}.hlo").write_text(text)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,12 @@
+"""The tiny settings that the tests share."""
+
+from toymono import Dials, Setup
+
+TINY = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=4)
+TINY_DIALS = Dials(eps=1 / 4)
+POINTS = [
+    TINY_DIALS,
+    Dials(0.03, 1 / 8, -0.5, 0.0, l1=1e-3, exponent=1.5, cosine_period=8.0),
+    Dials(0.001, 1.0, 0.5, 0.3, l1=1e-2, exponent=0.5, cosine_period=32.0),
+]
+"""Three settings that differ in every dial."""

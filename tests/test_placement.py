@@ -1,0 +1,131 @@
+"""Devices and hosts: however the runs are dealt, the same runs are kept."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import chex
+import four_devices
+import jax
+import pytest
+from four_devices import COUNTS, JOBS, STOPPED, train
+from settings import TINY
+
+from toymono import Dials, placement, store, unstack
+from toymono.plan import Job
+
+
+def assert_same(run, other):
+    """The same within rounding: on CPU, another number of runs sums in another order."""
+    plain = [
+        one.replace(dials=one.dials.checked(), key=jax.random.key_data(one.key))
+        for one in (run, other)
+    ]
+    chex.assert_trees_all_close(*plain, rtol=1e-4, atol=1e-6)
+
+
+def assert_same_files(folder, other, count):
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) == count
+    assert names == sorted(path.name for path in other.iterdir())
+    for name in names:
+        assert_same(store.load(folder / name), store.load(other / name))
+
+
+def suffixes(folder):
+    return [path.suffix for path in folder.iterdir()]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder of what four devices did, some of it together with one."""
+    folder = tmp_path_factory.mktemp("devices")
+    train(STOPPED, folder / "one_to_four", stop=True)
+    assert suffixes(folder / "one_to_four") == [".partial"] * 2
+    four = subprocess.Popen(
+        [sys.executable, four_devices.__file__, str(folder)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
+    )
+    train(STOPPED, folder / "one")
+    _, err = four.communicate(timeout=600)
+    assert four.returncode == 0, err
+    assert suffixes(folder / "four_to_one") == [".partial"] * 2
+    train(STOPPED, folder / "four_to_one")
+    return folder
+
+
+# Devices.
+
+
+@pytest.mark.parametrize("count", COUNTS)
+def test_any_number_of_runs_on_four_devices_are_those_of_one(trained, runs, count):
+    folder = trained / f"four_{count}"
+    assert suffixes(folder) == [".safetensors"] * count
+    for job, run in zip(JOBS[: min(count, 3)], unstack(runs), strict=False):
+        assert_same(store.load(job.path(folder)), run)
+    for job in JOBS[3:count]:
+        assert_same(store.load(job.path(folder)), store.load(job.path(trained / "one")))
+
+
+@pytest.mark.parametrize("way", ["one_to_four", "four_to_one"])
+def test_what_was_stopped_goes_on_on_another_number_of_devices(trained, way):
+    assert_same_files(trained / way, trained / "one", 2)
+
+
+def test_devices_have_nothing_to_say_to_each_other_while_they_train(trained):
+    def collectives(name):
+        text = (trained / f"{name}.hlo").read_text()
+        assert "num_partitions=4" in text
+        words = ("all-reduce", "all-gather", "all-to-all", "permute", "reduce-scatter")
+        return [word for word in words if word in text]
+
+    assert collectives("training") == []
+    assert collectives("mean_bias") == ["all-reduce"]  # so one would be seen
+
+
+@pytest.mark.parametrize(
+    ("items", "devices", "filled"),
+    [("a", 4, "aaaa"), ("abcde", 4, "abcdeeee"), ("abcd", 4, "abcd"), ("abc", 1, "abc")],
+)
+def test_runs_are_filled_up_to_a_multiple_of_the_devices(monkeypatch, items, devices, filled):
+    monkeypatch.setattr(jax, "local_device_count", lambda: devices)
+    assert placement.fill(items) == list(filled)
+
+
+# Hosts.
+
+
+def test_two_processes_keep_what_one_keeps(tmp_path):
+    jobs = [
+        Job(TINY, Dials(eps=0.25, init_bias=bias), seed) for bias in (-0.5, 0) for seed in (0, 1)
+    ]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-m", "toymono.sweep"]
+            + [
+                f"--{name}={getattr(TINY, name)}"
+                for name in ("n", "m", "k", "batch_size", "log2_steps")
+            ]
+            + ["--eps=0.25", "--init_bias=-0.5,0", "--seeds=2", f"--runs_dir={tmp_path / 'two'}"]
+            + [f"--coordinator=127.0.0.1:{port}", "--hosts=2", f"--host={host}"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in (0, 1)
+    ]
+    for pair in (jobs[:2], jobs[2:]):
+        train(pair, tmp_path / "one")
+    told = [process.communicate(timeout=600) for process in processes]
+    for process, (out, err) in zip(processes, told, strict=True):
+        assert process.returncode == 0, err
+        assert "Traceback" not in err
+        assert out.startswith("4 runs asked for, 0 kept already, 2 to train")
+    assert_same_files(tmp_path / "two", tmp_path / "one", 4)
+    assert ["mono/feature" in out for out, _ in told] == [True, False]  # one speaks for all
