@@ -136,7 +136,7 @@ def test_equal_settings_have_equal_names():
 
 def test_every_field_is_in_the_name():
     other = {"penalty": "soft", "optimizer": "adam", "schedule": "constant", "task": "abs"}
-    other |= {"nonlinearity": "gelu", "feature_law": "power_law"}
+    other |= {"nonlinearity": "gelu", "feature_law": "power_law", "matmul_precision": "bfloat16"}
     names = {store.name(Setup(), Dials(), 0), store.name(Setup(), Dials(), 1)}
     for field in field_types(Setup):
         value = other.get(field, 7)

@@ -475,3 +475,33 @@ def test_the_final_model_is_the_last_snapshot(runs):
 def test_stacked_runs_are_to_be_parted_first(runs, asked):
     with pytest.raises(ValueError, match=rf"^{asked} is one run's, .*unstack them$"):
         getattr(runs, asked)
+
+
+# Precision of the matrix products.
+
+
+def precisions(jaxpr):
+    """Those of all matrix products in a jaxpr, at any depth."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            yield equation.params["precision"]
+        for parameter in jax.tree.leaves(equation.params):
+            inner = getattr(parameter, "jaxpr", parameter)
+            if hasattr(inner, "eqns"):
+                yield from precisions(inner)
+
+
+@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("default", [None, "bfloat16", "float32"])
+def test_the_setup_alone_says_how_precise_training_is(points, key, task, default):
+    wanted = {"float32": "HIGHEST", "tensorfloat32": "HIGH", "bfloat16": "DEFAULT"}
+    setup = Setup(task, 16, 4, 24, penalty="multi_feature")
+    world, state = begin(setup, points[0], key)
+    for word in CHOICES["matmul_precision"]:
+        setup = dataclasses.replace(setup, matmul_precision=word)
+        with jax.default_matmul_precision(default):
+            found = list(
+                precisions(jax.make_jaxpr(advance)(setup, points[0], world, state, 1).jaxpr)
+            )
+        assert len(found) >= 8
+        assert {precision.name for pair in found for precision in pair} == {wanted[word]}

@@ -42,6 +42,8 @@ def run(main: Callable[[], int | None]) -> None:
     logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's talk of absent devices
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(_compilation_cache()))
+    # Scores tell 0 from nearly 0: no fast products, which are the default on a GPU or TPU.
+    jax.config.update("jax_default_matmul_precision", "float32")
     app.run(lambda argv: _guarded(main), flags_parser=_parse)
 
 

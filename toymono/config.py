@@ -27,6 +27,7 @@ CHOICES = {
     "penalty": ("none", "soft", "hard", "soft_random_amplitude", "multi_feature"),
     "optimizer": ("lamb", "adam"),
     "schedule": ("cosine", "constant"),
+    "matmul_precision": ("float32", "tensorfloat32", "bfloat16"),
 }
 """The words that a field of `Setup` may hold."""
 
@@ -70,6 +71,9 @@ class Setup:
     log2_steps: int = _field(13, "Training takes 2**log2_steps steps.")
     optimizer: str = _field("lamb", "lamb is that of the paper's program.")
     schedule: str = _field("cosine", "The rate over time; the cosine is periodic, as published.")
+    matmul_precision: str = _field(
+        "float32", "Least precision of training's matrix products; a CPU knows float32 alone."
+    )
 
     def __post_init__(self):
         for name, choices in CHOICES.items():

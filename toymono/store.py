@@ -40,7 +40,7 @@ KEY_IMPL = "threefry2x32"
 """Of the keys of kept runs, JAX's default; under another a seed means other draws."""
 # Fields that joined later, with the value that means what was before: a run
 # with that value keeps the name that it had without the field.
-_JOINED = {"penalty": "none", "alpha": 1.0}
+_JOINED = {"penalty": "none", "alpha": 1.0, "matmul_precision": "float32"}
 _RUN, _PARTIAL = ".safetensors", ".partial"
 
 

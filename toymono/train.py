@@ -6,6 +6,7 @@ compiled loop body, and so give the same numbers. What a run draws depends on
 its key and its setup alone, never on its neighbours.
 """
 
+import functools
 from typing import Any
 
 import flax.struct
@@ -147,6 +148,21 @@ def advance(
 _PENALTY = 2**31 - 1
 
 
+def _at_precision(function):
+    """`function` of a setup and more, its matrix products at the setup's precision.
+
+    Theirs and their gradients', whatever JAX's own default is on a device.
+    """
+
+    @functools.wraps(function)
+    def traced(setup, *args):
+        with jax.default_matmul_precision(setup.matmul_precision):
+            return function(setup, *args)
+
+    return traced
+
+
+@_at_precision
 def _update(setup, dials, world, trained, features_bn, progress, key):
     """One step on one batch: the new model and optimiser state, and the task loss before it."""
     (model, optimizer), (step, steps) = trained, progress
