@@ -18,6 +18,7 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 CHOICES = {
@@ -137,10 +138,10 @@ class Dials:
           ValueError: A dial is out of range, or not finite.
         """
         dials = {}
-        for name, value in dataclasses.asdict(self).items():
+        for name, value in vars(self).items():
             dials[name] = value = jnp.asarray(value, jnp.float32)
             if not isinstance(value, jax.core.Tracer):
-                _check_dial(name, value)
+                _check_dial(name, np.asarray(value))
         return Dials(**dials)
 
 
@@ -157,11 +158,11 @@ _RANGES = {
 }
 
 
-def _check_dial(name: str, value: Array) -> None:
+def _check_dial(name: str, value: np.ndarray) -> None:
     low, high, closed = _RANGES[name]
-    inside = jnp.isfinite(value) & (value <= high) & ((value >= low) if closed else (value > low))
+    inside = np.isfinite(value) & (value <= high) & ((value >= low) if closed else (value > low))
     if not inside.all():
-        wrong = value.ravel()[jnp.argmin(inside.ravel())].item()
+        wrong = value[~inside].flat[0]
         bracket = "[" if closed and math.isfinite(low) else "("
         end = "]" if math.isfinite(high) else ")"
         raise ValueError(f"{name}={wrong:g} is not in {bracket}{low:g}, {high:g}{end}")

@@ -181,7 +181,7 @@ def _train(
     stopped: Callable[[], bool],
 ) -> list[Run]:
     setup, filled = jobs[0].setup, placement.fill(jobs)
-    dials = stack([job.dials.checked() for job in filled])
+    dials = stack([job.dials for job in filled]).checked()
     keys = stack([jax.random.key(job.seed, impl=store.KEY_IMPL) for job in filled])
     world, state = placement.begin_many(setup, dials, keys)
     state, snapshots = _resume(filled, runs_dir, state)
@@ -209,7 +209,9 @@ def _train(
             return []
 
     kept = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *snapshots)
-    runs = unstack(Run(setup, dials, keys, world, kept, state.loss_t))[: len(jobs)]
+    # On the host first: a device would cut out each array of each run by itself.
+    stacked = jax.device_get(Run(setup, dials, keys, world, kept, state.loss_t))
+    runs = unstack(stacked)[: len(jobs)]
     for run in runs:
         store.save(runs_dir, run)
     return runs

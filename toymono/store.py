@@ -74,8 +74,8 @@ class Kept:
 
 def fields(setup: Setup, dials: Dials, seed: int) -> dict[str, Any]:
     """What determines a run, flat; dials as the shortest decimals of their float32 values."""
-    numbers = {name: _decimal(value) for name, value in dataclasses.asdict(dials).items()}
-    return {**dataclasses.asdict(setup), **numbers, "seed": int(seed)}
+    numbers = {name: _decimal(value) for name, value in vars(dials).items()}
+    return {**vars(setup), **numbers, "seed": int(seed)}
 
 
 def name(setup: Setup, dials: Dials, seed: int) -> str:
@@ -106,8 +106,8 @@ def save(runs_dir: str | Path, run: Run) -> Path:
     tensors |= {f"snapshots.{k}": v for k, v in _arrays(run.snapshots).items()}
     header = {
         "format": FORMAT,
-        "setup": dataclasses.asdict(setup),
-        "dials": {name: _decimal(value) for name, value in dataclasses.asdict(dials).items()},
+        "setup": vars(setup),
+        "dials": {name: _decimal(value) for name, value in vars(dials).items()},
         "seed": seed,
         "diverged": run.diverged,
         "versions": {"toymono": toymono.__version__, "jax": jax.__version__},

@@ -1,0 +1,58 @@
+"""What a sweep of many tiny runs spends beside its compiled training.
+
+    python benchmarks/overhead.py
+
+Plans, trains, keeps, loads and scores 64 runs twice, as the sweep command does;
+the second time everything is compiled.
+"""
+
+import tempfile
+import time
+from unittest import mock
+
+import jax
+from absl import app
+
+from toymono import Dials, Setup, placement, plan, store, sweep, tables
+from toymono.plan import Job
+
+RUNS, LENGTHS = 64, (6, 10, 13)
+
+
+def swept(jobs: list[Job]) -> tuple[float, float]:
+    """Seconds that the sweep takes, and those of them within compiled training."""
+    advance_many, inside = placement.advance_many, 0.0
+
+    def timed(*args):
+        nonlocal inside
+        start = time.perf_counter()
+        state = jax.block_until_ready(advance_many(*args))
+        inside += time.perf_counter() - start
+        return state
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        mock.patch.object(placement, "advance_many", timed),
+    ):
+        start = time.perf_counter()
+        todo = plan.make(jobs, folder)
+        sweep.describe(todo)
+        list(plan.carry_out(todo, folder))
+        sweep.summary(tables.per_run(store.load(job.path(folder)) for job in todo.jobs))
+        return time.perf_counter() - start, inside
+
+
+def main(argv) -> None:
+    for log2_steps in LENGTHS:
+        setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=log2_steps)
+        jobs = [Job(setup, Dials(), seed) for seed in range(RUNS)]
+        swept(jobs)  # compiles
+        whole, inside = swept(jobs)
+        print(
+            f"{RUNS} runs of 2^{log2_steps} steps: {whole:.2f} s, "
+            f"of which {1 - inside / whole:.0%} outside compiled training"
+        )
+
+
+if __name__ == "__main__":
+    app.run(main)
