@@ -33,9 +33,10 @@ def test_many_trained_together_are_each_as_alone(digits, name, kind):
 
 
 def test_a_network_learns(digits):
-    run = training.fit(TINY, LabelledDials(learning_rate=0.02), digits, jax.random.key(0))
-    assert run.history.accuracy[-1] > 0.6
-    assert (np.diff(run.history.train_loss) < 0).all()
+    setup = LabelledSetup(sizes=(32, 16), batch_size=32, epochs=12)
+    run = training.fit(setup, LabelledDials(learning_rate=0.01), digits, jax.random.key(0))
+    assert run.history.accuracy[-1] > 0.5  # 0.1 is chance; measured: 0.89 to 0.94 by seed
+    assert run.history.train_loss[-1] < run.history.train_loss[0] / 4
     assert training.status(run, digits.test_label_b) == "learned"
 
 

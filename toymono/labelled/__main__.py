@@ -69,9 +69,7 @@ _SHUFFLES = flags.DEFINE_integer(
 _LESIONS = flags.DEFINE_integer("lesions", lesions.RANDOM, "Random lesions for each cluster.", 1)
 _PROCESSES = flags.DEFINE_integer("processes", -1, "For clustering; -1: one for each core.", -1)
 flags.register_validator(_PROCESSES.name, lambda count: count != 0, "0 processes do nothing")
-_RUNS_DIR = flags.DEFINE_string(
-    "runs_dir", "runs", "Folder of runs; these in its labelled/.", allow_override=True
-)
+flags.declare_key_flag("runs_dir")
 _FIGURES_DIR = flags.DEFINE_string(
     "figures_dir", "figures", "Folder of figures; these in its labelled/.", allow_override=True
 )
@@ -88,7 +86,7 @@ def main() -> int:
             raise ValueError(f"batch_size={_BATCH.value} is more than {fewest} examples")
     except (ValueError, FileNotFoundError) as error:
         raise command.UsageError(str(error)) from None
-    folder = command.writable(str(Path(_RUNS_DIR.value) / "labelled"))
+    folder = command.writable(str(Path(command.RUNS_DIR.value) / "labelled"))
     drawn_in = command.writable(str(Path(_FIGURES_DIR.value) / "labelled"))
     asked = _STRUCTURE.value and not _CAPACITY.value
     questions = Questions(_CLUSTERS.value, _SHUFFLES.value, _LESIONS.value) if asked else None

@@ -2,32 +2,40 @@
 
 python -m toymono.reproduction
 python -m toymono.reproduction --scale paper --out paper_scale.md
+python -m toymono.reproduction --page penalty
 """
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from absl import flags
 from tqdm import tqdm
 
 from toymono import catalog, command
-from toymono.reproduction import document, evidence
+from toymono.reproduction import document, evidence, penalty
 from toymono.reproduction.claims import CLAIMS
 from toymono.reproduction.verdicts import Verdict
 
 _SCALE = command.scale_flag()
 for _shared in ("runs_dir", "scale"):
     flags.declare_key_flag(_shared)
-_OUT = flags.DEFINE_string("out", "docs/reproduction.md", "File to write, Markdown.")
+_PAGE = flags.DEFINE_enum(
+    "page", "reproduction", ["reproduction", "penalty"], "The paper's claims, or the penalty's."
+)
+_OUT = flags.DEFINE_string("out", None, "File to write, Markdown; docs/ and the page's name.")
 
 
 def main() -> int:
     """Writes the page and prints each verdict."""
-    out, runs_dir, scale = Path(_OUT.value), command.RUNS_DIR.value, _SCALE.value
+    out = Path(_OUT.value or f"docs/{_PAGE.value}.md")
+    runs_dir, scale = command.RUNS_DIR.value, _SCALE.value
     if out.is_dir():
         raise command.UsageError(f"--out={_OUT.value!r} is a folder")
     command.writable(str(out.parent))
+    if _PAGE.value == "penalty":
+        return _penalty(out, runs_dir)
     try:
         sweeps = evidence.gather(runs_dir, scale, tqdm(catalog.SWEEPS, "sweeps", disable=None))
         longer = evidence.longer(runs_dir, scale)
@@ -50,11 +58,29 @@ def main() -> int:
     told += [f"--out {out}"] if flags.FLAGS["out"].present else []
     _write(out, document.write(judged, judged_longer, sweeps, scale, " ".join(told)))
 
+    _tell(judged, out)
+    return 0
+
+
+def _penalty(out: Path, runs_dir: str) -> int:
+    try:
+        labelled, toy = penalty.labelled_runs(runs_dir), penalty.toy_runs(runs_dir)
+    except ValueError as error:  # a file that is no run
+        raise command.Failure(str(error)) from None
+    if labelled.empty and toy.empty:
+        raise command.UsageError(
+            f"no runs with a penalty in {runs_dir!r}; to train some: {penalty.TRAINED_BY}"
+        )
+    _write(out, penalty.write(labelled, toy, "python -m toymono.reproduction --page penalty"))
+    _tell(penalty.judged(labelled, toy), out)
+    return 0
+
+
+def _tell(judged: Sequence[document.Judged], out: Path) -> None:
     for each in judged:
         print(f"{each.claim.name}: {each.verdict.value}")
     counts = [(sum(each.verdict == kind for each in judged), kind.value) for kind in Verdict]
     print(f"{out}: {', '.join(f'{count} {kind}' for count, kind in counts)}")
-    return 0
 
 
 def _write(path: Path, text: str) -> None:

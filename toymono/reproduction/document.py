@@ -59,14 +59,14 @@ def write(
         "arXiv:2211.09169v1.",
         _header(sweeps, scale, made_by),
         "## Verdicts",
-        _verdicts(judged),
+        verdicts(judged),
         *_longer(judged, longer, scale),
         "## How a verdict is reached",
         _rules(),
         "## The runs",
         _runs(sweeps, scale),
         "## Claim by claim",
-        *(_section(each, number, scale) for number, each in enumerate(judged, 1)),
+        *(section(each, number, scale) for number, each in enumerate(judged, 1)),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -88,7 +88,8 @@ def _header(sweeps: Mapping[str, Sweep], scale: str, made_by: str) -> str:
     return "\n\n".join(lines)
 
 
-def _verdicts(judged: Sequence[Judged]) -> str:
+def verdicts(judged: Sequence[Judged]) -> str:
+    """The table of all claims."""
     counts = ", ".join(
         f"{sum(each.verdict == kind for each in judged)} {kind.value}" for kind in Verdict
     )
@@ -104,7 +105,7 @@ def _verdicts(judged: Sequence[Judged]) -> str:
         for number, each in enumerate(judged, 1)
     ]
     head = ("", "claim", "the paper", "findings within limits", "sweeps", "verdict")
-    return f"{counts}.\n\n{_table(head, rows)}"
+    return f"{counts}.\n\n{table(head, rows)}"
 
 
 def _summary(judged: Judged) -> str:
@@ -143,7 +144,7 @@ def _longer(
                 f"## The same settings, 2^{log2_steps} steps",
                 "What becomes of the claims that did not agree. Trained with "
                 f"`{training(names, scale, log2_steps)}`.",
-                _table(head, rows),
+                table(head, rows),
             ]
     return parts
 
@@ -180,10 +181,11 @@ def _runs(sweeps: Mapping[str, Sweep], scale: str) -> str:
     head = ("sweep", "settings with runs", "seeds of each", "runs settled", "diverged")
     missing = [sweep.name for sweep in sweeps.values() if not sweep.complete]
     train = f"\n\nTo train what is missing: `{training(missing, scale)}`" if missing else ""
-    return _table(head, rows) + train
+    return table(head, rows) + train
 
 
-def _section(judged: Judged, number: int, scale: str) -> str:
+def section(judged: Judged, number: int, scale: str) -> str:
+    """One claim with its findings."""
     claim = judged.claim
     lines = [
         f'<a id="{_anchor(claim, number)}"></a>',
@@ -214,7 +216,7 @@ def _section(judged: Judged, number: int, scale: str) -> str:
             )
             for finding in judged.findings
         ]
-        lines.append(_table(head, rows))
+        lines.append(table(head, rows))
     return "\n\n".join(lines)
 
 
@@ -237,6 +239,7 @@ def _cell(text: str) -> str:
     return text.removesuffix(".")
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,91 @@
+"""The page on the penalty, from frames made by hand."""
+
+import itertools
+
+import pandas as pd
+import pytest
+
+from toymono.reproduction import penalty
+
+ACCURACY = {-1.0: 0.1, 0.0: 0.97, 0.1: 0.98, 1.0: 0.1}
+LABELLED = pd.DataFrame(
+    {
+        "seed": seed,
+        "epochs": 20,
+        "alpha": alpha,
+        "status": "learned" if accuracy > 0.5 else "collapsed",
+        "accuracy": accuracy,
+        "cross_entropy": 0.1 + alpha,
+        "penalty_sum": 60.0 if alpha <= 0 else 0.6,
+        "monosemanticity": 0.3,
+        "n_cut": 10.0 - alpha,
+        "shuffled_mean": 10.1,
+        "left_p": 0.02 if alpha > 0 else 0.5,
+        "coherence": 0.01,
+        "coherence_p": 0.3,
+        "lesion_p_mean": 0.5 + seed / 10,
+    }
+    for (alpha, accuracy), seed in itertools.product(ACCURACY.items(), (0, 1))
+)
+TOY = pd.DataFrame(
+    {
+        "seed": 0,
+        "n": 256,
+        "eps": 3 / 256,  # an output of 0 costs 1
+        "dead": 0,
+        "alone": 0.1,
+        "alone_mono": 0.2,
+        **row,
+        "mono_per_feature": row["monosemantic"] / 256,
+    }
+    for row in (
+        {"penalty": "none", "init_bias": 0.0, "alpha": 0.0, "monosemantic": 5, "sampled": 0.6}
+        | {"sampled_mono": 0.9, "features_per_neuron": 40.0, "silent": 0.5},
+        {"penalty": "none", "init_bias": -1.0, "alpha": 0.0, "monosemantic": 150, "sampled": 0.5}
+        | {"sampled_mono": 0.8, "features_per_neuron": 30.0, "silent": 0.9},
+        {"penalty": "soft", "init_bias": 0.0, "alpha": 10.0, "monosemantic": 250, "sampled": 0.6}
+        | {"sampled_mono": 0.6, "features_per_neuron": 0.9, "silent": 0.8},
+        {"penalty": "soft", "init_bias": 0.0, "alpha": 0.1, "monosemantic": 20, "sampled": 0.5}
+        | {"sampled_mono": 0.9, "features_per_neuron": 9.0, "silent": 0.8},
+    )
+)
+
+
+def found(labelled, toy):
+    return {each.claim.name: each for each in penalty.judged(labelled, toy)}
+
+
+def test_verdicts_by_hand():
+    judged = found(LABELLED, TOY)
+    verdicts = {name: each.verdict.value for name, each in judged.items()}
+    assert verdicts.pop("penalised") == "differs"  # it collapses at 1
+    assert verdicts.pop("pruned") == verdicts.pop("images") == "not measured"
+    assert set(verdicts.values()) == {"agrees"}
+    [finding] = judged["cheaper"].findings
+    assert finding.setting == "alpha 0.1 over alpha 0"  # the largest at which all learned
+    assert finding.values == pytest.approx((0.01, 0.01))
+    [finding] = judged["toy_loss"].findings
+    assert (finding.setting, finding.values) == ("soft, alpha 10", pytest.approx((0.1,)))
+    [finding] = judged["toy_mono_loss"].findings
+    assert finding.values == pytest.approx((0.2,))
+
+
+def test_runs_that_learned_at_the_published_weight_are_judged_there():
+    better = LABELLED.assign(status="learned")
+    assert found(better, TOY)["cheaper"].findings[0].setting == "alpha 1 over alpha 0"
+
+
+def test_without_runs_nothing_is_measured_and_the_commands_are_named():
+    judged = found(pd.DataFrame(), pd.DataFrame())
+    assert {each.verdict.value for each in judged.values()} == {"not measured"}
+    page = penalty.write(pd.DataFrame(), pd.DataFrame(), "a command")
+    assert page.count(penalty.TRAINED_BY) >= 2
+    assert page.count(penalty.TOY_BY) >= 2
+
+
+def test_the_page_counts_lost_runs_and_keeps_them_out_of_means():
+    page = penalty.write(LABELLED, TOY, "a command")
+    assert "| 20 | 1 | 0 of 2 | - |" in page
+    assert "| 20 | 0.1 | 2 of 2 | 0.98 |" in page
+    assert "0.82" in page
+    assert "| soft | 0 | 10 | 1 | 0.6 |" in page
