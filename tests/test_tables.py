@@ -248,3 +248,18 @@ def test_swept_fields_are_those_that_differ(untrained):
     assert tables.swept(tables.per_run(runs)) == []
     runs += [untrained(wide), untrained(small, Dials(eps=0.5))]
     assert tables.swept(tables.per_run(runs)) == ["k", "eps"]
+
+
+def test_a_second_run_of_a_setup_compiles_nothing(untrained, points, tmp_path, compilations):
+    setup = Setup(n=17, m=5, k=23, batch_size=8, log2_steps=3)  # of no other test
+    for seed, dials in enumerate(points):
+        store.save(tmp_path, untrained(setup, dials, seed))
+    first, *others = store.find(tmp_path)
+    with compilations() as compiled:
+        for table in (*FUNCTIONS, tables.per_snapshot_neuron, tables.sorted_responses):
+            table([first])
+    assert len(compiled) >= 4
+    with compilations() as compiled:
+        for table in (*FUNCTIONS, tables.per_snapshot_neuron, tables.sorted_responses):
+            table(others)
+    assert compiled == []
