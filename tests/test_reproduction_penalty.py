@@ -12,6 +12,7 @@ LABELLED = pd.DataFrame(
     {
         "seed": seed,
         "epochs": 20,
+        "prune_epochs": prune_epochs,
         "alpha": alpha,
         "status": "learned" if accuracy > 0.5 else "collapsed",
         "accuracy": accuracy,
@@ -25,7 +26,9 @@ LABELLED = pd.DataFrame(
         "coherence_p": 0.3,
         "lesion_p_mean": 0.5 + seed / 10,
     }
-    for (alpha, accuracy), seed in itertools.product(ACCURACY.items(), (0, 1))
+    for (alpha, accuracy), seed, prune_epochs in itertools.product(
+        ACCURACY.items(), (0, 1), (0, 20)
+    )
 )
 TOY = pd.DataFrame(
     {
@@ -59,11 +62,16 @@ def test_verdicts_by_hand():
     judged = found(LABELLED, TOY)
     verdicts = {name: each.verdict.value for name, each in judged.items()}
     assert verdicts.pop("penalised") == "differs"  # it collapses at 1
-    assert verdicts.pop("pruned") == verdicts.pop("images") == "not measured"
+    assert verdicts.pop("images") == "not measured"
     assert set(verdicts.values()) == {"agrees"}
     [finding] = judged["cheaper"].findings
     assert finding.setting == "alpha 0.1 over alpha 0"  # the largest at which all learned
     assert finding.values == pytest.approx((0.01, 0.01))
+    assert [f.setting for f in judged["pruned"].findings] == [
+        "alpha 0, pruned",
+        "alpha 0.1, pruned",
+    ]
+    assert [len(f.values) for f in judged["plain"].findings] == [2]  # not the pruned ones
     [finding] = judged["toy_loss"].findings
     assert (finding.setting, finding.values) == ("soft, alpha 10", pytest.approx((0.05,)))
     [finding] = judged["toy_mono_loss"].findings
@@ -86,6 +94,7 @@ def test_without_runs_nothing_is_measured_and_the_commands_are_named():
 def test_the_page_counts_lost_runs_and_keeps_them_out_of_means():
     page = penalty.write(LABELLED, TOY, "a command")
     assert "| 20 | 1 | 0 of 2 | - |" in page
+    assert "| 20 + 20 pruning | 0.1 | 2 of 2 | 0.98 |" in page
     assert "| 20 | 0.1 | 2 of 2 | 0.98 |" in page
     assert "0.82" in page
     assert "| soft | 0 | 10 | 1 | 0.55 |" in page

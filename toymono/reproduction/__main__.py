@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from toymono import catalog, command
 from toymono.reproduction import document, evidence, penalty
+from toymono.reproduction import penalty_measures as measures
 from toymono.reproduction.claims import CLAIMS
 from toymono.reproduction.verdicts import Verdict
 
@@ -64,7 +65,7 @@ def main() -> int:
 
 def _penalty(out: Path, runs_dir: str) -> int:
     try:
-        labelled, toy = penalty.labelled_runs(runs_dir), penalty.toy_runs(runs_dir)
+        labelled, toy = measures.labelled_runs(runs_dir), measures.toy_runs(runs_dir)
     except ValueError as error:  # a file that is no run
         raise command.Failure(str(error)) from None
     if labelled.empty and toy.empty:

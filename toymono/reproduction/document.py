@@ -99,12 +99,11 @@ def verdicts(judged: Sequence[Judged]) -> str:
             f"[{_cell(each.claim.says)}](#{_anchor(each.claim, number)})",
             each.claim.paper,
             _summary(each),
-            ", ".join(each.claim.sweeps) or "none",
             each.verdict.value,
         )
         for number, each in enumerate(judged, 1)
     ]
-    head = ("", "claim", "the paper", "findings within limits", "sweeps", "verdict")
+    head = ("", "claim", "the paper", "findings within limits", "verdict")
     return f"{counts}.\n\n{table(head, rows)}"
 
 
@@ -195,6 +194,8 @@ def section(judged: Judged, number: int, scale: str) -> str:
     ]
     if scale == "small" and claim.small:
         lines.append(f"At this scale, ours and not published: {claim.small}.")
+    if claim.sweeps:
+        lines.append(f"Sweeps: {', '.join(claim.sweeps)}.")
     if claim.unmeasured:
         lines.append(f"Not measured: {claim.unmeasured}.")
     if judged.lacking:

@@ -1,0 +1,242 @@
+"""What the kept runs show of the polysemantic penalty: frames, and findings from them.
+
+On labels, networks of the published shape on scikit-learn's digits; toy models,
+those of the catalog's sweep PEN. Published numbers are of MNIST and
+Fashion-MNIST: limits are therefore of directions and sizes of effects, and ours.
+
+Reference:
+  Wright, polysemantic-neurons (2022): README, committed results and notebooks.
+"""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from toymono import penalised, plan, store, tables
+from toymono.labelled import data, experiment
+from toymono.labelled import store as labelled_store
+from toymono.labelled import tables as labelled_tables
+from toymono.labelled.config import LabelledSetup
+from toymono.reproduction.findings import Finding
+
+
+def labelled_runs(runs_dir: str | Path) -> pd.DataFrame:
+    """The kept networks of the published shape on digits, a row each; see `labelled.tables`.
+
+    Raises:
+      ValueError: A file is not a labelled run, or not whole.
+    """
+    folder, questions = Path(runs_dir) / "labelled", dataclasses.asdict(experiment.Questions())
+    digits = data.load("digits")
+    jobs = [
+        job
+        for job in labelled_store.find(folder)
+        if job.fingerprint == digits.fingerprint
+        and job.setup == LabelledSetup(epochs=job.setup.epochs, prune_epochs=job.setup.prune_epochs)
+        and np.isclose(job.dials.learning_rate, 1e-3)
+    ]
+    found = experiment.results(jobs, digits, folder, questions=None)
+    answered = [
+        result._replace(answers=labelled_store.load_answers(folder, result.job, questions))
+        for result in found
+    ]
+    return labelled_tables.per_run(answered)
+
+
+def toy_runs(runs_dir: str | Path) -> pd.DataFrame:
+    """The kept runs of the sweep PEN at the small scale, with the losses of their parts.
+
+    Raises:
+      ValueError: A file is not a run.
+    """
+    places = plan.places("PEN", "small")
+    kept = [run for run in store.find(runs_dir) if run.setting in places and run.diverged is None]
+    if not kept:
+        return pd.DataFrame()
+    runs, losses = tables.per_run(kept), penalised.part_losses(kept)
+    several = tables.per_active(kept)
+    together = several[several["active"] == 4].set_index("run")["silent"]
+    own = ["run", *(name for name in losses if name not in runs)]
+    return runs.merge(losses[own], on="run").assign(silent=lambda f: f["run"].map(together))
+
+
+def _at(runs: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """A weight's runs that were not pruned, those of most epochs that have -1, 0 and 1."""
+    if runs.empty:
+        return runs
+    runs = runs[runs["prune_epochs"] == 0]
+    whole = runs.groupby("epochs")["alpha"].agg(lambda a: {-1.0, 0.0, 1.0} <= set(a))
+    epochs = whole[whole].index.max() if whole.any() else runs["epochs"].min()
+    return runs[(runs["epochs"] == epochs) & np.isclose(runs["alpha"], alpha)]
+
+
+def _measured(setting: str, measure: str, values: Sequence[float], **limits) -> list[Finding]:
+    finite = tuple(float(value) for value in values if np.isfinite(value))
+    return [Finding(setting, measure, finite, settled=True, **limits)] if finite else []
+
+
+def _learned(runs: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    rows = _at(runs, alpha)
+    return rows if rows.empty else labelled_tables.learned(rows)
+
+
+def _weight(runs: pd.DataFrame) -> float:
+    """1 if a run learned there, else the largest weight above 0 at which all did."""
+    if runs.empty or len(_learned(runs, 1.0)):
+        return 1.0
+    runs = runs[runs["prune_epochs"] == 0]
+    of_epochs = runs[runs["epochs"] == _at(runs, 0.0)["epochs"].min()]
+    whole = of_epochs.groupby("alpha")["status"].agg(lambda status: (status == "learned").all())
+    return max((alpha for alpha in whole.index[whole] if alpha > 0), default=1.0)
+
+
+def pruned(runs: pd.DataFrame) -> list[Finding]:
+    """Accuracy of the pruned networks, without the penalty and with it."""
+    if runs.empty:
+        return []
+    found, weight = [], _weight(runs)
+    for alpha, published in ((0.0, "MNIST .981"), (weight, "MNIST .970, at alpha 1")):
+        rows = runs[(runs["prune_epochs"] > 0) & np.isclose(runs["alpha"], alpha)]
+        found += _measured(
+            f"alpha {alpha:g}, pruned",
+            "accuracy, arg-max",
+            rows["accuracy"],
+            low=0.85,
+            paper=published,
+        )
+    return found
+
+
+def _change(runs: pd.DataFrame, column: str, ratio: bool = False) -> list[float]:
+    """By seed, a column at `_weight` beside that at 0, of seeds that learned at both."""
+    if runs.empty or column not in runs:
+        return []
+    on, off = (_learned(runs, alpha).set_index("seed")[column] for alpha in (_weight(runs), 0.0))
+    return (on / off if ratio else on - off).dropna().tolist()
+
+
+def plain(runs):
+    rows = _at(runs, 0.0)
+    values = [] if rows.empty else rows["accuracy"]
+    published = "MNIST .981, Fashion-MNIST .892"
+    return _measured("alpha 0", "accuracy, arg-max", values, low=0.9, paper=published)
+
+
+def still_learns(runs):
+    rows = _at(runs, 1.0)
+    values = [] if rows.empty else rows["accuracy"]
+    return _measured(
+        "alpha 1", "accuracy, arg-max", values, low=0.85, paper="MNIST .968, Fashion-MNIST .854"
+    )
+
+
+def collapses(runs):
+    rows = _at(runs, -1.0)
+    values = [] if rows.empty else rows["accuracy"]
+    return _measured(
+        "alpha -1", "accuracy, arg-max", values, high=0.15, paper="MNIST .104, Fashion-MNIST .100"
+    )
+
+
+def dearer(runs):
+    return _measured(
+        f"alpha {_weight(runs):g} less alpha 0",
+        "cross-entropy",
+        _change(runs, "cross_entropy"),
+        low=0.0,
+        paper="MNIST .160 - .092, Fashion-MNIST .428 - .364",
+    )
+
+
+def cheaper(runs):
+    return _measured(
+        f"alpha {_weight(runs):g} over alpha 0",
+        "sum of the penalties",
+        _change(runs, "penalty_sum", ratio=True),
+        high=0.05,
+        paper="MNIST .061 / 6.67, Fashion-MNIST .179 / 7.34",
+    )
+
+
+def absolute(runs):
+    return _measured(
+        f"alpha {_weight(runs):g} less alpha 0",
+        "n-cut of 12 clusters",
+        _change(runs, "n_cut"),
+        high=0.0,
+        paper="MNIST 9.63 - 10.06, Fashion-MNIST 9.58 - about 9.88",
+    )
+
+
+def relative(runs):
+    rows = _learned(runs, _weight(runs))
+    values = rows.get("left_p", [])
+    published = "MNIST .0196 five times; Fashion-MNIST .26 … 1"
+    setting = f"alpha {_weight(runs):g}"
+    return _measured(setting, "left p of the n-cut", values, high=0.05, paper=published)
+
+
+def specialised(runs):
+    return _measured(
+        f"alpha {_weight(runs):g} less alpha 0",
+        "mean right p of lesions",
+        _change(runs, "lesion_p_mean"),
+        low=-0.1,
+        high=0.1,
+        paper="percentiles .18 … .30 beside .25 … .34 on MNIST, .29 … .41 beside .24 … .34 on "
+        "Fashion-MNIST",
+    )
+
+
+def _toy(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The soft penalty at the weight with most monosemantic neurons, and the rival."""
+    if runs.empty:
+        return runs, runs
+    soft = runs[runs["penalty"] == "soft"]
+    rival = runs[(runs["penalty"] == "none") & (runs["init_bias"] < 0)].set_index("seed")
+    if soft.empty or rival.empty:
+        return soft.iloc[:0], rival
+    best = soft.groupby("alpha")["monosemantic"].mean().idxmax()
+    return soft[soft["alpha"] == best].set_index("seed"), rival
+
+
+def toy_gap(column: str, sign: int, measure: str, published: str, **limits) -> Callable:
+    def measured(runs: pd.DataFrame) -> list[Finding]:
+        soft, rival = _toy(runs)
+        if soft.empty or rival.empty:
+            return []
+        silence = soft["n"] * soft["eps"] / 3
+        gap = (sign * (soft[column] - rival[column]) / silence).dropna()
+        setting = f"soft, alpha {soft['alpha'].iloc[0]:g}"
+        return _measured(setting, measure, gap, paper=published, **limits)
+
+    return measured
+
+
+def toy_features(runs):
+    soft, _ = _toy(runs)
+    if soft.empty:
+        return []
+    return _measured(
+        f"soft, alpha {soft['alpha'].iloc[0]:g}",
+        "features per neuron",
+        soft["features_per_neuron"],
+        high=1.0,
+        paper=".50, no neuron with more than one",
+    )
+
+
+def toy_together(runs):
+    soft, _ = _toy(runs)
+    if soft.empty:
+        return []
+    return _measured(
+        f"soft, alpha {soft['alpha'].iloc[0]:g}",
+        "share of neurons silent where 4 others' features come together",
+        soft["silent"],
+        high=0.99,
+        paper="283 of 1024 neurons active when all features are",
+    )
