@@ -21,6 +21,9 @@ from toymono.train import State
 
 Item = TypeVar("Item")
 
+# Our choice, above JAX's 100: a host that compiles on few cores can be silent for long.
+_HEARTBEAT_SECONDS = 600
+
 _RUNS, _SHARED = P("runs"), P()
 _STATE = State(model=_RUNS, optimizer=_RUNS, loss_t=_RUNS, step=_SHARED, key=_RUNS)
 
@@ -77,10 +80,8 @@ def join(coordinator: str, hosts: int | None = None, host: int | None = None) ->
     Raises:
       RuntimeError: The others did not come, or the environment says too little.
     """
-    if coordinator == "auto":
-        jax.distributed.initialize()
-    else:
-        jax.distributed.initialize(coordinator, hosts, host)
+    address = None if coordinator == "auto" else coordinator
+    jax.distributed.initialize(address, hosts, host, heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
 
 
 def share(items: Sequence[Item]) -> Sequence[Item]:
