@@ -34,6 +34,9 @@ _CLOSE = 0.12
 # The log2 of the steps in which losses are high anyway.
 _EARLY = 4
 
+# Losses at the end that differ by more than this factor take a log axis.
+_WIDE = 10
+
 
 @figure(
     tables.per_stretch,
@@ -92,7 +95,7 @@ def sweep_traces(
       rows: What the rows of panels show: loss, min_loss, zoom, mono or bias.
       titles: Of the columns, by sweep.
       rival: The value of `by` that is drawn in red, as no part of the scale.
-      limits: Of rows of panels; lines may leave them.
+      limits: Of rows of panels, which show no more; lines may leave them.
       head: What the caption begins with.
       note: What it ends with.
     """
@@ -135,7 +138,7 @@ def paired_traces(
       palettes: seaborn's names of the colours, by sweep. What the second
         sweep's lowest loss exceeds the first's by has a panel of its own.
       titles: What the sweeps are called, by sweep.
-      limits: Of rows of panels; lines may leave them.
+      limits: Of rows of panels, which show no more; lines may leave them.
       head: What the caption begins with.
       note: What it ends with.
     """
@@ -208,6 +211,8 @@ def _finish(
     """Labels, ticks, limits and lines of reference; says which panels lines leave."""
     # A loss that shoots up in the course of training would flatten all others.
     early = stretches["loss"][stretches["log2_step"] <= _EARLY].max()
+    last = stretches["loss"][stretches["log2_step"] == stretches["log2_step"].max()]
+    wide = last.min() > 0 and last.max() > _WIDE * last.min()
     left = []
     for row, of_row in panels.items():
         for panel in of_row:
@@ -217,6 +222,8 @@ def _finish(
             if row == "mono":
                 panel.axhline(1, **style.REFERENCE)
                 style.from_zero(panel)
+            elif row == "loss" and wide:
+                panel.set_yscale("log")
             elif row in ("bias", "excess"):
                 panel.axhline(0, **style.REFERENCE)
             elif row == "zoom":
@@ -224,6 +231,7 @@ def _finish(
                 panel.set_ylim((1 - _CLOSE / 10) * lowest, (1 + _CLOSE) * lowest)
         low, high = of_row[0].get_ylim()
         least, most = (limits or {}).get(row, (low, high))
+        least, most = max(least, low), min(most, high)
         if row == "loss" and high > 1.5 * early:
             most = 1.1 * early
         if low < least or high > most:
