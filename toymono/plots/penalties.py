@@ -61,8 +61,8 @@ def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
     handles = _handles(palette, marker="o", linestyle="")
     handles += [_rival_handle(runs)] if len(_rival(runs)) else []
     style.legend_of(made, handles, "Weight α")
-    note = "Points: means; bars: from the least to the largest seed. Dots: loss of no output."
-    style.caption(made, _penalised(runs), note, beside=True)
+    note = "Dotted: the loss of no output."
+    style.caption(made, _penalised(runs), note, beside=True, seeds=("Points", "bars"))
     return made
 
 
@@ -134,7 +134,8 @@ def responses_by_penalty(outputs: pd.DataFrame, by: str | None = None) -> Figure
         of_kind = _with_none(outputs, kind)
         for panel, alpha in zip(row, alphas, strict=True):
             shown = of_kind[of_kind["alpha"] == alpha]
-            panel.plot(shown["amplitude"], shown["truth"], **style.REFERENCE)
+            truth = shown.drop_duplicates("amplitude")
+            panel.plot(truth["amplitude"], truth["truth"], **style.REFERENCE)
             for part, (_, color) in looks.items():
                 sns.lineplot(shown, x="amplitude", y=part, color=color, ax=panel, **style.SEEDS)
             panel.set(xlabel="", ylabel="")

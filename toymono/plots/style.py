@@ -190,11 +190,17 @@ def kinds(figure: Figure) -> None:
 
 
 def caption(
-    figure: Figure, frame: pd.DataFrame, note: str = "", beside: bool = False, head: str = ""
+    figure: Figure,
+    frame: pd.DataFrame,
+    note: str = "",
+    beside: bool = False,
+    head: str = "",
+    seeds: tuple[str, str] = ("Lines", "bands"),
 ) -> None:
     """Says above the panels what the runs have in common, how many seeds they are, and `note`.
 
-    `head` comes first; `beside` leaves room for a legend on the right.
+    `head` comes first; `beside` leaves room for a legend on the right; `seeds`
+    names what shows their mean and their range.
     """
     held = [
         setting(field, frame[field].iloc[0])
@@ -205,7 +211,7 @@ def caption(
     few, many = counts.min(), counts.max()
     if many > 1:
         number = many if few == many else f"{few} to {many}"
-        notes = [f"Lines: mean of {number} seeds; bands: their range."]
+        notes = [f"{seeds[0]}: mean of {number} seeds; {seeds[1]}: their range."]
     else:
         notes = [f"Seed {', '.join(map(str, sorted(frame['seed'].unique())))}."]
     width = int(16 * (figure.get_figwidth() - (1.5 if beside else 0)))
