@@ -114,8 +114,9 @@ def _summary(judged: Judged) -> str:
     first = judged.findings[0].measure
     means = [f.mean for f in judged.findings if f.measure == first and f.values]
     ends = [_number(end) for end in (min(means), max(means))] if means else ["no value"]
-    met = sum(finding.met for finding in judged.findings)
-    return f"{met} of {len(judged.findings)}; {first}: {' … '.join(dict.fromkeys(ends))}"
+    met, count = sum(finding.met for finding in judged.findings), len(judged.findings)
+    where = f"{judged.findings[0].setting}, " if count == 1 else ""
+    return f"{met} of {count}; {where}{first}: {' … '.join(dict.fromkeys(ends))}"
 
 
 def _longer(
