@@ -1,7 +1,9 @@
 """The rule of the verdicts, every claim on made-up runs, and the command."""
 
+import functools
 import sys
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,8 +11,12 @@ from absl import app
 from absl.testing import flagsaver
 
 from toymono import Dials, Model, Setup, World, catalog, command, plan, store
+from toymono.labelled import store as labelled_store
+from toymono.labelled import training
+from toymono.labelled.config import LabelledDials, LabelledSetup
 from toymono.reproduction import __main__ as program
-from toymono.reproduction import document, evidence, findings, verdicts
+from toymono.reproduction import document, evidence, findings, penalty, verdicts
+from toymono.reproduction import penalty_measures as measures
 from toymono.reproduction.claims import CLAIMS
 from toymono.reproduction.findings import Finding
 from toymono.reproduction.verdicts import Verdict
@@ -361,9 +367,46 @@ def test_longer_runs_of_a_whole_sweep_have_a_section(run, runs_dir, untrained, t
     assert "Runs used: 4." in page
 
 
+def test_the_page_on_the_penalty_reads_kept_runs(
+    run, tiny_catalog, untrained, digits, monkeypatch, tmp_path
+):
+    runs_dir, out = tmp_path / "runs", tmp_path / "page.md"
+    code, _, err = run("--page=penalty", f"--runs_dir={runs_dir}", f"--out={out}")
+    assert code == 2
+    assert penalty.TRAINED_BY in err
+
+    penalised = {"learning_rate": 0.01, "penalty": "soft", "alpha": 1.0}
+    free = [{**point, "alpha": 0.0} for point in (LR1, LR3)]
+    monkeypatch.setitem(catalog.BEYOND, "PEN", TinySweep(*free, penalised))
+    for kind, alpha, bias in [("none", 0, 0), ("none", 0, -1), ("soft", 1, 0)]:
+        setup = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=4, penalty=kind)
+        store.save(runs_dir, untrained(setup, Dials(0.01, 0.25, bias, alpha=alpha)))
+    shape = functools.partial(LabelledSetup, sizes=(8,))
+    monkeypatch.setattr(measures, "LabelledSetup", shape)
+    monkeypatch.setattr(measures.data, "load", lambda name: digits)
+    for alpha in (0.0, 1.0):
+        setup, dials = shape(epochs=2), LabelledDials(alpha)
+        job = labelled_store.Job(setup, dials, 0, digits.fingerprint)
+        trained = training.fit(setup, dials, digits, jax.random.key(0))
+        labelled_store.save(runs_dir / "labelled", job, trained)
+
+    code, printed, _ = run("--page=penalty", f"--runs_dir={runs_dir}", f"--out={out}")
+    assert code == 0
+    page = out.read_text()
+    assert f"`python -m toymono.reproduction --page penalty --runs_dir {runs_dir} --out" in page
+    assert "\n| soft | 0 | 1 | 1 |" in page
+    assert page.count("\n| none | ") == 2
+    assert "\n| 2 | 0 | " in page
+    for claim in (*penalty.LABELLED, *penalty.TOY):
+        assert f"{claim.name}: " in printed
+    assert "toy_loss: not measured" not in printed
+    assert "plain: not measured" not in printed
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
+        (["--page=penalty", "--scale=paper"], "small scale alone"),
         (["--scale=huge"], "huge"),
         (["--sclae=small"], "unknown flag --sclae"),
         (["stray"], "stray"),

@@ -19,7 +19,7 @@ LABELLED = pd.DataFrame(
         "cross_entropy": 0.1 + alpha,
         "penalty_sum": 60.0 if alpha <= 0 else 0.6,
         "monosemanticity": 0.3,
-        "n_cut": 10.0 - alpha,
+        "n_cut": 10.0 - 2 * alpha,
         "shuffled_mean": 10.1,
         "left_p": 0.02 if alpha > 0 else 0.5,
         "coherence": 0.01,
@@ -43,13 +43,13 @@ TOY = pd.DataFrame(
     }
     for row in (
         {"penalty": "none", "init_bias": 0.0, "alpha": 0.0, "monosemantic": 5, "sampled": 0.6}
-        | {"sampled_mono": 0.9, "features_per_neuron": 40.0, "silent": 0.5},
+        | {"sampled_mono": 0.9, "features_per_neuron": 40.0, "several": 0.9, "woken": 1.0},
         {"penalty": "none", "init_bias": -1.0, "alpha": 0.0, "monosemantic": 150, "sampled": 0.5}
-        | {"sampled_mono": 0.8, "features_per_neuron": 30.0, "silent": 0.9},
+        | {"sampled_mono": 0.8, "features_per_neuron": 30.0, "several": 0.9, "woken": 0.9},
         {"penalty": "soft", "init_bias": 0.0, "alpha": 10.0, "monosemantic": 250, "sampled": 0.55}
-        | {"sampled_mono": 0.6, "features_per_neuron": 0.9, "silent": 0.8},
+        | {"sampled_mono": 0.6, "features_per_neuron": 0.9, "several": 0.0, "woken": 0.4},
         {"penalty": "soft", "init_bias": 0.0, "alpha": 0.1, "monosemantic": 20, "sampled": 0.5}
-        | {"sampled_mono": 0.9, "features_per_neuron": 9.0, "silent": 0.8},
+        | {"sampled_mono": 0.9, "features_per_neuron": 9.0, "several": 0.5, "woken": 0.7},
     )
 )
 
@@ -76,6 +76,36 @@ def test_verdicts_by_hand():
     assert (finding.setting, finding.values) == ("soft, alpha 10", pytest.approx((0.05,)))
     [finding] = judged["toy_mono_loss"].findings
     assert finding.values == pytest.approx((0.2,))
+
+
+@pytest.mark.parametrize(
+    ("claim", "column", "value"),
+    [
+        ("toy_loss", "sampled", 0.45),
+        ("toy_mono_loss", "sampled_mono", 0.9),
+        ("toy_features", "several", 0.2),
+        ("toy_together", "woken", 0.0),
+    ],
+)
+def test_each_toy_claim_can_fail(claim, column, value):
+    other = TOY.assign(**{column: TOY[column].where(TOY["alpha"] != 10, value)})
+    assert found(LABELLED, other)[claim].verdict.value == "differs"
+
+
+@pytest.mark.parametrize(
+    ("claim", "column", "value"),
+    [
+        ("plain", "accuracy", 0.5),
+        ("pruned", "accuracy", 0.5),
+        ("dearer", "cross_entropy", 0.1),
+        ("cheaper", "penalty_sum", 60.0),
+        ("absolute", "n_cut", 9.99),
+        ("relative", "left_p", 0.5),
+        ("specialised", "lesion_p_mean", 2 - 2 * LABELLED["alpha"]),
+    ],
+)
+def test_each_labelled_claim_can_fail(claim, column, value):
+    assert found(LABELLED.assign(**{column: value}), TOY)[claim].verdict.value == "differs"
 
 
 def test_runs_that_learned_at_the_published_weight_are_judged_there():

@@ -19,6 +19,10 @@ from toymono.model import Model
 from toymono.tables import Runs
 from toymono.world import World
 
+# Features that come together, where neurons of one feature are put to the test: our
+# choice, the mean number of features in an input of the paper's small scale.
+_GROUP = 4
+
 
 def part_losses(runs: Runs, samples: int = 2**13) -> pd.DataFrame:
     """One row per run: task losses of the final model, whole and with its mono part alone.
@@ -26,7 +30,10 @@ def part_losses(runs: Runs, samples: int = 2**13) -> pd.DataFrame:
     Columns: `sampled` and `sampled_mono`, on a batch that no run was trained
     on, the same for all; `alone` and `alone_mono`, on the features one at a
     time at full strength; `features_per_neuron`, how many features a neuron
-    answers to when each is alone, in the mean.
+    answers to when each is alone, in the mean; `several`, the share of the
+    living neurons that answer to more than one; `woken`, of the neurons that
+    answer to exactly one the share that fires on some of n random groups of
+    four features, the one left out. The last two are NaN where there are none.
 
     Args:
       samples: In the batch; Wright has 2**13.
@@ -76,7 +83,15 @@ def _part_losses(
     whole = {name: loss(model, features_bn) for name, features_bn in inputs.items()}
     parts = {f"{name}_mono": loss(mono, features_bn) for name, features_bn in inputs.items()}
     answered_k = (scores.responses(model, of) > 0).sum(axis=1)
-    return {**whole, **parts, "features_per_neuron": answered_k.mean()}
+    together = scores.multi_feature_monosemanticity(model, of, _GROUP, key)
+    one_k = answered_k == 1
+    return {
+        **whole,
+        **parts,
+        "features_per_neuron": answered_k.mean(),
+        "several": (answered_k > 1).sum() / (answered_k > 0).sum(),
+        "woken": (one_k & (together.silent_k < 1)).sum() / one_k.sum(),
+    }
 
 
 @jax.jit

@@ -25,6 +25,9 @@ _SWEEP = {
     "trained_by": "python -m toymono.sweep --sweep PEN --scale small --seeds 3",
 }
 
+# Neither of the ramps of colours that weights run through.
+_RIVAL = style.WORDS[2]
+
 # Of the weights, those whose curves are shown side by side.
 _COLUMNS = 5
 
@@ -51,7 +54,7 @@ def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
         panel.plot(means["mono_per_feature"], means["loss"], color="0.75", linewidth=1, zorder=1)
         for alpha, of_alpha in of_kind.groupby("alpha"):
             _cross(panel, of_alpha, palette[alpha], "D" if alpha == 0 else "o")
-        _cross(panel, _rival(runs), style.RIVAL, "*")
+        _cross(panel, _rival(runs), _RIVAL, "*")
         panel.axhline(_silence(runs), **style.REFERENCE)
         panel.set_yscale("log")
     ends = [tick for tick in (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3) if _inside(panel, tick)]
@@ -61,7 +64,7 @@ def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
     handles = _handles(palette, marker="o", linestyle="")
     handles += [_rival_handle(runs)] if len(_rival(runs)) else []
     style.legend_of(made, handles, "Weight α")
-    note = "Dotted: the loss of no output."
+    note = "Loss: mean over the last sixteenth of the steps. Dotted: that of no output."
     style.caption(made, _penalised(runs), note, beside=True, seeds=("Points", "bars"))
     return made
 
@@ -194,9 +197,11 @@ def _cross(panel: Axes, runs: pd.DataFrame, color: Any, marker: str) -> None:
         yerr=[[y.mean() - y.min()], [y.max() - y.mean()]],
         color=color,
         marker=marker,
-        markersize=10 if marker == "*" else 6,
+        # The rival's star is open and large, so that points stay visible on it.
+        markersize=13 if marker == "*" else 6,
+        markerfacecolor="none" if marker == "*" else color,
         elinewidth=0.9,
-        zorder=3 if marker == "o" else 4,
+        zorder={"*": 2, "o": 3}.get(marker, 4),
     )
 
 
@@ -243,4 +248,5 @@ def _handles(palette: dict[float, Any], **line: Any) -> list[Line2D]:
 def _rival_handle(runs: pd.DataFrame) -> Line2D:
     bias = style.value("init_bias", _rival(runs)["init_bias"].iloc[0])
     words = f"no penalty,\ninitial bias {bias}"
-    return Line2D([], [], color=style.RIVAL, label=words, marker="*", markersize=10, linestyle="")
+    look = {"marker": "*", "markersize": 13, "markerfacecolor": "none", "linestyle": ""}
+    return Line2D([], [], color=_RIVAL, label=words, **look)

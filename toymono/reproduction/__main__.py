@@ -54,16 +54,22 @@ def main() -> int:
         ]
         for log2_steps, whole in longer.items()
     }
-    told = ["python -m toymono.reproduction", f"--scale {scale}"]
-    told += [f"--runs_dir {runs_dir}"] if flags.FLAGS["runs_dir"].present else []
-    told += [f"--out {out}"] if flags.FLAGS["out"].present else []
-    _write(out, document.write(judged, judged_longer, sweeps, scale, " ".join(told)))
+    _write(out, document.write(judged, judged_longer, sweeps, scale, _made_by(f"--scale {scale}")))
 
     _tell(judged, out)
     return 0
 
 
+def _made_by(*told: str) -> str:
+    """The command that runs, with the flags that were given."""
+    for name in ("runs_dir", "out"):
+        told += (f"--{name} {flags.FLAGS[name].value}",) if flags.FLAGS[name].present else ()
+    return " ".join(["python -m toymono.reproduction", *told])
+
+
 def _penalty(out: Path, runs_dir: str) -> int:
+    if _SCALE.value != "small":
+        raise command.UsageError("--page=penalty knows runs of the small scale alone")
     try:
         labelled, toy = measures.labelled_runs(runs_dir), measures.toy_runs(runs_dir)
     except ValueError as error:  # a file that is no run
@@ -72,7 +78,7 @@ def _penalty(out: Path, runs_dir: str) -> int:
         raise command.UsageError(
             f"no runs with a penalty in {runs_dir!r}; to train some: {penalty.TRAINED_BY}"
         )
-    _write(out, penalty.write(labelled, toy, "python -m toymono.reproduction --page penalty"))
+    _write(out, penalty.write(labelled, toy, _made_by("--page penalty")))
     _tell(penalty.judged(labelled, toy), out)
     return 0
 

@@ -88,10 +88,10 @@ def _header(sweeps: Mapping[str, Sweep], scale: str, made_by: str) -> str:
     return "\n\n".join(lines)
 
 
-def verdicts(judged: Sequence[Judged]) -> str:
-    """The table of all claims."""
+def verdicts(judged: Sequence[Judged], kinds: Iterable[Verdict] = tuple(Verdict)) -> str:
+    """The table of all claims, after the counts of the kinds of verdicts that there can be."""
     counts = ", ".join(
-        f"{sum(each.verdict == kind for each in judged)} {kind.value}" for kind in Verdict
+        f"{sum(each.verdict == kind for each in judged)} {kind.value}" for kind in kinds
     )
     rows = [
         (
@@ -204,7 +204,9 @@ def section(judged: Judged, number: int, scale: str) -> str:
     if judged.findings and judged.lacking:
         lines.append("From the settings that there are:")
     if judged.findings:
-        head = ("setting", "measured", "paper", "ours", "seeds", "limits", "within", "settled")
+        asked = any(finding.settled is not None for finding in judged.findings)
+        head = ("setting", "measured", "paper", "ours", "seeds", "limits", "within")
+        head += ("settled",) if asked else ()
         rows = [
             (
                 finding.setting,
@@ -215,7 +217,7 @@ def section(judged: Judged, number: int, scale: str) -> str:
                 finding.limits,
                 "yes" if finding.met else "no",
                 "yes" if finding.settled else "no",
-            )
+            )[: len(head)]
             for finding in judged.findings
         ]
         lines.append(table(head, rows))

@@ -16,8 +16,8 @@ class Finding:
     measure: str
     values: tuple[float, ...]
     """One for each seed; none where no run has the number."""
-    settled: bool
-    """Whether at least half of the runs behind it had settled."""
+    settled: bool | None
+    """Whether at least half of the runs behind it had settled; None where that was not asked."""
     low: float = -math.inf
     high: float = math.inf
     paper: str = ""

@@ -41,4 +41,4 @@ def verdict(findings: Sequence[Finding], complete: bool) -> Verdict:
     failed = [finding for finding in findings if not finding.met]
     if not failed:
         return Verdict.AGREES
-    return Verdict.DIFFERS if any(f.settled for f in failed) else Verdict.NOT_REACHED
+    return Verdict.NOT_REACHED if all(f.settled is False for f in failed) else Verdict.DIFFERS
