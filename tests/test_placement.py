@@ -1,9 +1,11 @@
 """Devices and hosts: however the runs are dealt, the same runs are kept."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import chex
 import four_devices
@@ -12,8 +14,11 @@ import pytest
 from four_devices import COUNTS, JOBS, STOPPED, train
 from settings import TINY
 
+import toymono
 from toymono import Dials, placement, store, unstack
 from toymono.plan import Job
+
+TREE = Path(toymono.__file__).parents[1]
 
 
 def assert_same(run, other):
@@ -37,21 +42,46 @@ def suffixes(folder):
     return [path.suffix for path in folder.iterdir()]
 
 
+@contextlib.contextmanager
+def python(log, *args, xla_flags=""):
+    """A process that imports the lab from where this one did and ends with the block.
+
+    What it says goes into the file `log`: a pipe that nobody reads would stop it.
+    """
+    env = dict(os.environ)
+    env["PYTHONPATH"] = f"{TREE}{os.pathsep}{env.get('PYTHONPATH', '')}".rstrip(os.pathsep)
+    env["XLA_FLAGS"] = f"{env.get('XLA_FLAGS', '')} {xla_flags}".strip()
+    command = [sys.executable, *map(str, args)]
+    with (
+        log.open("w") as said,
+        subprocess.Popen(command, cwd=TREE, env=env, stdout=said, stderr=said) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def reserved_port():
+    """A port that nobody but a server which shares its port, like gRPC's, can take."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder of what four devices did, some of it together with one."""
     folder = tmp_path_factory.mktemp("devices")
     train(STOPPED, folder / "one_to_four", stop=True)
     assert suffixes(folder / "one_to_four") == [".partial"] * 2
-    four = subprocess.Popen(
-        [sys.executable, four_devices.__file__, str(folder)],
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"},
-    )
-    train(STOPPED, folder / "one")
-    _, err = four.communicate(timeout=600)
-    assert four.returncode == 0, err
+    log = folder / "four.log"
+    devices = "--xla_force_host_platform_device_count=4"
+    with python(log, four_devices.__file__, folder, xla_flags=devices) as four:
+        train(STOPPED, folder / "one")
+        assert four.wait(timeout=600) == 0, log.read_text()
     assert suffixes(folder / "four_to_one") == [".partial"] * 2
     train(STOPPED, folder / "four_to_one")
     return folder
@@ -102,30 +132,24 @@ def test_two_processes_keep_what_one_keeps(tmp_path):
     jobs = [
         Job(TINY, Dials(eps=0.25, init_bias=bias), seed) for bias in (-0.5, 0) for seed in (0, 1)
     ]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-m", "toymono.sweep"]
-            + [
-                f"--{name}={getattr(TINY, name)}"
-                for name in ("n", "m", "k", "batch_size", "log2_steps")
-            ]
-            + ["--eps=0.25", "--init_bias=-0.5,0", "--seeds=2", f"--runs_dir={tmp_path / 'two'}"]
-            + [f"--coordinator=127.0.0.1:{port}", "--hosts=2", f"--host={host}"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for host in (0, 1)
-    ]
-    for pair in (jobs[:2], jobs[2:]):
-        train(pair, tmp_path / "one")
-    told = [process.communicate(timeout=600) for process in processes]
-    for process, (out, err) in zip(processes, told, strict=True):
-        assert process.returncode == 0, err
-        assert "Traceback" not in err
-        assert "4 to train, 2 of them by this process" in out
+    sizes = ("n", "m", "k", "batch_size", "log2_steps")
+    sweep = ["-m", "toymono.sweep", *(f"--{name}={getattr(TINY, name)}" for name in sizes)]
+    sweep += ["--eps=0.25", "--init_bias=-0.5,0", "--seeds=2", f"--runs_dir={tmp_path / 'two'}"]
+    logs = [tmp_path / f"host_{host}.log" for host in (0, 1)]
+    with contextlib.ExitStack() as started:
+        port = started.enter_context(reserved_port())
+        sweep += [f"--coordinator=127.0.0.1:{port}", "--hosts=2"]
+        processes = [
+            started.enter_context(python(log, *sweep, f"--host={host}"))
+            for host, log in enumerate(logs)
+        ]
+        for pair in (jobs[:2], jobs[2:]):
+            train(pair, tmp_path / "one")
+        for process, log in zip(processes, logs, strict=True):
+            assert process.wait(timeout=600) == 0, log.read_text()
+    told = [log.read_text() for log in logs]
+    for text in told:
+        assert "Traceback" not in text
+        assert "4 to train, 2 of them by this process" in text
     assert_same_files(tmp_path / "two", tmp_path / "one", 4)
-    assert ["mono/feature" in out for out, _ in told] == [True, False]  # one speaks for all
+    assert ["mono/feature" in text for text in told] == [True, False]  # one speaks for all
