@@ -43,6 +43,9 @@ MEASURED = {
     "laptop, reproject": (dataclasses.replace(SIZES["laptop"], task="reproject"), (1,)),
     "laptop, abs": (dataclasses.replace(SIZES["laptop"], task="abs"), (1,)),
 }
+TARGETS = {"paper": (1.3, 2.2), "small": (2, 4)}
+"""Of one model alone: at most × its matrix products, at least × faster than PyTorch."""
+
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds of each measurement.", 1)
 _SECONDS = flags.DEFINE_float("seconds", 1.0, "About how long a stretch lasts.")
 _SIZES = flags.DEFINE_multi_enum("size", list(MEASURED), list(MEASURED), "Sizes to measure.")
@@ -160,16 +163,56 @@ def _cell(seconds: list[float]) -> str:
     return f"{statistics.median(seconds) * 1e3:.3g} ({low:.3g}-{high:.3g})"
 
 
+def ratios(seconds: dict[str, list[float]], runs: int) -> tuple[float, float | None]:
+    """Our time per run to that of the products, and PyTorch's to ours if it was measured."""
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    ours = medians[f"ours x{runs}"] / runs
+    return ours / medians["products"], medians["pytorch"] / ours if "pytorch" in medians else None
+
+
 def _row(size: str, setup: Setup, runs: int, seconds: dict[str, list[float]]) -> str:
     per_run = [value / runs for value in seconds[f"ours x{runs}"]]
-    medians = {name: statistics.median(values) for name, values in seconds.items()}
-    ours = statistics.median(per_run)
-    faster = f"{medians['pytorch'] / ours:.2f}" if torch_step else "-"
-    pytorch = _cell(seconds["pytorch"]) if torch_step else "-"
-    above = f"{ours / medians['products']:.2f}"
-    memory = f"{_memory(setup, runs) / 2**20:.3g}"
-    cells = (size, runs, faster, above, _cell(per_run), _cell(seconds["products"]), pytorch, memory)
+    above, faster = ratios(seconds, runs)
+    cells = (
+        size,
+        runs,
+        "-" if faster is None else f"{faster:.2f}",
+        f"{above:.2f}",
+        _cell(per_run),
+        _cell(seconds["products"]),
+        "-" if faster is None else _cell(seconds["pytorch"]),
+        f"{_memory(setup, runs) / 2**20:.3g}",
+    )
     return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def targets(alone: dict[str, tuple[float, float | None]]) -> list[str]:
+    """The lines on `TARGETS`, for those of the sizes that were measured.
+
+    Args:
+      alone: The `ratios` of one model alone, by size.
+    """
+    rows = []
+    for size, (most, least) in TARGETS.items():
+        if size not in alone:
+            continue
+        above, faster = alone[size]
+        rows.append((size, "× the matrix products", f"≤ {most}", above, above <= most))
+        if faster is not None:
+            rows.append((size, "× faster than PyTorch", f"≥ {least}", faster, faster >= least))
+    if not rows:
+        return []
+    return [
+        "",
+        "## Targets",
+        "",
+        "| size, one run | ratio | target | reached | |",
+        "| --- | --- | --- | --- | --- |",
+        *(
+            f"| {size} | {ratio} | {target} | {reached:.2f} | {'met' if met else 'not met'} |"
+            for size, ratio, target, reached, met in rows
+        ),
+    ]
 
 
 _HEAD = (
@@ -179,7 +222,7 @@ _HEAD = (
 
 
 def main(argv) -> None:
-    rows = []
+    rows, alone = [], {}
     for size in _SIZES.value:
         setup, counts = MEASURED[size]
         takers = {f"ours x{count}": ours(setup, count) for count in counts}
@@ -188,6 +231,7 @@ def main(argv) -> None:
             takers["pytorch"] = theirs(setup)
         seconds = measure(takers)
         rows += [_row(size, setup, count, seconds) for count in counts]
+        alone[size] = ratios(seconds, 1)
         print("\n".join(rows[-len(counts) :]), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     device = jax.local_devices()[0]
@@ -212,6 +256,7 @@ def main(argv) -> None:
         "",
         f"Peak resident memory of the whole measurement: {peak:.0f} MiB."
         + (f" Peak on the device: {stats['peak_bytes_in_use'] / 2**20:.0f} MiB." if stats else ""),
+        *targets(alone),
     ]
     notes = Path(__file__).parent / "notes.md"
     if notes.exists():
