@@ -25,6 +25,7 @@ FLOORS = {
     "algorithms": 4,
     "lenses": 4,
     "tables": 5,
+    "dissected": 5,
     "penalised": 5,
     "plan": 5,
     "command": 6,

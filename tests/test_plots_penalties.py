@@ -46,6 +46,7 @@ def shelf(untrained, tmp_path_factory):
 def test_every_figure_draws_the_runs_of_the_sweep(name, shelf, tmp_path):
     entry = FIGURES[name]
     assert len(shelf.choose(entry)) == 2 * len(list(TinyPen().points("small")))
+    assert entry.feed(shelf).scale == "small"
     drawn = shelf.draw(entry)
     titles = {panel.get_title() for panel in drawn.axes}
     kinds = {"soft", "hard", "soft random amplitude", "multi feature"}

@@ -116,6 +116,27 @@ def kinks(
     )
 
 
+def own_kinks(model: Model, world: World, feature: Feature) -> Float[Array, "2"]:
+    """Amplitudes at which a feature's first two monosemantic neurons start to fire.
+
+    They are those whose favourite it is. NaN stands where there is none, and
+    under another nonlinearity than relu, which has no kinks.
+
+    Example:
+      >>> model = Model(jnp.eye(2), jnp.array([-0.5, -0.25]), jnp.eye(2))
+      >>> own_kinks(model, World(jnp.eye(2)), 1).tolist()
+      [0.25, nan]
+    """
+    none = jnp.full(2, jnp.nan)
+    if model.nonlinearity != "relu":
+        return none
+    response_kn = scores.responses(model, world)
+    own_k = scores.census(response_kn).monosemantic_k & (response_kn.argmax(axis=1) == feature)
+    bends = kinks(model, world, feature)
+    own_k = own_k[bends.neuron_k] & (bends.neuron_k >= 0)
+    return jnp.sort(jnp.append(jnp.where(own_k, bends.position_k, jnp.nan), none))[:2]
+
+
 class Segments(NamedTuple):
     """Pieces of a feature's own output: on each the value is `intercept + slope a`."""
 

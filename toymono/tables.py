@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float, ScalarLike, Shaped
 
-from toymono import algorithms, decompose, scores, store
+from toymono import scores, store
 from toymono.config import Dials, Setup, field_types, unstack
 from toymono.model import Model
 from toymono.store import Kept
@@ -181,68 +181,6 @@ def per_snapshot_neuron(runs: Runs) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def feature_outputs(
-    runs: Runs, served: tuple[int, ...] = (1, 2, 2, 2), amplitudes: int = 101
-) -> pd.DataFrame:
-    """How the final model answers to features that come alone, as their amplitude goes up to 1.
-
-    One row per run, feature and amplitude. Columns: `panel`, from 0; `feature`;
-    `served`, by how many monosemantic neurons; `amplitude`; along the feature's
-    readout the output `full`, that of the `mono` part and of the `poly` part,
-    which add up to it, and `truth`; `first_kink` and `second_kink`, the
-    amplitudes at which the feature's own monosemantic neurons start to fire,
-    the first two, 1 where there is none; under relu alone, else 1.
-
-    Args:
-      served: What to look for: for each panel the first feature, not shown yet,
-        that so many neurons serve, or as near that as there is.
-    """
-    frames = []
-    amplitude_b = np.linspace(0, 1, amplitudes, dtype=np.float32)
-    for run, identity in each(runs):
-        served_n = np.asarray(algorithms.served(run.final, run.world))
-        left = list(range(run.setup.n))
-        for panel, wanted in enumerate(served[: run.setup.n]):
-            feature = min(left, key=lambda i: (abs(served_n[i] - wanted), i))
-            left.remove(feature)
-            output = jax.device_get(_feature_output(run.final, run.world, feature, amplitude_b))
-            columns = {
-                "panel": panel,
-                "feature": feature,
-                "served": served_n[feature],
-                "amplitude": amplitude_b,
-                **output,
-            }
-            frames.append(pd.DataFrame({**identity, **columns}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def linear_maps(runs: Runs) -> pd.DataFrame:
-    """One row per run: the poly part near the origin, `map_on`, and numbers on it.
-
-    Columns: `positive_bias`, its neurons; `rank`, the singular values above 1/2
-    (our choice); `singular_low`, `singular_high`, the least and the largest of
-    those; `slope_low`, `slope_high`, over features, of the own output's slope.
-    """
-    rows = []
-    for run, identity in each(runs):
-        linear = jax.device_get(_poly_map(run.final, run.world))
-        large = linear.singular_m[linear.singular_m > 0.5]
-        rows.append(
-            {
-                **identity,
-                "map_on": linear.map_on,
-                "positive_bias": int((np.asarray(run.final.b_k) > 0).sum()),
-                "rank": len(large),
-                "singular_low": large.min() if large.size else 0.0,
-                "singular_high": large.max() if large.size else 0.0,
-                "slope_low": linear.slope_n.min(),
-                "slope_high": linear.slope_n.max(),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
 def excess(
     frame: pd.DataFrame, than: pd.DataFrame, column: str, on: tuple[str, ...]
 ) -> pd.DataFrame:
@@ -367,33 +305,3 @@ def _sorted_responses(model: Model, world: World) -> Float[Array, "k n"]:
 @functools.partial(jax.vmap, in_axes=(0, None))
 def _monosemanticity(model: Model, world: World) -> Float[Array, " k"]:
     return scores.monosemanticity(scores.responses(model, world))
-
-
-@jax.jit
-def _feature_output(
-    model: Model, world: World, feature: Array, amplitude_b: Float[Array, " b"]
-) -> dict[str, Float[Array, "*b"]]:
-    read_o = decompose.readouts(world)[feature]
-    full, mono, poly, truth = decompose.along(model, world, feature, amplitude_b)
-    outputs = {"full": full, "mono": mono, "poly": poly, "truth": truth}
-    first, second = _own_kinks(model, world, feature)
-    outputs = {name: output_bo @ read_o for name, output_bo in outputs.items()}
-    return {**outputs, "first_kink": first, "second_kink": second}
-
-
-def _own_kinks(model: Model, world: World, feature: Array) -> Float[Array, "2"]:
-    """Where the first two monosemantic neurons of a feature start to fire, 1 where none does."""
-    none = jnp.ones(2)
-    if model.nonlinearity != "relu":
-        return none
-    response_kn = scores.responses(model, world)
-    own_k = scores.census(response_kn).monosemantic_k & (response_kn.argmax(axis=1) == feature)
-    bends = algorithms.kinks(model, world, feature)
-    own_k = own_k[bends.neuron_k] & (bends.neuron_k >= 0)
-    position_k = jnp.where(own_k, bends.position_k, 1)
-    return jnp.sort(jnp.append(position_k, none))[:2]
-
-
-@jax.jit
-def _poly_map(model: Model, world: World) -> decompose.Linearised:
-    return decompose.linearise(decompose.split(model).poly, world)

@@ -31,7 +31,7 @@ class Fact:
 
     column: str
     by: str | None = None
-    """The field; None for the range of all that is there."""
+    """The field; None for the range of all that is there, without NaN."""
     peak: bool = False
     """Where the column is largest, in place of its ends."""
     half: bool = False
@@ -41,7 +41,10 @@ class Fact:
         """In words and numbers, but for the ends of the field."""
         words = _WORDS.get(self.column, self.column.replace("_", " "))
         if self.by is None:
-            low, high = _number(table[self.column].min()), _number(table[self.column].max())
+            finite = table[self.column].dropna()
+            if finite.empty:
+                return f"{words} none"
+            low, high = _number(finite.min()), _number(finite.max())
             return f"{words} {low}" if low == high else f"{words} {low} … {high}"
         if self.half:
             where = tables.half_lost(table, self.column, self.by)

@@ -4,7 +4,7 @@ Reference:
   Jermyn, Schiefer & Hubinger (2022), Engineering Monosemanticity in Toy Models.
 """
 
-from toymono import tables
+from toymono import dissected, tables
 from toymono.plots import parts, style, sweeps, training
 from toymono.plots.facts import Fact
 from toymono.plots.paper import CURVES, RATES, PaperFigure, biases, images, of_parts, shares, traces
@@ -259,7 +259,7 @@ _ALL = (
         "E1",
         3,
         parts.feature_outputs,
-        tables.feature_outputs,
+        dissected.feature_outputs,
         "zero until a ≈ .4, then a line below the truth; with two neurons a second bend at ≈ .8",
         Fact("served"),
         Fact("first_kink"),
@@ -273,7 +273,7 @@ _ALL = (
         "E3",
         1,
         parts.feature_outputs,
-        tables.feature_outputs,
+        dissected.feature_outputs,
         "sparser: bends at ≈ .3 and ≈ .6, the high end nearer the truth",
         Fact("served"),
         Fact("first_kink"),
@@ -287,7 +287,7 @@ _ALL = (
         "E1",
         3,
         parts.polysemantic_map,
-        tables.linear_maps,
+        dissected.linear_maps,
         "singular values 0 or .99–1.03, at most m of them; slopes .09–.16 at m/n = 1/8",
         *map(Fact, ("rank", "singular_low", "singular_high", "slope_low", "slope_high")),
     ),

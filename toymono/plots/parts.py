@@ -53,7 +53,7 @@ def feature_outputs(outputs: pd.DataFrame, head: str = "", note: str = "") -> Fi
     """The output for a feature that comes alone, by its amplitude: whole, parts and truth.
 
     Args:
-      outputs: From `tables.feature_outputs`. Of several seeds, the first is shown.
+      outputs: From `dissected.feature_outputs`. Of several seeds, the first is shown.
       head: What the caption begins with.
       note: What it ends with.
 
@@ -92,7 +92,7 @@ def polysemantic_map(maps: pd.DataFrame, head: str = "", note: str = "") -> Figu
     """What the poly part does near the origin: each feature's effect on each output.
 
     Args:
-      maps: From `tables.linear_maps`. Of several seeds, the first is shown.
+      maps: From `dissected.linear_maps`. Of several seeds, the first is shown.
       head: What the caption begins with.
       note: What it ends with.
 

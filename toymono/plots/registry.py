@@ -35,7 +35,7 @@ class Feed:
     options: dict[str, Any]
     """What its function takes beside the frames."""
     scale: str | None = None
-    """That of the catalog, for a figure of the paper."""
+    """That of the catalog, where its runs are of rows of that."""
 
 
 class Shelf(Protocol):
@@ -86,12 +86,15 @@ class Entry:
             raise Lacking(f"{self.name}: no runs to compare by {by}; `{trained_by}` trains some")
         if runs.empty:
             raise Lacking(f"{self.name}: no runs that suit it; `{self.trained_by}` trains some")
-        return Feed(runs, {"by": by})
+        return Feed(runs, {"by": by}, runs["scale"].iloc[0] if "scale" in runs else None)
 
     def __call__(self, *frames: pd.DataFrame, **options: Any) -> Figure:
         """The figure, drawn."""
         return self.draw(*frames, **options)
 
+
+# Columns where NaN says that there is none, not that a run diverged.
+_MAY_LACK = ["diverged", "first_kink", "second_kink"]
 
 FIGURES: dict[str, Entry] = {}
 """Every figure of any kept runs by its name, in the order in which they are drawn."""
@@ -145,7 +148,7 @@ def _whole(frames: tuple[pd.DataFrame, ...]) -> list[pd.DataFrame]:
 
 def _lost(frame: pd.DataFrame) -> set[str]:
     lost: set[str] = set()
-    for name in frame.columns.drop("diverged", errors="ignore"):
+    for name in frame.columns.drop(_MAY_LACK, errors="ignore"):
         column = frame[name]
         if is_numeric_dtype(column):
             lost |= set(frame["run"][~np.isfinite(column)])

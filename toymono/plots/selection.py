@@ -51,10 +51,13 @@ def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
 
 
 def of_sweep(sweep: str) -> Callable[..., pd.DataFrame]:
-    """What chooses the runs of a row of the catalog, at the scale of which more are kept."""
+    """What chooses the runs of a row of the catalog, at the scale of which more are kept.
+
+    They are `members` with the column `scale`.
+    """
 
     def choose(runs: pd.DataFrame, by: str | None = None) -> pd.DataFrame:
-        found = [members(runs, sweep, scale) for scale in catalog.SCALES]
+        found = [members(runs, sweep, scale).assign(scale=scale) for scale in catalog.SCALES]
         return runs.iloc[:0] if by else max(found, key=len)
 
     return choose

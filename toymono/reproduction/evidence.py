@@ -107,17 +107,18 @@ def longer(runs_dir: str | Path, scale: str) -> dict[int, dict[str, Sweep]]:
       ValueError: A file is not a run.
     """
     own = max((point["log2_steps"] for point in catalog.points(["all"], scale)), default=math.inf)
-    lengths = {run.setup.log2_steps for run in store.find(runs_dir)}
-    found = {
-        log2_steps: gather(runs_dir, scale, log2_steps=log2_steps)
-        for log2_steps in sorted(lengths)
-        if log2_steps > own
-    }
-    whole = {
-        log2_steps: {name: sweep for name, sweep in sweeps.items() if sweep.complete}
-        for log2_steps, sweeps in found.items()
-    }
-    return {log2_steps: sweeps for log2_steps, sweeps in whole.items() if sweeps}
+    whole = [run for run in store.find(runs_dir) if run.diverged is None]
+    settings = {run.setting for run in whole}
+    found = {}
+    for log2_steps in sorted({run.setup.log2_steps for run in whole if run.setup.log2_steps > own}):
+        complete = [
+            name
+            for name in catalog.SWEEPS
+            if settings.issuperset(plan.places(name, scale, log2_steps=log2_steps))
+        ]
+        if complete:
+            found[log2_steps] = gather(runs_dir, scale, complete, log2_steps=log2_steps)
+    return found
 
 
 def row(run: Run, decomposed: bool = False) -> dict[str, Any]:
@@ -171,21 +172,17 @@ def anatomy(model: Model, world: World) -> Mapping[str, Any]:
     n = world.embed_nm.shape[0]
     mono, poly = decompose.split(model)
     linear = decompose.linearise(poly, world)
-    response_kn = scores.responses(model, world)
-    mono_k = scores.census(response_kn).monosemantic_k
-    favourite_k = response_kn.argmax(axis=1)
+    count_n = scores.monosemantic_per_feature(scores.responses(model, world))
 
     def along(feature):
         bends = algorithms.kinks(poly, world, feature)
         change = abs(jnp.cumsum(bends.change_k)).max()
-        own_k = mono_k & (favourite_k == feature)
-        bends = algorithms.kinks(mono, world, feature)
-        position_k = jnp.where(own_k[bends.neuron_k] & (bends.neuron_k >= 0), bends.position_k, 2)
-        first, second = jnp.sort(position_k)[:2]
-        return change, own_k.sum(), first, second, bends(jnp.ones(()))
+        top = algorithms.kinks(mono, world, feature)(jnp.ones(()))
+        return change, *algorithms.own_kinks(model, world, feature), top
 
-    change_n, count_n, first_n, second_n, top_n = jax.vmap(along)(jnp.arange(n))
-    one_n, two_n = (count_n == 1) & (first_n < 1), (count_n == 2) & (second_n < 1)
+    change_n, first_n, second_n, top_n = jax.vmap(along)(jnp.arange(n))
+    one_n = (count_n == 1) & jnp.isfinite(first_n)
+    two_n = (count_n == 2) & jnp.isfinite(second_n)
     singular_m = linear.singular_m
 
     def median(value_n, mask_n):
