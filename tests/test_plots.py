@@ -311,7 +311,12 @@ def test_the_command_draws_all_that_the_runs_feed(run, runs_dir, tmp_path):
     for name in LABELS:
         assert f"({name}.png)" in page
         command_lines = f"{FIGURES[name].trained_by}\npython -m toymono.plots --figure {name}\n"
-        assert command_lines in page
+        assert (
+            f"Trains runs that suit it, if not these; then draws it:\n\n```\n{command_lines}"
+            in page
+        )
+    given = f"--runs_dir={runs_dir} --figures_dir={tmp_path / 'figures'}"
+    assert f"Made by `python -m toymono.plots {given}`" in page
     assert all(f"Not made, {name}:" in page for name in OF_PENALTIES)
     assert all(name in out for name in made)
     lost, *skipped, papers = err.splitlines()
@@ -330,6 +335,29 @@ def test_the_command_draws_what_is_asked_for(run, runs_dir, tmp_path):
     [path] = (tmp_path / "figures").iterdir()
     assert path.name == "training_traces.svg"
     assert "Learning rate" in path.read_text()
+
+
+def test_a_page_of_another_is_left_alone(run, runs_dir, tmp_path):
+    page = tmp_path / "figures" / "README.md"
+    page.parent.mkdir()
+    page.write_text("# Our project\n")
+    flags = [f"--runs_dir={runs_dir}", "--format=pdf"]
+    code, out, err = run(*flags)
+    assert (code, page.read_text()) == (0, "# Our project\n")
+    assert f"{page} is not written" in err
+    assert str(page) not in out
+
+    page.unlink()
+    for _ in range(2):  # its own page it does replace
+        assert run(*flags)[0] == 0
+        assert "\n[sorted_biases.pdf](sorted_biases.pdf)\n" in page.read_text()
+        assert "![" not in page.read_text()
+
+
+def test_figures_of_chosen_runs_have_no_page(run, runs_dir, tmp_path):
+    code, _, _ = run(f"--runs_dir={runs_dir}", "--where=init_bias=0", "--format=png")
+    assert code == 0
+    assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png"}
 
 
 def test_the_command_lists_the_figures(run):

@@ -6,14 +6,17 @@
     python -m toymono.plots --paper
 
 By default every figure that the kept runs can feed, the paper's Table 1, and
-README.md, a page that shows them all with their commands. A figure of any runs shows
-the largest set of them that differ in two fields at most; --by and --where
-choose another. A figure of the paper, fig01 to fig26, shows the runs of rows of
-the catalog, at the paper's scale if as much of them is kept as at the small one.
+README.md, a page that shows them all with their commands; --figure, --by and
+--where write no page. A figure of any runs shows the largest set of them that
+differ in two fields at most; --by and --where choose another. A figure of the
+paper, fig01 to fig26, shows the runs of rows of the catalog, at the paper's
+scale if as much of them is kept as at the small one.
 """
 
+import shlex
 import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -87,20 +90,14 @@ def main() -> int:
         entry = figures[name]
         paths = gallery.save(kept.draw(entry, _BY.value), figures_dir, name, formats)
         print(f"{', '.join(map(str, paths))}: {count} of {len(kept.runs)} runs", flush=True)
-        if name in PAPER:
-            feed = entry.feed(kept)
-            lines.append(pages.Line(entry, count, feed.scale, entry.told(kept, feed)))
-        else:
-            lines.append(pages.Line(entry, count))
-    if not named and not _BY.value:
+        feed = entry.feed(kept, _BY.value)
+        told = entry.told(kept, feed) if name in PAPER else ""
+        lines.append(pages.Line(entry, count, feed.scale, told))
+    if not (named or _BY.value or _WHERE.value):  # pages are of all the figures, of all the runs
         kind = next((kind for kind in ("png", "svg") if kind in formats), formats[0])
-        made_by = "python -m toymono.plots" + " --paper" * _PAPER.value
-        page = pages.gallery(lines, list(lacking.values()), kind, made_by)
-        written = [
-            pages.write(figures_dir / "table1.md", pages.table1()),
-            pages.write(figures_dir / "README.md", page),
-        ]
-        print(", ".join(map(str, written)))
+        _write(figures_dir / "table1.md", pages.table1())
+        page = pages.gallery(lines, list(lacking.values()), kind, _made_by())
+        _write(figures_dir / "README.md", page)
     if _PAPER.value:
         print(f"\n{pages.claims(lines)}")
     return 0
@@ -126,6 +123,20 @@ def _report(lacking: dict[str, str]) -> None:
             "`python -m toymono.plots --list` names what trains them",
             file=sys.stderr,
         )
+
+
+def _made_by() -> str:
+    """The command at work, with the flags that it was given; a page has no others than these."""
+    told = (flags.FLAGS[name] for name in ("paper", "runs_dir", "figures_dir", "format"))
+    given = [flag.serialize() for flag in told if flag.present]
+    return shlex.join(["python", "-m", "toymono.plots", *given])
+
+
+def _write(path: Path, page: str) -> None:
+    try:
+        print(pages.write(path, page))
+    except FileExistsError as refused:
+        print(refused, file=sys.stderr)
 
 
 def _listed(flag: flags.FlagHolder, choices: Mapping[str, Any]) -> list[str]:

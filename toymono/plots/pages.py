@@ -43,9 +43,9 @@ class Line(NamedTuple):
     figure: Entry | PaperFigure
     runs: int
     scale: str | None = None
-    """That of the catalog, for a figure of the paper, as is the last."""
+    """That of the catalog, where its runs are of rows of that."""
     ours: str = ""
-    """What ours shows."""
+    """What ours shows, for a figure of the paper."""
 
 
 def claims(lines: Sequence[Line], width: int = 46) -> str:
@@ -67,7 +67,14 @@ def claims(lines: Sequence[Line], width: int = 46) -> str:
 
 
 def gallery(lines: Sequence[Line], lacking: Sequence[str], kind: str, made_by: str) -> str:
-    """A page in Markdown that shows the figures with their commands; `kind` is their format."""
+    """A page in Markdown that shows the figures with their commands.
+
+    Args:
+      lines: The figures.
+      lacking: What is said of those that lack runs.
+      kind: The figures' format. Markdown shows no PDF: those are linked.
+      made_by: The command that made the page.
+    """
     parts = [
         "# Figures from the kept runs",
         f"Made by `{made_by}`, with [Table 1](table1.md) of the paper.",
@@ -76,16 +83,22 @@ def gallery(lines: Sequence[Line], lacking: Sequence[str], kind: str, made_by: s
     for line in lines:
         entry, trained_by = line.figure, line.figure.trained_by
         title, runs, told = entry.name, f"{line.runs} run{'s' * (line.runs != 1)}", ""
+        # A figure of any runs shows what is kept, which another command may have trained.
+        trains = "Trains runs that suit it, if not these; then draws it:"
+        if line.scale:
+            trained_by = trained_by.replace("--scale small", f"--scale {line.scale}")
+            runs = f"{line.scale.title()} scale, {runs}"
+            trains = "Trains its runs, then draws it:"
         if isinstance(entry, PaperFigure):
             title = f"figure {entry.number} of the paper: {entry.alias}"
-            trained_by = trained_by.replace("small", line.scale)
-            runs = f"{line.scale.title()} scale, {runs}"
             told = f"- The paper: {entry.claim}.\n- Ours: {line.ours}."
+        file = f"{entry.name}.{kind}"
         parts += [
             f"## {title[0].upper()}{title[1:].replace('_', ' ')}",
-            f"![{entry.summary}]({entry.name}.{kind})",
+            f"[{file}]({file})" if kind == "pdf" else f"![{entry.summary}]({file})",
             f"{entry.summary} {runs}.",
             told,
+            trains,
             f"```\n{trained_by}\npython -m toymono.plots --figure {entry.name}\n```",
         ]
     return "\n\n".join(filter(None, parts)) + "\n"
@@ -139,7 +152,14 @@ def _markdown(rows: list[list[str]]) -> str:
 
 
 def write(path: Path, text: str) -> Path:
-    """Writes a page, aside first, and renames it."""
+    """Writes a page, aside first, and renames it.
+
+    Raises:
+      FileExistsError: What stands there is no such page: it begins otherwise.
+    """
+    head = text.partition("\n")[0].encode()
+    if path.exists() and path.read_bytes().partition(b"\n")[0].rstrip() != head:
+        raise FileExistsError(f"{path} is not written: what stands there is another's")
     aside = path.with_name(f".{path.name}")
     aside.write_text(text, encoding="utf-8")
     return aside.replace(path)
