@@ -173,7 +173,7 @@ class MultiFeature(NamedTuple):
     monosemanticity_k: Float[Array, " k"]
     """Share of the response that the favourite takes: eq. 7 over such inputs."""
     silent_k: Float[Array, " k"]
-    """Share of such inputs on which the neuron does not fire."""
+    """Share of such inputs, but for those of the favourite alone, on which it does not fire."""
 
 
 def multi_feature_monosemanticity(
@@ -183,7 +183,7 @@ def multi_feature_monosemanticity(
 
     There are n groups: each feature with `active - 1` random others. With r the
     response to the favourite alone and h_g the activation when group g is
-    present at full strength, but for the favourite, the score is
+    present at full strength, without the favourite if that is in it, the score is
     `r / (r + sum_g max(0, h_g))`. One at a time this is eq. 7, so a curve over
     `active` starts at the paper's score and shows which neurons keep it. For
     `abs` the features of a group have random signs, and the activation on the

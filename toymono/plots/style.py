@@ -6,7 +6,7 @@ seaborn's `colorblind` palette. Seeds are a mean and a range.
 
 import math
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -140,7 +140,7 @@ def colors(frame: pd.DataFrame, field: str) -> dict[Any, Any]:
     return dict(zip(values, palette, strict=True))
 
 
-def signed_colors(values: Iterable[float]) -> dict[float, tuple]:
+def signed_colors(values: Collection[float]) -> dict[float, tuple]:
     """A colour for each number by its side of 0: blues above, oranges below, darker away from it.
 
     0 itself is dark grey.

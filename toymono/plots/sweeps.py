@@ -61,8 +61,8 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
 def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
     """Monosemanticity when several features come together, against how many come.
 
-    At 1 it is the mean of the paper's score. A neuron keeps its score if none
-    of the groups that its favourite is not in makes it fire.
+    At 1 it is the mean of the paper's score. A neuron keeps its score if no
+    group makes it fire; from groups that hold its favourite, that is left out.
 
     Args:
       several: From `tables.per_active`.
