@@ -75,7 +75,9 @@ def title(figure: Figure, frame: pd.DataFrame, note: str = "") -> None:
     kinds = sorted(frame["penalty"].unique())
     epochs = sorted(frame["epochs"].unique())
     words = f"{' '.join(common)}, {' and '.join(kinds)} penalty"
-    words += f", {' or '.join(map(str, epochs))} epochs. {note}"
+    pruned = sorted(set(frame["prune_epochs"]) - {0})
+    after = f" and {' or '.join(map(str, pruned))} of pruning" if pruned else ""
+    words += f", {' or '.join(map(str, epochs))} epochs{after}. {note}"
     width = int(max(figure.get_figwidth() - _LEGEND_INCHES, 3.0) * _LETTERS)
     lines = textwrap.wrap(words.replace("_", " "), width)
     figure.suptitle("\n".join(lines), fontsize=8, color="0.3", ha="left", x=0.02)
