@@ -346,6 +346,7 @@ def test_the_command_writes_the_page(run, runs_dir, tmp_path):
     assert "k_small: not measured" in printed
     assert "`python -m toymono.sweep --sweep K0,K1 --scale small --seeds 3`" in page
     assert "the lab has no sparse layers" in page
+    assert "The reason, as far as we found" in page  # of claims that an untrained run fails
     assert [path.name for path in out.parent.iterdir()] == ["page.md"]
 
     assert run(f"--runs_dir={runs_dir}", f"--out={out}")[0] == 0

@@ -195,6 +195,8 @@ def section(judged: Judged, number: int, scale: str) -> str:
     ]
     if scale == "small" and claim.small:
         lines.append(f"At this scale, ours and not published: {claim.small}.")
+    if scale == "small" and claim.reason and judged.verdict != Verdict.AGREES:
+        lines.append(f"The reason, as far as we found: {claim.reason}.")
     if claim.sweeps:
         lines.append(f"Sweeps: {', '.join(claim.sweeps)}.")
     if claim.unmeasured:
