@@ -54,6 +54,9 @@ TOY = pd.DataFrame(
 )
 
 
+WIDTHS = LABELLED[LABELLED["alpha"] >= 0].assign(sizes=["16x4", "8x4"] * 6)
+
+
 def found(labelled, toy):
     return {each.claim.name: each for each in penalty.judged(labelled, toy)}
 
@@ -116,15 +119,17 @@ def test_runs_that_learned_at_the_published_weight_are_judged_there():
 def test_without_runs_nothing_is_measured_and_the_commands_are_named():
     judged = found(pd.DataFrame(), pd.DataFrame())
     assert {each.verdict.value for each in judged.values()} == {"not measured"}
-    page = penalty.write(pd.DataFrame(), pd.DataFrame(), "a command")
+    page = penalty.write(pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), "a command")
     assert page.count(penalty.TRAINED_BY) >= 2
     assert page.count(penalty.TOY_BY) >= 2
 
 
 def test_the_page_counts_lost_runs_and_keeps_them_out_of_means():
-    page = penalty.write(LABELLED, TOY, "a command")
+    page = penalty.write(LABELLED, TOY, WIDTHS, "a command")
     assert "| 20 | 1 | 0 of 2 | - |" in page
     assert "| 20 + 20 pruning | 0.1 | 2 of 2 | 0.98 |" in page
     assert "| 20 | 0.1 | 2 of 2 | 0.98 |" in page
     assert "0.82" in page
+    assert "| layers | alpha 0 | alpha 0.1 | alpha 1 |" in page
+    assert "| 8x4 | 0.97 | 0.98 | -, 0 of 2 |\n| 16x4 | 0.97 |" in page
     assert "| soft | 0 | 10 | 1 | 0.55 |" in page

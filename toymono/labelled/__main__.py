@@ -22,7 +22,13 @@ from tqdm import tqdm
 from toymono import command
 from toymono.config import meanings
 from toymono.labelled import clusterability, data, experiment, gallery, lesions, tables, training
-from toymono.labelled.config import CHOICES, LabelledDials, LabelledSetup, sizes_from
+from toymono.labelled.config import (
+    CAPACITY_EPOCHS,
+    CHOICES,
+    LabelledDials,
+    LabelledSetup,
+    sizes_from,
+)
 from toymono.labelled.experiment import Questions, Result
 from toymono.labelled.store import Job
 from toymono.plots import gallery as plots_gallery
@@ -31,9 +37,9 @@ from toymono.plots import gallery as plots_gallery
 _ALPHAS = ["0", "0.1", "-0.001"]
 
 # What --capacity sets if it is not given: our choice, from widths where accuracy suffers
-# to those where it no longer does, and long enough for the narrow ones.
+# to those where it no longer does.
 _CAPACITY_SIZES = ["4x4", "8x4", "16x4", "32x4", "64x4", "128x4"]
-_CAPACITY_ALPHAS, _CAPACITY_EPOCHS = ["-0.01", "-0.001", "0", "0.01", "0.1"], 60
+_CAPACITY_ALPHAS = ["-0.01", "-0.001", "0", "0.01", "0.1"]
 
 _PUBLISHED, _MEANS = LabelledSetup(), {**meanings(LabelledSetup), **meanings(LabelledDials)}
 
@@ -119,7 +125,7 @@ def _jobs() -> Callable[[str], list[Job]]:
     if _CAPACITY.value:
         sizes = _SIZES.value or _CAPACITY_SIZES
         alphas = alphas if _ALPHA.present else _CAPACITY_ALPHAS
-        epochs = epochs if _EPOCHS.present else _CAPACITY_EPOCHS
+        epochs = epochs if _EPOCHS.present else CAPACITY_EPOCHS
     try:
         setups = [
             LabelledSetup(

@@ -20,7 +20,7 @@ from toymono import penalised, plan, store, tables
 from toymono.labelled import data, experiment
 from toymono.labelled import store as labelled_store
 from toymono.labelled import tables as labelled_tables
-from toymono.labelled.config import LabelledSetup
+from toymono.labelled.config import CAPACITY_EPOCHS, LabelledSetup
 from toymono.reproduction.findings import Finding
 
 
@@ -30,13 +30,32 @@ def labelled_runs(runs_dir: str | Path) -> pd.DataFrame:
     Raises:
       ValueError: A file is not a labelled run, or not whole.
     """
+    return _on_digits(
+        runs_dir,
+        lambda setup: setup == LabelledSetup(epochs=setup.epochs, prune_epochs=setup.prune_epochs),
+    )
+
+
+def width_runs(runs_dir: str | Path) -> pd.DataFrame:
+    """As `labelled_runs`, of the networks that the labelled command's `--capacity` trains."""
+    return _on_digits(
+        runs_dir,
+        lambda setup: (
+            setup == LabelledSetup(sizes=setup.sizes, epochs=CAPACITY_EPOCHS)
+            and len(setup.sizes) == 4
+            and len(set(setup.sizes)) == 1
+        ),
+    )
+
+
+def _on_digits(runs_dir: str | Path, wanted: Callable[[LabelledSetup], bool]) -> pd.DataFrame:
     folder, questions = Path(runs_dir) / "labelled", dataclasses.asdict(experiment.Questions())
     digits = data.load("digits")
     jobs = [
         job
         for job in labelled_store.find(folder)
         if job.fingerprint == digits.fingerprint
-        and job.setup == LabelledSetup(epochs=job.setup.epochs, prune_epochs=job.setup.prune_epochs)
+        and wanted(job.setup)
         and np.isclose(job.dials.learning_rate, 1e-3)
     ]
     found = experiment.results(jobs, digits, folder, questions=None)
