@@ -74,7 +74,7 @@ def multi_feature_by_penalty(several: pd.DataFrame, by: str | None = None) -> Fi
     """Monosemanticity on features alone and on several at once, by a penalty's weight.
 
     Above the mean score, which for one feature is that of eq. 7; below how often
-    a neuron stays silent when its favourite feature is absent. Both are means
+    a neuron stays silent in groups of features, its favourite left out. Both are means
     over the neurons that answer to a feature alone.
 
     Args:

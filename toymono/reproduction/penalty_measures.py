@@ -234,27 +234,27 @@ def toy_gap(column: str, sign: int, measure: str, published: str, **limits) -> C
     return measured
 
 
-def toy_features(runs):
-    soft, _ = _toy(runs)
-    if soft.empty:
-        return []
-    return _measured(
-        f"soft, alpha {soft['alpha'].iloc[0]:g}",
-        "share of living neurons that answer to more than one feature",
-        soft["several"],
-        high=0.01,
-        paper="none (.50 features per neuron, dead ones counted)",
-    )
+def _toy_share(column: str, measure: str, published: str, **limits) -> Callable:
+    def measured(runs: pd.DataFrame) -> list[Finding]:
+        soft, _ = _toy(runs)
+        if soft.empty:
+            return []
+        setting = f"soft, alpha {soft['alpha'].iloc[0]:g}"
+        return _measured(setting, measure, soft[column], paper=published, **limits)
+
+    return measured
 
 
-def toy_together(runs):
-    soft, _ = _toy(runs)
-    if soft.empty:
-        return []
-    return _measured(
-        f"soft, alpha {soft['alpha'].iloc[0]:g}",
-        "share of neurons of one feature that some group of up to 4 others wakes",
-        soft["woken"],
-        low=0.1,
-        paper="all others at once: 283 of 681",
-    )
+toy_features = _toy_share(
+    "several",
+    "share of living neurons that answer to more than one feature",
+    "none (.50 features per neuron, dead ones counted)",
+    high=0.01,
+)
+
+toy_together = _toy_share(
+    "woken",
+    "share of neurons of one feature that some group of up to 4 others wakes",
+    "all others at once: 283 of 681",
+    low=0.1,
+)
