@@ -353,18 +353,27 @@ def test_the_command_writes_the_page(run, runs_dir, tmp_path):
     assert out.read_text() == page
 
 
-def test_longer_runs_of_a_whole_sweep_have_a_section(run, runs_dir, untrained, tmp_path):
-    setup = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=6)
+@pytest.mark.parametrize(
+    ("change", "title", "command"),
+    [
+        ({"log2_steps": 6}, "2^6 steps", "--log2_steps 6"),
+        ({"batch_size": 32}, "32 samples a step", "--batch_size 32"),
+    ],
+)
+def test_larger_runs_of_a_whole_sweep_have_a_section(
+    run, runs_dir, untrained, tmp_path, change, title, command
+):
+    setup = Setup(**{"n": 16, "m": 4, "k": 24, "batch_size": 8, "log2_steps": 4, **change})
     store.save(runs_dir, untrained(setup, Dials(0.01, 0.25, 0)))
-    assert evidence.longer(runs_dir, "small") == {}  # half of LR1
+    assert evidence.larger(runs_dir, "small") == {}  # half of LR1
     store.save(runs_dir, untrained(setup, Dials(0.03, 0.25, 0)))
-    [(log2_steps, sweeps)] = evidence.longer(runs_dir, "small").items()
-    assert (log2_steps, list(sweeps)) == (6, ["LR1"])
+    [(found, sweeps)] = evidence.larger(runs_dir, "small").items()
+    assert ({found[0]: found[1]}, list(sweeps)) == (change, ["LR1"])
     out = tmp_path / "page.md"
     assert run(f"--runs_dir={runs_dir}", f"--out={out}")[0] == 0
     page = out.read_text()
-    assert "## The same settings, 2^6 steps" in page
-    assert "--sweep LR1 --scale small --log2_steps 6 --seeds 3" in page
+    assert f"## The same settings, {title}" in page
+    assert f"--sweep LR1 --scale small {command} --seeds 3" in page
     assert "Runs used: 4." in page
 
 

@@ -39,7 +39,7 @@ def main() -> int:
         return _penalty(out, runs_dir)
     try:
         sweeps = evidence.gather(runs_dir, scale, tqdm(catalog.SWEEPS, "sweeps", disable=None))
-        longer = evidence.longer(runs_dir, scale)
+        larger = evidence.larger(runs_dir, scale)
     except ValueError as error:  # a file that is no run
         raise command.Failure(str(error)) from None
     if all(sweep.frame.empty for sweep in sweeps.values()):
@@ -48,14 +48,11 @@ def main() -> int:
             f"to train some: {document.training(['LR1', 'LR3'], scale)}"
         )
     judged = [document.judge(claim, sweeps) for claim in CLAIMS]
-    judged_longer = {
-        log2_steps: [
-            document.judge(c, whole) for c in CLAIMS if c.sweeps and {*c.sweeps} <= {*whole}
-        ]
-        for log2_steps, whole in longer.items()
+    judged_larger = {
+        change: [document.judge(c, whole) for c in CLAIMS if c.sweeps and {*c.sweeps} <= {*whole}]
+        for change, whole in larger.items()
     }
-    _write(out, document.write(judged, judged_longer, sweeps, scale, _made_by(f"--scale {scale}")))
-
+    _write(out, document.write(judged, judged_larger, sweeps, scale, _made_by(f"--scale {scale}")))
     _tell(judged, out)
     return 0
 

@@ -31,15 +31,15 @@ def judge(claim: Claim, sweeps: Mapping[str, Sweep]) -> Judged:
     return Judged(claim, tuple(findings), verdict(findings, not lacking), lacking)
 
 
-def training(names: Iterable[str], scale: str, log2_steps: int | None = None) -> str:
-    """The command that trains sweeps."""
-    steps = "" if log2_steps is None else f" --log2_steps {log2_steps}"
-    return f"python -m toymono.sweep --sweep {','.join(names)} --scale {scale}{steps} --seeds 3"
+def training(names: Iterable[str], scale: str, change: tuple[str, int] | None = None) -> str:
+    """The command that trains sweeps, with one field changed if need be."""
+    flag = "" if change is None else f" --{change[0]} {change[1]}"
+    return f"python -m toymono.sweep --sweep {','.join(names)} --scale {scale}{flag} --seeds 3"
 
 
 def write(
     judged: Sequence[Judged],
-    longer: Mapping[int, Sequence[Judged]],
+    larger: Mapping[tuple[str, int], Sequence[Judged]],
     sweeps: Mapping[str, Sweep],
     scale: str,
     made_by: str,
@@ -48,7 +48,7 @@ def write(
 
     Args:
       judged: The claims in their order.
-      longer: By log2 of the steps, those of the claims that runs with more steps can judge.
+      larger: By a field of `evidence.LARGER` and its value, the claims that such runs can judge.
       sweeps: From `evidence.gather`.
       scale: Of all runs.
       made_by: The command that writes the page.
@@ -60,7 +60,7 @@ def write(
         _header(sweeps, scale, made_by),
         "## Verdicts",
         verdicts(judged),
-        *_longer(judged, longer, scale),
+        *_larger(judged, larger, scale),
         "## How a verdict is reached",
         _rules(),
         "## The runs",
@@ -119,32 +119,36 @@ def _summary(judged: Judged) -> str:
     return f"{met} of {count}; {where}{first}: {' … '.join(dict.fromkeys(ends))}"
 
 
-def _longer(
-    judged: Sequence[Judged], longer: Mapping[int, Sequence[Judged]], scale: str
+_AMOUNT = {"log2_steps": "2^{} steps", "batch_size": "{} samples a step"}
+
+
+def _larger(
+    judged: Sequence[Judged], larger: Mapping[tuple[str, int], Sequence[Judged]], scale: str
 ) -> list[str]:
-    """What becomes of the claims that did not agree, where runs go on for longer."""
+    """What becomes of the claims that did not agree, where runs see more."""
     open_ = {
         each.claim.name: (number, each)
         for number, each in enumerate(judged, 1)
         if each.verdict in (Verdict.DIFFERS, Verdict.NOT_REACHED)
     }
     parts = []
-    for log2_steps, of_length in longer.items():
+    for change, of_change in larger.items():
         rows = []
-        for late in of_length:
-            if late.claim.name in open_:
-                number, early = open_[late.claim.name]
-                link = f"[{_cell(late.claim.says)}](#{_anchor(late.claim, number)})"
-                columns = [f"{_summary(each)}: {each.verdict.value}" for each in (early, late)]
+        for changed in of_change:
+            if changed.claim.name in open_:
+                number, own = open_[changed.claim.name]
+                link = f"[{_cell(changed.claim.says)}](#{_anchor(changed.claim, number)})"
+                columns = [f"{_summary(each)}: {each.verdict.value}" for each in (own, changed)]
                 rows.append((str(number), link, *columns))
-        head = ("", "claim", "the scale's own steps", f"2^{log2_steps} steps")
+        field, value = change
+        amount = _AMOUNT[field].format(value)
         if rows:
-            names = sorted({name for late in of_length for name in late.claim.sweeps})
+            names = sorted({name for changed in of_change for name in changed.claim.sweeps})
             parts += [
-                f"## The same settings, 2^{log2_steps} steps",
+                f"## The same settings, {amount}",
                 "What becomes of the claims that did not agree. Trained with "
-                f"`{training(names, scale, log2_steps)}`.",
-                table(head, rows),
+                f"`{training(names, scale, change)}`.",
+                table(("", "claim", "the scale's own", amount), rows),
             ]
     return parts
 

@@ -24,6 +24,9 @@ SETTLED_FALL, SETTLED_RISE = 0.02, 0.02
 DECOMPOSED = ("LR1", "LR3", "E3", "M")
 """Sweeps whose models are taken apart as well."""
 
+LARGER = ("log2_steps", "batch_size")
+"""Fields of which more may bring a scale nearer to the paper."""
+
 # The paper's band for singular values of M, and our margin for those that are 0.
 _ONE, _ZERO = (0.99, 1.03), 0.01
 
@@ -100,24 +103,30 @@ def gather(
     return sweeps
 
 
-def longer(runs_dir: str | Path, scale: str) -> dict[int, dict[str, Sweep]]:
-    """The sweeps that are kept whole with more steps than the scale's own, by log2 of these.
+def larger(runs_dir: str | Path, scale: str) -> dict[tuple[str, int], dict[str, Sweep]]:
+    """The sweeps that are kept whole with more steps, or samples in a step, than the scale's own.
+
+    Returns:
+      By the field of `LARGER` and its value, those sweeps.
 
     Raises:
       ValueError: A file is not a run.
     """
-    own = max((point["log2_steps"] for point in catalog.points(["all"], scale)), default=math.inf)
     whole = [run for run in store.find(runs_dir) if run.diverged is None]
     settings = {run.setting for run in whole}
     found = {}
-    for log2_steps in sorted({run.setup.log2_steps for run in whole if run.setup.log2_steps > own}):
-        complete = [
-            name
-            for name in catalog.SWEEPS
-            if settings.issuperset(plan.places(name, scale, log2_steps=log2_steps))
-        ]
-        if complete:
-            found[log2_steps] = gather(runs_dir, scale, complete, log2_steps=log2_steps)
+    for field in LARGER:
+        own = max((point[field] for point in catalog.points(["all"], scale)), default=math.inf)
+        values = {getattr(run.setup, field) for run in whole}
+        for value in sorted(value for value in values if value > own):
+            change = {field: value}
+            complete = [
+                name
+                for name in catalog.SWEEPS
+                if settings.issuperset(plan.places(name, scale, **change))
+            ]
+            if complete:
+                found[field, value] = gather(runs_dir, scale, complete, **change)
     return found
 
 
