@@ -1,4 +1,9 @@
-"""The tiny settings that the tests share."""
+"""The tiny settings that the tests share, and the nonlinearities in plain numpy."""
+
+import math
+
+import numpy as np
+from scipy.special import erf
 
 from toymono import Dials, Setup
 
@@ -10,3 +15,9 @@ POINTS = [
     Dials(0.001, 1.0, 0.5, 0.3, l1=1e-2, exponent=0.5, cosine_period=32.0),
 ]
 """Three settings that differ in every dial."""
+
+NONLINEARITIES = {
+    "relu": lambda x: np.maximum(x, 0),
+    "gelu": lambda x: x * (1 + erf(x / math.sqrt(2))) / 2,
+    "solu": lambda x: x * np.exp(x),
+}

@@ -1,4 +1,4 @@
-"""Figures from tiny runs, the choice of what they compare, and the command."""
+"""Figures from tiny runs, and the command."""
 
 import shlex
 import subprocess
@@ -13,7 +13,7 @@ from absl import app
 from absl.testing import flagsaver
 
 from toymono import Dials, command, config, fit_many, plots, scores, stack, store, tables, unstack
-from toymono.plots import FIGURES, gallery, neurons, selection, style
+from toymono.plots import FIGURES, gallery, neurons
 from toymono.plots import __main__ as program
 
 LABELS = {
@@ -196,91 +196,6 @@ def test_diverged_runs_are_left_out_and_said_to_be(grid_runs, diverged_run):
         pytest.raises(ValueError, match="no run to draw"),
     ):
         draw("single_feature_activations", [diverged_run])
-
-
-# Selection
-
-
-def headers(*rows):
-    """Headers of runs with these fields, and the defaults of the others."""
-    fields = []
-    for row in rows:
-        row = dict(row)
-        seed = row.pop("seed", 0)
-        fields.append(store.fields(*config.split(row), seed))
-    return pd.DataFrame(fields)
-
-
-def test_a_comparison_is_the_largest_grid_of_two_fields():
-    grid = list(config.grid({"k": [8, 16, 32], "init_bias": [-1.0, 0.0], "seed": [0, 1]}))
-    others = [{"n": 64, "m": 8, "k": k} for k in (8, 16, 32, 64)]
-    runs = headers(*grid, *others)
-    chosen = selection.comparison(runs)
-    assert list(chosen.index) == list(range(len(grid)))
-    assert selection.axes(chosen) == ("k", "init_bias")
-    assert selection.axes(chosen, "init_bias") == ("init_bias", "k")
-
-
-def test_a_comparison_by_a_field_holds_that_field():
-    runs = headers({"k": 8}, {"k": 16}, {"k": 32}, {"eps": 0.5}, {"eps": 0.25})
-    assert selection.axes(selection.comparison(runs)) == ("k", None)
-    assert selection.axes(selection.comparison(runs, "eps")) == ("eps", None)
-    assert selection.comparison(runs, "m").empty
-
-
-def test_sweeps_that_share_a_point_are_no_grid():
-    runs = headers({"k": 8}, {"k": 16}, {"k": 32}, {"k": 8, "eps": 0.5}, {"k": 8, "eps": 0.25})
-    assert len(selection.comparison(runs)) == 3
-
-
-def test_a_grid_with_a_hole_is_one():
-    points = list(config.grid({"k": [8, 16, 32], "eps": [0.5, 0.25]}))
-    assert len(selection.comparison(headers(*points[:-1]))) == 5
-
-
-def test_a_batch_chosen_by_k_is_no_field_of_its_own():
-    runs = headers(*({"k": k, "batch_size": 4096 // k} for k in (8, 16, 32)))
-    assert selection.axes(runs) == ("k", None)
-    assert len(selection.comparison(runs)) == 3
-
-
-def test_settings_apart_in_many_fields_are_not_compared():
-    runs = headers({"n": 32, "m": 8, "k": 64}, {}, {"seed": 1})
-    chosen = selection.comparison(runs)
-    assert chosen["seed"].tolist() == [0, 1]
-    assert selection.one_seed(runs)["seed"].tolist() == [0]
-    assert selection.by_number(runs).empty
-
-
-def test_frames_of_more_fields_are_refused():
-    runs = headers({"k": 8}, {"eps": 0.5}, {"m": 8})
-    with pytest.raises(ValueError, match="differ in m, k, eps; a figure compares two"):
-        selection.axes(runs)
-
-
-def test_words_are_colours_not_an_axis():
-    runs = headers(*config.grid({"task": ["decoder", "abs", "reproject"], "k": [8, 16]}))
-    assert selection.axes(runs) == ("task", "k")
-    assert selection.axes(runs, numeric=True) == ("k", "task")
-    assert selection.values(runs, "task") == ["decoder", "reproject", "abs"]
-
-
-@pytest.mark.parametrize(
-    ("field", "values", "ticks"),
-    [
-        ("init_bias", [-1, -0.5, 0], ["−1", "−0.5", "0"]),
-        ("eps", [1 / 64, 1 / 8], ["1/64", "1/8"]),
-        ("l1", [0, 1e-6, 1e-4, 1e-2, 1], ["0", "10$^{-6}$", "0.0001", "0.01", "1"]),
-        ("learning_rate", [0.001, 0.0011, 0.028, 0.03], ["0.001", "0.03"]),
-    ],
-)
-def test_an_axis_has_its_ticks_at_the_values_where_there_is_room(field, values, ticks):
-    axes = mpl.figure.Figure().subplots()
-    style.number_axis(axes, field, values)
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ticks
-    low, high = axes.get_xlim()
-    assert low < min(values)
-    assert max(values) < high
 
 
 # The command
