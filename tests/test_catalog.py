@@ -136,6 +136,14 @@ def test_the_penalties_are_swept_on_both_sides_of_0_beside_none():
     assert [point["init_bias"] for point in points] == [0] * (len(points) - 1) + [-1]
 
 
+def test_a_changed_k_brings_its_batch():
+    paper, small = (list(catalog.points(["LR1"], scale, k=2048)) for scale in catalog.SCALES)
+    assert {(point["k"], point["batch_size"]) for point in paper} == {(2048, 2**12)}
+    assert {(point["k"], point["batch_size"]) for point in small} == {(2048, 256)}
+    chosen = catalog.points(["LR1"], "paper", k=2048, batch_size=8)
+    assert {point["batch_size"] for point in chosen} == {8}
+
+
 def test_an_unknown_sweep_is_named_with_the_choices():
     with pytest.raises(ValueError, match=r"^sweep='LR9' is not one of LR1, .*D1.*all$"):
         list(catalog.points(["LR1", "LR9"], "small"))

@@ -28,8 +28,8 @@ class TinySweep:
             for point in points
         ]
 
-    def points(self, scale):
-        return iter(self._points if scale == "small" else ())
+    def points(self, scale, **changed):
+        return ({**point, **changed} for point in self._points if scale == "small")
 
 
 @pytest.fixture

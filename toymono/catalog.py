@@ -61,8 +61,12 @@ class Sweep:
     ours: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Fields whose values the paper does not state, and how they were chosen."""
 
-    def points(self, scale: str) -> Iterator[dict[str, Any]]:
-        """Every setting of the sweep at a scale, as fields of `Setup` and `Dials`."""
+    def points(self, scale: str, **changed: Any) -> Iterator[dict[str, Any]]:
+        """Every setting of the sweep at a scale, as fields of `Setup` and `Dials`.
+
+        Fields that are `changed` replace the sweep's own, and what follows from
+        them follows: the paper's batch from k.
+        """
         for grid in self.paper:
             axes = dict(grid)
             if scale == "small":
@@ -71,6 +75,7 @@ class Sweep:
                 axes |= {name: v for name, v in self.small.items() if any(grid.get(name, ()))}
             for point in config.grid(axes):
                 size = {"batch_size": 256, "log2_steps": 13} if scale == "small" else {}
+                point |= changed
                 yield {**_paper(point), **size, **point}
 
 
@@ -277,8 +282,8 @@ BEYOND: dict[str, Sweep] = {
 """Sweeps that the paper does not have; `all` leaves them out."""
 
 
-def points(names: Sequence[str], scale: str) -> Iterator[dict[str, Any]]:
-    """Every setting of the named sweeps; `all` names those of `SWEEPS`.
+def points(names: Sequence[str], scale: str, **changed: Any) -> Iterator[dict[str, Any]]:
+    """Every setting of the named sweeps, as `Sweep.points`; `all` names those of `SWEEPS`.
 
     Raises:
       ValueError: A name is neither in `SWEEPS` nor in `BEYOND`.
@@ -287,4 +292,4 @@ def points(names: Sequence[str], scale: str) -> Iterator[dict[str, Any]]:
     for name in SWEEPS if "all" in names else names:
         if name not in known:
             raise ValueError(f"sweep={name!r} is not one of {', '.join(known)}, all")
-        yield from known[name].points(scale)
+        yield from known[name].points(scale, **changed)

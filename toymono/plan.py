@@ -99,8 +99,8 @@ def places(sweep: str, scale: str, **changed: Any) -> dict[str, int]:
     Raises:
       ValueError: The catalog has no such sweep.
     """
-    points = ({**point, **changed} for point in catalog.points([sweep], scale))
-    return {store.name(*split(point), seed=0): place for place, point in enumerate(points)}
+    points = enumerate(catalog.points([sweep], scale, **changed))
+    return {store.name(*split(point), seed=0): place for place, point in points}
 
 
 def auto_group_size(setup: Setup) -> int:

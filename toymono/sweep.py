@@ -147,9 +147,8 @@ def _points(given: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
         for point in config.grid(given):
             yield {**catalog.PRESETS[_PRESET.value](point), **point}
     else:
-        for own in catalog.points(_SWEEP.value, _SCALE.value):
-            for point in config.grid(given):
-                yield {**own, **point}
+        for point in config.grid(given):
+            yield from catalog.points(_SWEEP.value, _SCALE.value, **point)
 
 
 def describe(todo: Plan) -> str:
