@@ -40,6 +40,31 @@ def test_losses_of_the_parts_by_hand(some):
             assert row[column] == pytest.approx((error_bn**2).sum(axis=1).mean(), rel=1e-4)
 
 
+def test_shares_of_neurons_by_counting(some):
+    row = penalised.part_losses([some], samples=64).iloc[0]
+    answered_k = np.asarray((scores.responses(some.final, some.world) > 0).sum(axis=1))
+    key = jax.random.key(64)
+    four, two = (
+        scores.multi_feature_monosemanticity(
+            some.final, some.world, active, jax.random.fold_in(key, active)
+        )
+        for active in (4, 2)
+    )
+    living = [k for k in range(10) if answered_k[k] > 0]
+    ones = [k for k in living if answered_k[k] == 1]
+    assert 0 < len(ones) < len(living) < 10
+    assert row["several"] == pytest.approx(1 - len(ones) / len(living))
+    woken = [k for k in ones if four.silent_k[k] < 1]
+    assert row["woken"] == pytest.approx(len(woken) / len(ones))
+    assert len(woken) < len(living) - len(ones) + len(woken)  # the mask matters
+    assert row["pairs"] == pytest.approx(np.mean([two.monosemanticity_k[k] for k in living]))
+
+
+def test_no_key_is_used_twice(some):
+    with jax.debug_key_reuse(True):
+        penalised.part_losses([some], samples=32)
+
+
 def test_mean_outputs_are_the_means_of_profiles(some):
     frame = penalised.mean_outputs([some], 3)
     response_kn = scores.responses(some.final, some.world)

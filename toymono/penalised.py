@@ -33,7 +33,9 @@ def part_losses(runs: Runs, samples: int = 2**13) -> pd.DataFrame:
     answers to when each is alone, in the mean; `several`, the share of the
     living neurons that answer to more than one; `woken`, of the neurons that
     answer to exactly one the share that fires on some of n random groups of
-    four features, the one left out. The last two are NaN where there are none.
+    four features, the one left out; `pairs`, the mean score of the living
+    neurons by `scores.multi_feature_monosemanticity` with two features at a
+    time. The last three are NaN where there are none.
 
     Args:
       samples: In the batch; Wright has 2**13.
@@ -83,14 +85,18 @@ def _part_losses(
     whole = {name: loss(model, features_bn) for name, features_bn in inputs.items()}
     parts = {f"{name}_mono": loss(mono, features_bn) for name, features_bn in inputs.items()}
     answered_k = (scores.responses(model, of) > 0).sum(axis=1)
-    together = scores.multi_feature_monosemanticity(model, of, _GROUP, key)
-    one_k = answered_k == 1
+    four, two = (
+        scores.multi_feature_monosemanticity(model, of, active, jax.random.fold_in(key, active))
+        for active in (_GROUP, 2)
+    )
+    one_k, living_k = answered_k == 1, answered_k > 0
     return {
         **whole,
         **parts,
         "features_per_neuron": answered_k.mean(),
-        "several": (answered_k > 1).sum() / (answered_k > 0).sum(),
-        "woken": (one_k & (together.silent_k < 1)).sum() / one_k.sum(),
+        "several": (answered_k > 1).sum() / living_k.sum(),
+        "woken": (one_k & (four.silent_k < 1)).sum() / one_k.sum(),
+        "pairs": (living_k * two.monosemanticity_k).sum() / living_k.sum(),
     }
 
 

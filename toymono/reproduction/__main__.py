@@ -69,14 +69,14 @@ def _penalty(out: Path, runs_dir: str) -> int:
         raise command.UsageError("--page=penalty knows runs of the small scale alone")
     try:
         labelled, toy = measures.labelled_runs(runs_dir), measures.toy_runs(runs_dir)
-        widths = measures.width_runs(runs_dir)
+        longer, widths = measures.toy_runs(runs_dir, "PEN2"), measures.width_runs(runs_dir)
     except ValueError as error:  # a file that is no run
         raise command.Failure(str(error)) from None
     if labelled.empty and toy.empty:
         raise command.UsageError(
             f"no runs with a penalty in {runs_dir!r}; to train some: {penalty.TRAINED_BY}"
         )
-    _write(out, penalty.write(labelled, toy, widths, _made_by("--page penalty")))
+    _write(out, penalty.write(labelled, toy, longer, widths, _made_by("--page penalty")))
     _tell(penalty.judged(labelled, toy), out)
     return 0
 

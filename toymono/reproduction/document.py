@@ -1,6 +1,7 @@
 """The page that says what reproduces: Markdown from claims and evidence."""
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from toymono.reproduction import evidence
@@ -28,6 +29,13 @@ def judge(claim: Claim, sweeps: Mapping[str, Sweep]) -> Judged:
     findings: Sequence[Finding] = ()
     if claim.measure is not None and not any(sweep.frame.empty for sweep in mine):
         findings = claim.measure(*(sweep.frame for sweep in mine))
+    if findings and not any(sweep.halfway.empty for sweep in mine):
+        earlier = claim.measure(*(sweep.halfway for sweep in mine))
+        at_half = {(found.setting, found.measure): found.mean for found in earlier}
+        findings = [
+            dataclasses.replace(f, halfway=at_half.get((f.setting, f.measure), math.nan))
+            for f in findings
+        ]
     return Judged(claim, tuple(findings), verdict(findings, not lacking), lacking)
 
 
@@ -103,18 +111,20 @@ def verdicts(judged: Sequence[Judged], kinds: Iterable[Verdict] = tuple(Verdict)
         )
         for number, each in enumerate(judged, 1)
     ]
-    head = ("", "claim", "the paper", "findings within limits", "verdict")
+    head = ("", "claim", "published", "findings within limits", "verdict")
     return f"{counts}.\n\n{table(head, rows)}"
 
 
 def _summary(judged: Judged) -> str:
     """How many findings meet their limits, and what was measured first."""
     if judged.verdict == Verdict.NOT_MEASURED:
-        return judged.claim.unmeasured or f"runs missing: {', '.join(judged.lacking)}"
+        lacking = f"runs missing: {', '.join(judged.lacking)}" if judged.lacking else "no value"
+        return judged.claim.unmeasured or lacking
     first = judged.findings[0].measure
     means = [f.mean for f in judged.findings if f.measure == first and f.values]
-    ends = [_number(end) for end in (min(means), max(means))] if means else ["no value"]
-    met, count = sum(finding.met for finding in judged.findings), len(judged.findings)
+    ends = [three_digits(end) for end in (min(means), max(means))] if means else ["no value"]
+    measured = [finding for finding in judged.findings if finding.values]
+    met, count = sum(finding.met for finding in measured), len(measured)
     where = f"{judged.findings[0].setting}, " if count == 1 else ""
     return f"{met} of {count}; {where}{first}: {' … '.join(dict.fromkeys(ends))}"
 
@@ -163,10 +173,11 @@ def _rules() -> str:
             "",
             *lines,
             "",
-            "A run had settled if from half of its training to the end its loss fell by no more "
-            f"than {evidence.SETTLED_FALL:.0%}, each time averaged over an eighth of all steps, "
-            "and its monosemantic neurons per feature rose by no more than "
-            f"{evidence.SETTLED_RISE:g}. A finding had if half of its runs had.",
+            "A run had settled if from half of its training to the end its loss changed by no "
+            f"more than {evidence.SETTLED_FALL:.0%}, each time averaged over an eighth of all "
+            "steps, and its monosemantic neurons per feature by no more than "
+            f"{evidence.SETTLED_RISE:g}. A finding had if half of its runs had. A finding without "
+            "a value, where no run has the number, counts neither way.",
         ]
     )
 
@@ -195,7 +206,7 @@ def section(judged: Judged, number: int, scale: str) -> str:
         f'<a id="{_anchor(claim, number)}"></a>',
         f"### {number}. {claim.name.replace('_', ' ')}: {judged.verdict.value}",
         f"{claim.says} ({claim.where})",
-        f"Paper: {claim.paper}.",
+        f"Published: {claim.paper}.",
     ]
     if scale == "small" and claim.small:
         lines.append(f"At this scale, ours and not published: {claim.small}.")
@@ -211,8 +222,8 @@ def section(judged: Judged, number: int, scale: str) -> str:
         lines.append("From the settings that there are:")
     if judged.findings:
         asked = any(finding.settled is not None for finding in judged.findings)
-        head = ("setting", "measured", "paper", "ours", "seeds", "limits", "within")
-        head += ("settled",) if asked else ()
+        head = ("setting", "measured", "published", "ours", "seeds", "limits", "within")
+        head += ("settled", "at half") if asked else ()
         rows = [
             (
                 finding.setting,
@@ -221,8 +232,9 @@ def section(judged: Judged, number: int, scale: str) -> str:
                 _mean_and_range(finding),
                 str(len(finding.values)),
                 finding.limits,
-                "yes" if finding.met else "no",
+                ("yes" if finding.met else "no") if finding.values else "-",
                 "yes" if finding.settled else "no",
+                "-" if math.isnan(finding.halfway) else three_digits(finding.halfway),
             )[: len(head)]
             for finding in judged.findings
         ]
@@ -233,11 +245,14 @@ def section(judged: Judged, number: int, scale: str) -> str:
 def _mean_and_range(finding: Finding) -> str:
     values = finding.values
     if len(values) < 2:
-        return _number(finding.mean) if values else "no value"
-    return f"{_number(finding.mean)} ({_number(min(values))} … {_number(max(values))})"
+        return three_digits(finding.mean) if values else "no value"
+    return (
+        f"{three_digits(finding.mean)} ({three_digits(min(values))} … {three_digits(max(values))})"
+    )
 
 
-def _number(value: float) -> str:
+def three_digits(value: float) -> str:
+    """As many digits of a number as the pages show."""
     return f"{round(value, 4) + 0.0:.3g}"  # -0 is 0
 
 

@@ -17,11 +17,11 @@ from toymono.train import Run
 from toymono.world import World
 
 # Our choices: a run has settled if, from half of its training to the end, its
-# loss fell by no more than this share and its monosemantic neurons per feature
-# rose by no more than that.
+# loss changed by no more than this share and its monosemantic neurons per feature
+# by no more than that.
 SETTLED_FALL, SETTLED_RISE = 0.02, 0.02
 
-DECOMPOSED = ("LR1", "LR3", "E3", "M")
+DECOMPOSED = ("LR1", "LR3", "E1", "E3", "M")
 """Sweeps whose models are taken apart as well."""
 
 LARGER = ("log2_steps", "batch_size")
@@ -42,6 +42,8 @@ class Sweep:
     """Settings with at least one run that did not diverge."""
     frame: pd.DataFrame
     """One row per run that did not diverge: the columns of `row`."""
+    halfway: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
+    """The same of the same runs at half of their training."""
     diverged: int = 0
     """Runs left out since they diverged."""
     versions: frozenset[str] = frozenset()
@@ -82,21 +84,24 @@ def gather(
     Raises:
       ValueError: A file is not a run.
     """
-    rows: dict[Path, dict[str, Any]] = {}
+    rows: dict[Path, tuple[dict[str, Any], dict[str, Any]]] = {}
     sweeps, every = {}, store.find(runs_dir)
     for name in names:
         places = plan.places(name, scale, **changed)
         kept = [run for run in every if run.setting in places]
         whole = [run for run in kept if run.diverged is None]
-        for run in whole:
-            have = rows.get(run.path, {})
+        for kept_run in whole:
+            have, _ = rows.get(kept_run.path, ({}, {}))
             if not have or (name in DECOMPOSED and "first_kink" not in have):
-                rows[run.path] = row(store.load(run), decomposed=name in DECOMPOSED)
+                run, decomposed = store.load(kept_run), name in DECOMPOSED
+                rows[kept_run.path] = row(run, decomposed), row(halfway(run), decomposed)
+        ends, halves = zip(*(rows[run.path] for run in whole), strict=True) if whole else ((), ())
         sweeps[name] = Sweep(
             name,
             wanted=len(places),
             kept=len({run.setting for run in whole}),
-            frame=pd.DataFrame([rows[run.path] for run in whole]),
+            frame=pd.DataFrame(ends),
+            halfway=pd.DataFrame(halves),
             diverged=len(kept) - len(whole),
             versions=frozenset(f"{k} {v}" for run in kept for k, v in run.versions.items()),
         )
@@ -130,10 +135,18 @@ def larger(runs_dir: str | Path, scale: str) -> dict[tuple[str, int], dict[str, 
     return found
 
 
+def halfway(run: Run) -> Run:
+    """The run as it was when half of its steps were taken."""
+    half = dataclasses.replace(run.setup, log2_steps=run.setup.log2_steps - 1)
+    snapshots = jax.tree.map(lambda array: array[:-1], run.snapshots)
+    return run.replace(setup=half, snapshots=snapshots, loss_t=run.loss_t[: half.steps])
+
+
 def row(run: Run, decomposed: bool = False) -> dict[str, Any]:
     """The columns of `tables.per_run` and more, for one run.
 
-    `loss_share`, the loss over that of an output of 0; `fall`, by which share
+    `loss_share`, the loss over that of an output of 0, NaN but for decoders of
+    equally frequent features; `fall`, by which share
     the loss fell from half of the training to the end, each averaged over an
     eighth of all steps; `rise` of the monosemantic neurons per feature in the
     same time; `settled`; `mono_bias` and `poly_bias`, mean biases of the
@@ -149,8 +162,10 @@ def row(run: Run, decomposed: bool = False) -> dict[str, Any]:
     window = max(1, steps // 8)
     halfway, end = (loss_t[at - window : at].mean() for at in (steps // 2, steps))
     told |= {"fall": 1 - end / halfway, "rise": after - before}
-    told["settled"] = told["fall"] <= SETTLED_FALL and told["rise"] <= SETTLED_RISE
-    told["loss_share"] = told["loss"] / (run.setup.n * float(run.dials.eps) / 3)
+    told["settled"] = abs(told["fall"]) <= SETTLED_FALL and abs(told["rise"]) <= SETTLED_RISE
+    plain = run.setup.task == "decoder" and run.setup.feature_law == "equal"
+    silence = run.setup.n * float(run.dials.eps) / 3 if plain else math.nan
+    told["loss_share"] = told["loss"] / silence
 
     mono_k = neurons["kind"] == "monosemantic"
     poly_k = 4 * neurons["features"] >= run.setup.n

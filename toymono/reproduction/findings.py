@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from toymono import tables
+
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
@@ -22,6 +24,8 @@ class Finding:
     high: float = math.inf
     paper: str = ""
     """What the paper reports, where it gives a number."""
+    halfway: float = math.nan
+    """The mean at half of the training, NaN where that is not known."""
 
     @property
     def mean(self) -> float:
@@ -31,7 +35,16 @@ class Finding:
     @property
     def met(self) -> bool:
         """Whether the mean lies within the limits; where there is none it does not."""
-        return self.low <= self.mean <= self.high
+        return self._off(self.mean) == 0
+
+    @property
+    def approaching(self) -> bool:
+        """Whether it was farther off its limits at half of the training."""
+        return self._off(self.mean) < self._off(self.halfway)
+
+    def _off(self, value: float) -> float:
+        """The distance to the limits, 0 within."""
+        return float(np.max([self.low - value, value - self.high, 0.0]))  # NaN stays NaN
 
     @property
     def limits(self) -> str:
@@ -95,9 +108,9 @@ def over(
     **limits,
 ) -> list[Finding]:
     """A number of all settings together, for each seed that has them all."""
-    by_seed = [rows for _, rows in frame.groupby("seed")]
-    most = max(map(len, by_seed), default=0)
-    whole = [rows for rows in by_seed if len(rows) == most]
+    fields = [field for field in tables.RUN_FIELDS if field in frame and field != "seed"]
+    settings = len(frame[fields].drop_duplicates())
+    whole = [rows for _, rows in frame.groupby("seed") if len(rows) == settings]
     if not whole:
         return []
     return [finding(setting, measure, [number(r) for r in whole], pd.concat(whole), **limits)]
@@ -113,7 +126,7 @@ def rank_correlation(one: pd.Series, other: pd.Series) -> float:
     """Spearman's; 0 where one of the two does not vary."""
     if one.nunique() < 2 or other.nunique() < 2:
         return 0.0
-    return float(np.corrcoef(one.rank(), other.rank())[0, 1])
+    return float(one.corr(other, method="spearman"))
 
 
 def trend(frame: pd.DataFrame, cause: str, column: str, **limits) -> list[Finding]:

@@ -122,7 +122,7 @@ def _threshold(frame):
 
     what = f"{MONO}, mean over biases from -1 to -sqrt(eps)"
     return [
-        *over(frame, what, below, at, low=0.6, high=1, paper=".6 … 1"),
+        *over(frame, what, below, at, low=0.6, paper=".6 … 1"),
         *over(frame, f"{MONO}, at biases of 0 and more over those", drop, at, high=0.5),
     ]
 
@@ -327,17 +327,16 @@ def linear_range(lr3):
     ]
 
 
-def first_kink(lr3):
-    limits = {"low": 0.3, "high": 0.5, "paper": "≈ .4"}
-    return each(lr3, "learning_rate", "first_kink", **limits)
+def first_kink(e1):
+    at = e1[e1["eps"] == 2**-6]
+    return each(at, "eps", "first_kink", low=0.3, high=0.5, paper="≈ .4")
 
 
-def two_kinks(lr3):
-    first = {"low": 0.3, "high": 0.5, "paper": "≈ .4"}
-    second = {"low": 0.7, "high": 0.9, "paper": "≈ .8"}
+def two_kinks(e1):
+    at = e1[e1["eps"] == 2**-6]
     return [
-        *each(lr3, "learning_rate", "two_first", **first),
-        *each(lr3, "learning_rate", "two_second", **second),
+        *each(at, "eps", "two_first", low=0.3, high=0.5, paper="≈ .4"),
+        *each(at, "eps", "two_second", low=0.7, high=0.9, paper="≈ .8"),
     ]
 
 

@@ -66,13 +66,13 @@ def _on_digits(runs_dir: str | Path, wanted: Callable[[LabelledSetup], bool]) ->
     return labelled_tables.per_run(answered)
 
 
-def toy_runs(runs_dir: str | Path) -> pd.DataFrame:
-    """The kept runs of the sweep PEN at the small scale, with the losses of their parts.
+def toy_runs(runs_dir: str | Path, sweep: str = "PEN") -> pd.DataFrame:
+    """The kept runs of a sweep over penalties at the small scale, with the losses of their parts.
 
     Raises:
       ValueError: A file is not a run.
     """
-    places = plan.places("PEN", "small")
+    places = plan.places(sweep, "small")
     kept = [run for run in store.find(runs_dir) if run.setting in places and run.diverged is None]
     if not kept:
         return pd.DataFrame()
@@ -101,22 +101,26 @@ def _learned(runs: pd.DataFrame, alpha: float) -> pd.DataFrame:
     return rows if rows.empty else labelled_tables.learned(rows)
 
 
-def _weight(runs: pd.DataFrame) -> float:
-    """1 if a run learned there, else the largest weight above 0 at which all did."""
-    if runs.empty or len(_learned(runs, 1.0)):
-        return 1.0
+PUBLISHED_WEIGHT = 1.0
+"""The alpha of the published penalised networks."""
+
+
+def weight(runs: pd.DataFrame) -> float:
+    """The published weight if a run learned there, else the largest above 0 at which all did."""
+    if runs.empty or len(_learned(runs, PUBLISHED_WEIGHT)):
+        return PUBLISHED_WEIGHT
     runs = runs[runs["prune_epochs"] == 0]
     of_epochs = runs[runs["epochs"] == _at(runs, 0.0)["epochs"].min()]
     whole = of_epochs.groupby("alpha")["status"].agg(lambda status: (status == "learned").all())
-    return max((alpha for alpha in whole.index[whole] if alpha > 0), default=1.0)
+    return max((alpha for alpha in whole.index[whole] if alpha > 0), default=PUBLISHED_WEIGHT)
 
 
 def pruned(runs: pd.DataFrame) -> list[Finding]:
     """Accuracy of the pruned networks, without the penalty and with it."""
     if runs.empty:
         return []
-    found, weight = [], _weight(runs)
-    for alpha, published in ((0.0, "MNIST .981"), (weight, "MNIST .970, at alpha 1")):
+    found = []
+    for alpha, published in ((0.0, "MNIST .981"), (weight(runs), "MNIST .970, at alpha 1")):
         rows = runs[(runs["prune_epochs"] > 0) & np.isclose(runs["alpha"], alpha)]
         found += _measured(
             f"alpha {alpha:g}, pruned",
@@ -129,10 +133,10 @@ def pruned(runs: pd.DataFrame) -> list[Finding]:
 
 
 def _change(runs: pd.DataFrame, column: str, ratio: bool = False) -> list[float]:
-    """By seed, a column at `_weight` beside that at 0, of seeds that learned at both."""
+    """By seed, a column at `weight` beside that at 0, of seeds that learned at both."""
     if runs.empty or column not in runs:
         return []
-    on, off = (_learned(runs, alpha).set_index("seed")[column] for alpha in (_weight(runs), 0.0))
+    on, off = (_learned(runs, alpha).set_index("seed")[column] for alpha in (weight(runs), 0.0))
     return (on / off if ratio else on - off).dropna().tolist()
 
 
@@ -161,7 +165,7 @@ def collapses(runs):
 
 def dearer(runs):
     return _measured(
-        f"alpha {_weight(runs):g} less alpha 0",
+        f"alpha {weight(runs):g} less alpha 0",
         "cross-entropy",
         _change(runs, "cross_entropy"),
         low=0.015,
@@ -171,7 +175,7 @@ def dearer(runs):
 
 def cheaper(runs):
     return _measured(
-        f"alpha {_weight(runs):g} over alpha 0",
+        f"alpha {weight(runs):g} over alpha 0",
         "sum of the penalties",
         _change(runs, "penalty_sum", ratio=True),
         high=0.05,
@@ -181,7 +185,7 @@ def cheaper(runs):
 
 def absolute(runs):
     return _measured(
-        f"alpha {_weight(runs):g} less alpha 0",
+        f"alpha {weight(runs):g} less alpha 0",
         "n-cut of 12 clusters",
         _change(runs, "n_cut"),
         high=-0.1,
@@ -190,16 +194,16 @@ def absolute(runs):
 
 
 def relative(runs):
-    rows = _learned(runs, _weight(runs))
+    rows = _learned(runs, weight(runs))
     values = (rows["left_p"].dropna() <= 0.05).astype(float) if "left_p" in rows else []
     published = "MNIST 5 of 5; Fashion-MNIST none"
-    setting = f"alpha {_weight(runs):g}"
+    setting = f"alpha {weight(runs):g}"
     return _measured(setting, "share of runs with a left p ≤ .05", values, low=0.8, paper=published)
 
 
 def specialised(runs):
     return _measured(
-        f"alpha {_weight(runs):g} less alpha 0",
+        f"alpha {weight(runs):g} less alpha 0",
         "mean right p of lesions",
         _change(runs, "lesion_p_mean"),
         low=-0.1,
