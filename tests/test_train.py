@@ -326,6 +326,36 @@ def test_a_dial_out_of_range_does_not_train(setup, runs):
         fit_many(setup, Dials(learning_rate=jnp.array([1.0, -1.0, 0.0])), runs.key)
 
 
+def test_one_run_takes_no_stack(setup, points, key, begun):
+    world, state = begun
+    stacked = points[0].replace(init_bias=jnp.linspace(-1, 0, setup.k))
+    features_tbn = jnp.zeros((1, 8, setup.n))
+    for train_one in (
+        lambda: fit(setup, stacked, key),
+        lambda: begin(setup, stacked, key),
+        lambda: advance(setup, stacked, world, state, 1),
+        lambda: replay(setup, stacked, world, state.model, features_tbn),
+    ):
+        with pytest.raises(ValueError, match=r"^init_bias has shape \(24,\): one run takes scal"):
+            train_one()
+    with pytest.raises(ValueError, match=r"^key has shape \(2,\): one run takes one key"):
+        fit(setup, points[0], jax.random.split(key))
+
+
+def test_a_stack_has_one_dial_for_each_key(setup, runs, key):
+    two = Dials(eps=jnp.array([0.25, 0.5]))
+    with pytest.raises(ValueError, match=r"^eps has shape \(2,\), and the keys have \(3,\)$"):
+        fit_many(setup, two, runs.key)
+    with pytest.raises(ValueError, match=r"^keys have shape \(\), not \[r\]"):
+        fit_many(setup, two, key)
+
+
+@pytest.mark.parametrize("train_any", [fit, fit_many])
+def test_a_number_is_no_key(setup, train_any):
+    with pytest.raises(TypeError, match=r"^7 is no key; jax.random.key\(seed\) makes one$"):
+        train_any(setup, Dials(), 7)
+
+
 def test_the_final_model_is_the_last_snapshot(runs):
     for one, final in zip(unstack(runs), unstack(runs.final), strict=True):
         chex.assert_trees_all_equal(one.final, final)
@@ -336,33 +366,3 @@ def test_the_final_model_is_the_last_snapshot(runs):
 def test_stacked_runs_are_to_be_parted_first(runs, asked):
     with pytest.raises(ValueError, match=rf"^{asked} is one run's, .*unstack them$"):
         getattr(runs, asked)
-
-
-# Precision of the matrix products.
-
-
-def precisions(jaxpr):
-    """Those of all matrix products in a jaxpr, at any depth."""
-    for equation in jaxpr.eqns:
-        if equation.primitive.name == "dot_general":
-            yield equation.params["precision"]
-        for parameter in jax.tree.leaves(equation.params):
-            inner = getattr(parameter, "jaxpr", parameter)
-            if hasattr(inner, "eqns"):
-                yield from precisions(inner)
-
-
-@pytest.mark.parametrize("task", CHOICES["task"])
-@pytest.mark.parametrize("default", [None, "bfloat16", "float32"])
-def test_the_setup_alone_says_how_precise_training_is(points, key, task, default):
-    wanted = {"float32": "HIGHEST", "tensorfloat32": "HIGH", "bfloat16": "DEFAULT"}
-    setup = Setup(task, 16, 4, 24, penalty="multi_feature")
-    world, state = begin(setup, points[0], key)
-    for word in CHOICES["matmul_precision"]:
-        setup = dataclasses.replace(setup, matmul_precision=word)
-        with jax.default_matmul_precision(default):
-            found = list(
-                precisions(jax.make_jaxpr(advance)(setup, points[0], world, state, 1).jaxpr)
-            )
-        assert len(found) >= 8
-        assert {precision.name for pair in found for precision in pair} == {wanted[word]}

@@ -94,6 +94,7 @@ class Run:
 @jax.jit
 def begin(setup: Setup, dials: Dials, key: PRNGKeyArray) -> tuple[World, State]:
     """The world and the untrained state that `key` stands for."""
+    _refuse_stacked_dials(dials)
     world_key, model_key, batch_key = jax.random.split(key, 3)
     model = models.init(setup, dials.init_bias, model_key)
     return worlds.build(setup, world_key), State(
@@ -165,6 +166,7 @@ def _at_precision(function):
 @_at_precision
 def _update(setup, dials, world, trained, features_bn, progress, key):
     """One step on one batch: the new model and optimiser state, and the task loss before it."""
+    _refuse_stacked_dials(dials)
     (model, optimizer), (step, steps) = trained, progress
     x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
 
@@ -191,14 +193,18 @@ def fit(setup: Setup, dials: Dials, key: PRNGKeyArray) -> Run:
       key: All that is random about it.
 
     Raises:
-      ValueError: A dial is out of range.
+      ValueError: A dial is out of range, or dials or keys are stacked.
+      TypeError: The key is none.
 
     Example:
       >>> setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6)
       >>> fit(setup, Dials(eps=1 / 8), jax.random.key(0)).loss_t.shape
       (64,)
     """
-    return _fit(setup, dials.checked(), _typed(key))
+    key = _typed(key)
+    if key.ndim:
+        raise ValueError(f"key has shape {key.shape}: one run takes one key; fit_many takes stacks")
+    return _fit(setup, dials.checked(), key)
 
 
 @jax.jit
@@ -225,14 +231,23 @@ def fit_many(setup: Setup, dials: Dials, keys: PRNGKeyArray) -> Run:
     Returns:
       A `Run` whose arrays are stacked, `[r …]`; `config.unstack` parts them.
 
+    Raises:
+      ValueError: A dial is out of range, or its length is not that of the keys.
+      TypeError: The keys are none.
+
     Example:
       >>> setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6)
       >>> dials = Dials(eps=1 / 8, init_bias=jnp.array([-1.0, -0.5, 0.0]))
       >>> fit_many(setup, dials, jax.random.split(jax.random.key(0), 3)).loss_t.shape
       (3, 64)
     """
-    keys = _typed(keys)
-    dials = jax.tree.map(lambda dial: jnp.broadcast_to(dial, keys.shape), dials.checked())
+    keys, dials = _typed(keys), dials.checked()
+    if keys.ndim != 1:
+        raise ValueError(f"keys have shape {keys.shape}, not [r]: fit_many takes one for each run")
+    for name, dial in vars(dials).items():
+        if dial.shape not in ((), keys.shape):
+            raise ValueError(f"{name} has shape {dial.shape}, and the keys have {keys.shape}")
+    dials = jax.tree.map(lambda dial: jnp.broadcast_to(dial, keys.shape), dials)
     return _fit_many(setup, dials, keys)
 
 
@@ -296,8 +311,20 @@ def _replay(setup, dials, world, model, features_tbn):
     return model, loss_t
 
 
+def _refuse_stacked_dials(dials: Dials) -> None:
+    """Under `vmap` each run sees its own scalars; a dial that is an array would broadcast."""
+    for name, dial in vars(dials).items():
+        if shape := jnp.shape(dial):
+            raise ValueError(
+                f"{name} has shape {shape}: one run takes scalars; fit_many takes stacks"
+            )
+
+
 def _typed(key: PRNGKeyArray) -> PRNGKeyArray:
     """A typed key, also from the raw words that `jax.random.PRNGKey` makes."""
-    if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+    dtype = getattr(key, "dtype", None)
+    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
         return key
+    if dtype != np.uint32:
+        raise TypeError(f"{key!r} is no key; jax.random.key(seed) makes one")
     return jax.random.wrap_key_data(key)
