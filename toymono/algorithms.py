@@ -59,12 +59,14 @@ class Kinks(NamedTuple):
     slope: Float[Array, ""]
     """Slope just above a = 0."""
 
+    @scores.precise
     def __call__(self, amplitude_b: Float[Array, "*b"]) -> Float[Array, "*b"]:
         """The function's value, put together from the kinks."""
         past_bk = jnp.maximum(amplitude_b[..., None] - self.position_k, 0)
         return self.start + self.slope * amplitude_b + past_bk @ self.change_k
 
 
+@scores.precise
 def kinks(
     model: Model,
     world: World,

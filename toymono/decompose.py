@@ -96,6 +96,7 @@ class Profile(NamedTuple):
     target_bo: Float[Array, "b o"]
 
 
+@scores.precise
 def along(
     model: Model,
     world: World,
@@ -150,6 +151,7 @@ class Linearised(NamedTuple):
     """Singular values of M, the largest first; there are no more, as M reads m dimensions."""
 
 
+@scores.precise
 def linearise(model: Model, world: World) -> Linearised:
     """The part's outputs to first order around the input 0.
 
@@ -174,6 +176,7 @@ def linearise(model: Model, world: World) -> Linearised:
     )
 
 
+@scores.precise
 def linearisation_error(
     model: Model, world: World, features_bn: Float[Array, "b n"]
 ) -> Float[Array, ""]:
@@ -220,6 +223,7 @@ class Likeness(NamedTuple):
     """`|M - c L| / |M|` in the Frobenius norm: 0 if M is c L, 1 if the two are orthogonal."""
 
 
+@scores.precise
 def identity_likeness(map_on: Float[Array, "o n"], world: World) -> Likeness:
     """How close a linear map is to an identity of rank m, up to scale.
 

@@ -145,7 +145,7 @@ def on_features(kind: str, model: Model, world: World, key: PRNGKeyArray) -> Flo
     alone_key, density_key, present_key, amplitude_key = jax.random.split(key, 4)
     alone_nm = world.embed_nm
     if kind == "soft_random_amplitude":
-        alone_nm = jax.random.uniform(alone_key, (n, 1)) * alone_nm
+        alone_nm = jax.random.uniform(alone_key, (n, 1), jnp.float32) * alone_nm
     response_nk = model.neurons(alone_nm)
     if world.task == "abs":
         response_nk = response_nk + model.neurons(-alone_nm)
@@ -153,10 +153,9 @@ def on_features(kind: str, model: Model, world: World, key: PRNGKeyArray) -> Flo
     penalty = _shared(x_nk).sum() / max(1, math.comb(n, 2))
     if kind == "multi_feature":
         low = -1.0 if world.task == "abs" else 0.0
-        present_nn = jax.random.uniform(present_key, (n, n)) < jax.random.uniform(
-            density_key, (n, 1)
-        )
-        others_nn = present_nn * jax.random.uniform(amplitude_key, (n, n), minval=low)
+        density_n1 = jax.random.uniform(density_key, (n, 1), jnp.float32)
+        present_nn = jax.random.uniform(present_key, (n, n), jnp.float32) < density_n1
+        others_nn = present_nn * jax.random.uniform(amplitude_key, (n, n), jnp.float32, low)
         others_nn = jnp.fill_diagonal(others_nn, 0.0, inplace=False)
         z_nk = _rescaled(model.neurons(world.inputs(others_nn)), "soft")
         penalty = penalty + (x_nk * z_nk).sum() / n

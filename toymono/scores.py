@@ -20,7 +20,12 @@ THRESHOLD = 0.999
 # Keeps a neuron that never fires from dividing by zero (paper, eq. 7).
 _DELTA = 1e-10
 
+precise = jax.default_matmul_precision("float32")
+"""Decorates what multiplies matrices: scores tell 0 from nearly 0, and a GPU's
+or TPU's default products, which are fast ones, do not."""
 
+
+@precise
 def responses(model: Model, world: World) -> Float[Array, "k n"]:
     """Activation of each neuron when each feature is present alone at full strength.
 
@@ -128,11 +133,13 @@ def feature_order(response_kn: Float[Array, "k n"]) -> Int[Array, " n"]:
     return jnp.argsort(sorted_kn.argmax(axis=0), stable=True)
 
 
+@precise
 def feature_weights(model: Model, world: World) -> Float[Array, "k n"]:
     """Input weight of each neuron for each feature, through the embedding."""
     return (world.embed_nm @ model.w_mk).T
 
 
+@precise
 def capacity(vector_kn: Float[Array, "k n"]) -> Float[Array, " n"]:
     """Share of a dimension that each feature has to itself.
 
@@ -176,6 +183,7 @@ class MultiFeature(NamedTuple):
     """Share of such inputs, but for those of the favourite alone, on which it does not fire."""
 
 
+@precise
 def multi_feature_monosemanticity(
     model: Model, world: World, active: Int[Array, ""] | int, key: PRNGKeyArray
 ) -> MultiFeature:
@@ -209,7 +217,8 @@ def multi_feature_monosemanticity(
         raise ValueError(f"active={active} is not in [1, {n}]")
     group_key, sign_key = jax.random.split(key)
     # Feature g has the lowest number in row g, and comes first.
-    drawn_gn = jnp.where(jnp.eye(n), -1, jax.random.uniform(group_key, (n, n)))
+    drawn_gn = jax.random.uniform(group_key, (n, n), jnp.float32)
+    drawn_gn = jnp.where(jnp.eye(n), -1, drawn_gn)
     member_gn = jnp.broadcast_to(jnp.arange(n) < active, (n, n)).astype(response_kn.dtype)
     group_gn = jnp.put_along_axis(
         jnp.zeros((n, n)), drawn_gn.argsort(axis=1), member_gn, axis=1, inplace=False

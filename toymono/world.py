@@ -57,7 +57,7 @@ def embedding(key: PRNGKeyArray, n: int, m: int) -> Float[Array, "n m"]:
     Reference:
       The paper's program, `make_random_embedder`.
     """
-    left_nm, _, _ = jnp.linalg.svd(jax.random.normal(key, (n, m)), full_matrices=False)
+    left_nm, _, _ = jnp.linalg.svd(jax.random.normal(key, (n, m), jnp.float32), full_matrices=False)
     return left_nm / jnp.linalg.norm(left_nm, axis=1, keepdims=True)
 
 
@@ -73,8 +73,8 @@ def frequencies(setup: Setup, dials: Dials) -> Float[Array, " n"]:
       Jermyn, Schiefer & Hubinger (2022), section 2.1, and their `model3.py`.
     """
     if setup.feature_law == "equal":
-        return jnp.full((setup.n,), dials.eps)
-    rank_n = jnp.arange(1.0, setup.n + 1)
+        return jnp.full((setup.n,), dials.eps, jnp.float32)
+    rank_n = jnp.arange(1, setup.n + 1, dtype=jnp.float32)
     # Shares as a softmax: a steep exponent must not overflow.
     share_n = jax.nn.softmax(-dials.exponent * jnp.log(rank_n))
     return jnp.minimum(setup.n * dials.eps * share_n, 1.0)
@@ -121,10 +121,11 @@ def _draw(
     # Both laws give frequencies that do not rise with the feature's number.
     intensity_n = jnp.where(frequency_n < 1, -jnp.log1p(-frequency_n), 0.0)[::-1]
     end_n = jnp.cumsum(intensity_n) * rows
-    start_n = jnp.concatenate([jnp.zeros(1), end_n[:-1]])
+    start_n = jnp.concatenate([jnp.zeros(1, jnp.float32), end_n[:-1]])
 
     def fill_certain(feature, features_bn):
-        value_b = jax.random.uniform(jax.random.fold_in(certain_key, feature), (batch_size,))
+        feature_key = jax.random.fold_in(certain_key, feature)
+        value_b = jax.random.uniform(feature_key, (batch_size,), jnp.float32)
         return features_bn.at[:, feature].set(value_b)
 
     def more(carry):
@@ -135,7 +136,8 @@ def _draw(
         features_bn, time_g, last_cell_g, round_ = carry
         gap_key, value_key = jax.random.split(jax.random.fold_in(process_key, round_))
         shape = (groups, _ARRIVALS)
-        time_ga = time_g[:, None] + jnp.cumsum(jax.random.exponential(gap_key, shape), axis=1)
+        gap_ga = jax.random.exponential(gap_key, shape, jnp.float32)
+        time_ga = time_g[:, None] + jnp.cumsum(gap_ga, axis=1)
         block_ga = jnp.searchsorted(end_n, time_ga, side="right", method="scan_unrolled")
         passed = block_ga == n
         block_ga = jnp.minimum(block_ga, n - 1)
@@ -148,10 +150,10 @@ def _draw(
         sample_ga = row_ga + rows * jnp.arange(groups)[:, None]
         features_bn = features_bn.at[
             jnp.where(passed | again, batch_size, sample_ga), n - 1 - block_ga
-        ].set(jax.random.uniform(value_key, shape), mode="drop")
+        ].set(jax.random.uniform(value_key, shape, jnp.float32), mode="drop")
         return features_bn, time_ga[:, -1], cell_ga[:, -1], round_ + 1
 
-    features_bn = jnp.zeros((batch_size, n))
+    features_bn = jnp.zeros((batch_size, n), jnp.float32)
     features_bn = jax.lax.fori_loop(0, (frequency_n >= 1).sum(), fill_certain, features_bn)
-    start = (features_bn, jnp.zeros(groups), jnp.full(groups, -1), 0)
+    start = (features_bn, jnp.zeros(groups, jnp.float32), jnp.full(groups, -1, jnp.int32), 0)
     return jax.lax.while_loop(more, draw, start)[0]

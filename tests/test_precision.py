@@ -1,0 +1,98 @@
+"""What decides the precision of numbers: the lab itself, whatever JAX is configured to."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from toymono import Dials, Setup, advance, algorithms, begin, decompose, fit, scores
+from toymono.config import CHOICES
+
+# Matrix products.
+
+
+def equations(jaxpr):
+    """Those of a jaxpr, at any depth."""
+    for equation in jaxpr.eqns:
+        yield equation
+        for parameter in jax.tree.leaves(equation.params):
+            inner = getattr(parameter, "jaxpr", parameter)
+            if hasattr(inner, "eqns"):
+                yield from equations(inner)
+
+
+def precisions(function, *args):
+    """Those of all matrix products of a function."""
+    jaxpr = jax.make_jaxpr(function)(*args).jaxpr
+    return [e.params["precision"] for e in equations(jaxpr) if e.primitive.name == "dot_general"]
+
+
+def names(precisions_):
+    """Of both sides of every product; None is JAX's default."""
+    return {side and side.name for pair in precisions_ for side in pair or (None,)}
+
+
+@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("default", [None, "bfloat16", "float32"])
+def test_the_setup_alone_says_how_precise_training_is(points, key, task, default):
+    wanted = {"float32": "HIGHEST", "tensorfloat32": "HIGH", "bfloat16": "DEFAULT"}
+    setup = Setup(task, 16, 4, 24, penalty="multi_feature")
+    world, state = begin(setup, points[0], key)
+    for word in CHOICES["matmul_precision"]:
+        setup = dataclasses.replace(setup, matmul_precision=word)
+        with jax.default_matmul_precision(default):
+            found = precisions(advance, setup, points[0], world, state, 1)
+        assert len(found) >= 8
+        assert names(found) == {wanted[word]}
+
+
+FEATURES_BN, AMPLITUDE_B = jnp.ones((3, 12)), jnp.linspace(0, 1, 3)
+
+MEASURES = {
+    "responses": scores.responses,
+    "feature_weights": scores.feature_weights,
+    "capacity": lambda model, world: scores.capacity(model.w_mk),
+    "several": lambda model, world: scores.multi_feature_monosemanticity(
+        model, world, 2, jax.random.key(0)
+    ),
+    "by_score": decompose.by_score,
+    "along": lambda model, world: decompose.along(model, world, 0, AMPLITUDE_B),
+    "linearise": decompose.linearise,
+    "linearisation_error": lambda model, world: decompose.linearisation_error(
+        model, world, FEATURES_BN
+    ),
+    "identity_likeness": lambda model, world: decompose.identity_likeness(
+        decompose.linearise(model, world).map_on, world
+    ),
+    "served": algorithms.served,
+    "kinks": lambda model, world: algorithms.kinks(model, world, 0)(AMPLITUDE_B),
+    "own_kinks": lambda model, world: algorithms.own_kinks(model, world, 0),
+}
+
+
+@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("measure", MEASURES)
+def test_scores_are_precise_by_themselves(toy, measure, task):
+    with jax.default_matmul_precision("bfloat16"):
+        found = precisions(MEASURES[measure], *toy(task))
+    assert found
+    assert names(found) == {"HIGHEST"}
+
+
+# Double precision.
+
+
+@pytest.mark.parametrize("kind", ["none", "soft_random_amplitude", "multi_feature"])
+@pytest.mark.parametrize("task", CHOICES["task"])
+def test_a_seed_means_the_same_run_where_jax_knows_float64(task, kind):
+    setup = Setup(task, 16, 4, 24, "relu", "power_law", kind, batch_size=8, log2_steps=2)
+    with jax.enable_x64(True):
+        trained = jax.make_jaxpr(fit)(setup, Dials(eps=0.5), jax.random.key(0))
+    drawn = {
+        equation.params["bit_width"]
+        for equation in equations(trained.jaxpr)
+        if equation.primitive.name == "random_bits"
+    }
+    assert drawn == {32}
+    assert {str(aval.dtype) for aval in trained.out_avals} == {"float32", "key<fry>"}
