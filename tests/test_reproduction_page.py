@@ -92,6 +92,9 @@ def test_the_command_writes_the_page(run, runs_dir, tmp_path):
     assert "`python -m toymono.sweep --sweep K0,K1 --scale small --seeds 3`" in page
     assert "the lab has no sparse layers" in page
     assert "The reason, as far as we found" in page  # of claims that an untrained run fails
+    batch = next(claim for claim in CLAIMS if claim.name == "positive_bias").reason
+    assert page.count(batch) == 1
+    assert "as far as we found: that of claim [27](#27-positive-bias)." in page
     assert [path.name for path in out.parent.iterdir()] == ["page.md"]
 
     assert run(f"--runs_dir={runs_dir}", f"--out={out}")[0] == 0

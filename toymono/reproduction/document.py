@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from toymono.reproduction import evidence
 from toymono.reproduction.claims import Claim
@@ -74,9 +74,20 @@ def write(
         "## The runs",
         _runs(sweeps, scale),
         "## Claim by claim",
-        *(section(each, number, scale) for number, each in enumerate(judged, 1)),
+        *(section(each, number, scale, first) for number, each, first in _with_reasons(judged)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _with_reasons(judged: Sequence[Judged]) -> Iterator[tuple[int, Judged, str]]:
+    """Claims with their numbers, and for each the one that tells the reason that it shares."""
+    told: dict[str, str] = {}
+    for number, each in enumerate(judged, 1):
+        link = f"[{number}](#{_anchor(each.claim, number)})"
+        if each.verdict != Verdict.AGREES:
+            told.setdefault(each.claim.reason, link)
+        first = told.get(each.claim.reason, link)
+        yield number, each, "" if first == link else first
 
 
 def _header(sweeps: Mapping[str, Sweep], scale: str, made_by: str) -> str:
@@ -89,8 +100,9 @@ def _header(sweeps: Mapping[str, Sweep], scale: str, made_by: str) -> str:
     ]
     if scale == "small":
         lines.append(
-            "The small scale halves N, d and k and takes 2^13 steps of 256 samples in place of "
-            "2^17 of 2^23/k. Numbers that stand for the paper's at this scale are ours, and "
+            "**No run here has the published size.** The small scale halves N, d and k and takes "
+            "2^13 steps of 256 samples in place of 2^17 of 2^23/k: verdicts are on this scale, "
+            "not on the paper. Numbers that stand for the paper's at this scale are ours, and "
             "marked: the paper has none."
         )
     return "\n\n".join(lines)
@@ -199,8 +211,8 @@ def _runs(sweeps: Mapping[str, Sweep], scale: str) -> str:
     return table(head, rows) + train
 
 
-def section(judged: Judged, number: int, scale: str) -> str:
-    """One claim with its findings."""
+def section(judged: Judged, number: int, scale: str, reason_in: str = "") -> str:
+    """One claim with its findings; `reason_in` links to the claim that tells its reason."""
     claim = judged.claim
     lines = [
         f'<a id="{_anchor(claim, number)}"></a>',
@@ -211,7 +223,8 @@ def section(judged: Judged, number: int, scale: str) -> str:
     if scale == "small" and claim.small:
         lines.append(f"At this scale, ours and not published: {claim.small}.")
     if scale == "small" and claim.reason and judged.verdict != Verdict.AGREES:
-        lines.append(f"The reason, as far as we found: {claim.reason}.")
+        reason = f"that of claim {reason_in}" if reason_in else claim.reason
+        lines.append(f"The reason, as far as we found: {reason}.")
     if claim.sweeps:
         lines.append(f"Sweeps: {', '.join(claim.sweeps)}.")
     if claim.unmeasured:
