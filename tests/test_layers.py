@@ -12,6 +12,7 @@ HOUSE = Path(toymono.__file__).parent
 
 FLOORS = {
     "config": 1,
+    "files": 1,
     "world": 2,
     "model": 2,
     "penalty": 2,

@@ -81,7 +81,7 @@ def test_the_command_writes_the_page(run, runs_dir, tmp_path):
     assert code == 0
     page = out.read_text()
     assert f"`python -m toymono.reproduction --scale small --runs_dir {runs_dir}" in page
-    assert "Runs used: 4." in page
+    assert f"Runs used: 4. Trained with: cpu, jax {jax.__version__}, toymono " in page
     assert "| LR1 | 2 of 2 | 1-2 |" in page
     assert "| K0 | 0 of 1 | 0 |" in page
     for number, claim in enumerate(CLAIMS, 1):

@@ -98,7 +98,16 @@ def test_a_file_describes_itself(tmp_path, run):
     assert header["dials"]["eps"] == 0.25
     assert header["dials"]["learning_rate"] == 0.01
     assert header["seed"] == 0
-    assert header["versions"].keys() >= {"toymono", "jax"}
+    assert header["versions"].keys() == {"toymono", "jax", "platform"}
+    assert header["versions"]["platform"] == "cpu"
+
+
+def test_a_run_from_before_the_platform_was_kept_is_found(tmp_path, run, monkeypatch):
+    monkeypatch.setattr(store, "versions", lambda: {"toymono": "0.1.0", "jax": "0.10.2"})
+    store.save(tmp_path, run)
+    [kept] = store.find(tmp_path)
+    assert "platform" not in kept.versions
+    assert_same(store.load(kept), run)
 
 
 # Names.

@@ -20,7 +20,6 @@ import functools
 import hashlib
 import json
 import operator
-import os
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +30,7 @@ from safetensors.numpy import load_file, save_file
 
 import toymono
 from toymono.config import CHOICES, Dials, Setup, field_types
+from toymono.files import aside
 from toymono.model import Model
 from toymono.train import Run
 from toymono.world import World
@@ -59,7 +59,7 @@ class Kept:
     diverged: int | None
     """Step at which it diverged, if it did."""
     versions: dict[str, str] = dataclasses.field(compare=False)
-    """Of the packages that trained it."""
+    """Of the packages that trained it, and `platform`: cpu, gpu or tpu."""
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Kept:
 
 def fields(setup: Setup, dials: Dials, seed: int) -> dict[str, Any]:
     """What determines a run, flat; dials as the shortest decimals of their float32 values."""
-    numbers = {name: _decimal(value) for name, value in vars(dials).items()}
+    numbers = {name: decimal(value) for name, value in vars(dials).items()}
     return {**vars(setup), **numbers, "seed": int(seed)}
 
 
@@ -89,6 +89,20 @@ def name(setup: Setup, dials: Dials, seed: int) -> str:
 def path(runs_dir: str | Path, setup: Setup, dials: Dials, seed: int) -> Path:
     """Where the run is, or would be, kept."""
     return Path(runs_dir) / (name(setup, dials, seed) + _RUN)
+
+
+def decimal(value: Any) -> float:
+    """The shortest decimal of a number's float32 value, as files and names have it."""
+    return float(str(np.float32(value))) + 0.0  # -0 is 0
+
+
+def versions() -> dict[str, str]:
+    """What trains in this process, as kept with every run; older runs lack the platform."""
+    return {
+        "toymono": toymono.__version__,
+        "jax": jax.__version__,
+        "platform": jax.default_backend(),
+    }
 
 
 def save(runs_dir: str | Path, run: Run) -> Path:
@@ -107,13 +121,13 @@ def save(runs_dir: str | Path, run: Run) -> Path:
     header = {
         "format": FORMAT,
         "setup": vars(setup),
-        "dials": {name: _decimal(value) for name, value in vars(dials).items()},
+        "dials": {name: decimal(value) for name, value in vars(dials).items()},
         "seed": seed,
         "diverged": run.diverged,
-        "versions": {"toymono": toymono.__version__, "jax": jax.__version__},
+        "versions": versions(),
     }
     target = path(runs_dir, setup, dials, seed)
-    _write(target, tensors, header)
+    write(target, tensors, header)
     target.with_suffix(_PARTIAL).unlink(missing_ok=True)
     return target
 
@@ -127,14 +141,12 @@ def load(kept: Kept | str | Path) -> Run:
     if not isinstance(kept, Kept):
         kept = _header(Path(kept))
     tensors = _tensors(kept.path)
-    world = {k.removeprefix("world."): v for k, v in tensors.items() if k.startswith("world.")}
-    kept_c = {k.removeprefix("snapshots."): v for k, v in tensors.items() if "snapshots." in k}
     return Run(
         setup=kept.setup,
         dials=kept.dials,
         key=jax.random.wrap_key_data(tensors["key"], impl=KEY_IMPL),
-        world=World(**world, task=kept.setup.task),
-        snapshots=Model(**kept_c, nonlinearity=kept.setup.nonlinearity),
+        world=World(**_named(tensors, "world."), task=kept.setup.task),
+        snapshots=Model(**_named(tensors, "snapshots."), nonlinearity=kept.setup.nonlinearity),
         loss_t=tensors["loss_t"],
     )
 
@@ -160,7 +172,7 @@ def save_partial(
 ) -> None:
     """Keeps an unfinished run's arrays, whatever they are, until it is saved whole."""
     target = path(runs_dir, setup, dials, seed).with_suffix(_PARTIAL)
-    _write(target, tensors, {"format": FORMAT})
+    write(target, tensors, {"format": FORMAT})
 
 
 def load_partial(
@@ -178,8 +190,27 @@ def load_partial(
     return _tensors(source)
 
 
+def write(target: Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:
+    """Writes a safetensors file, whole or not at all; its folder is made if need be.
+
+    Raises:
+      OSError: The folder cannot be written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with aside(target) as temporary:
+        save_file(
+            {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()},
+            temporary,
+            metadata={"toymono": json.dumps(header)},
+        )
+
+
 def _arrays(tree: World | Model) -> dict[str, Any]:
     return {name: v for name, v in vars(tree).items() if isinstance(v, jax.Array | np.ndarray)}
+
+
+def _named(tensors: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 _KINDS = {**field_types(Setup), **field_types(Dials), "seed": int}
@@ -195,28 +226,10 @@ def _plain(field: str, value: Any) -> str | int | float:
         return value
     whole = _KINDS[field] is int
     try:
-        return operator.index(value) if whole else _decimal(float(value))
+        return operator.index(value) if whole else decimal(float(value))
     except (TypeError, ValueError):
         noun = "a whole number" if whole else "a number"
         raise ValueError(f"{field}={value!r} is not {noun}") from None
-
-
-def _decimal(value: Any) -> float:
-    return float(str(np.float32(value))) + 0.0  # -0 is 0
-
-
-def _write(target: Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        save_file(
-            {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()},
-            aside,
-            metadata={"toymono": json.dumps(header)},
-        )
-        os.replace(aside, target)
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def _header(path: Path) -> Kept:

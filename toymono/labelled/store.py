@@ -18,8 +18,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-import toymono
 from toymono import store
+from toymono.files import aside
 from toymono.labelled.config import LabelledDials, LabelledSetup
 from toymono.labelled.training import LabelledRun, Measures
 
@@ -39,7 +39,7 @@ class Job:
     @property
     def fields(self) -> dict[str, Any]:
         """All that determines the run, in one flat dictionary of plain values."""
-        numbers = {name: store._decimal(v) for name, v in dataclasses.asdict(self.dials).items()}
+        numbers = {name: store.decimal(v) for name, v in dataclasses.asdict(self.dials).items()}
         words = {**dataclasses.asdict(self.setup), "sizes": list(self.setup.sizes)}
         return {**words, **numbers, "seed": int(self.seed), "fingerprint": self.fingerprint}
 
@@ -61,9 +61,8 @@ def save(folder: str | Path, job: Job, run: LabelledRun) -> Path:
     """
     tensors = {f"params.{layer}.{name}": leaf for layer, name, leaf in _leaves(run.params)}
     tensors |= {f"history.{name}": leaf for name, leaf in vars(run.history).items()}
-    versions = {"toymono": toymono.__version__, "jax": jax.__version__}
-    header = {"labelled": FORMAT, "run": job.fields, "versions": versions}
-    store._write(job.path(folder), tensors, header)
+    header = {"labelled": FORMAT, "run": job.fields, "versions": store.versions()}
+    store.write(job.path(folder), tensors, header)
     return job.path(folder)
 
 
@@ -114,9 +113,8 @@ def save_answers(
     """Keeps what was found out about a run."""
     path = _answers_path(folder, job, questions)
     content = {"run": job.fields, "questions": dict(questions), "answers": dict(answers)}
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(json.dumps(content))
-    aside.replace(path)
+    with aside(path) as temporary:
+        temporary.write_text(json.dumps(content))
     return path
 
 

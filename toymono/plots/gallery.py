@@ -1,7 +1,6 @@
 """From kept runs to files of figures."""
 
 import functools
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from toymono import store
+from toymono.files import aside
 from toymono.plots import selection, style
 from toymono.plots.paper import PaperFigure
 from toymono.plots.registry import Choose, Entry, Lacking
@@ -77,15 +77,11 @@ def save(figure: Figure, figures_dir: str | Path, name: str, formats: Sequence[s
     paths = []
     for kind in formats:
         target = Path(figures_dir) / f"{name}.{kind}"
-        aside = target.with_name(f".{target.name}.{os.getpid()}")
-        try:
+        with aside(target) as temporary:
             with mpl.rc_context(style.RC):
-                figure.savefig(aside, format=kind, metadata=FORMATS[kind])
+                figure.savefig(temporary, format=kind, metadata=FORMATS[kind])
             if kind == "png":
-                _with_palette(aside)
-            os.replace(aside, target)
-        finally:
-            aside.unlink(missing_ok=True)
+                _with_palette(temporary)
         paths.append(target)
     return paths
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from toymono import catalog
 from toymono.config import Dials, Setup
+from toymono.files import aside
 from toymono.plots import style
 from toymono.plots.paper import PaperFigure
 from toymono.plots.registry import Entry
@@ -160,6 +161,6 @@ def write(path: Path, text: str) -> Path:
     head = text.partition("\n")[0].encode()
     if path.exists() and path.read_bytes().partition(b"\n")[0].rstrip() != head:
         raise FileExistsError(f"{path} is not written: what stands there is another's")
-    aside = path.with_name(f".{path.name}")
-    aside.write_text(text, encoding="utf-8")
-    return aside.replace(path)
+    with aside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path

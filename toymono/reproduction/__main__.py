@@ -5,8 +5,6 @@ python -m toymono.reproduction --scale paper --out paper_scale.md
 python -m toymono.reproduction --page penalty
 """
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from absl import flags
 from tqdm import tqdm
 
 from toymono import catalog, command
+from toymono.files import aside
 from toymono.reproduction import document, evidence, penalty
 from toymono.reproduction import penalty_measures as measures
 from toymono.reproduction.claims import CLAIMS
@@ -89,15 +88,8 @@ def _tell(judged: Sequence[document.Judged], out: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Aside first, so that what has the name is whole."""
-    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with open(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(aside, 0o644)
-        os.replace(aside, path)
-    finally:
-        Path(aside).unlink(missing_ok=True)
+    with aside(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ class Sweep:
     diverged: int = 0
     """Runs left out since they diverged."""
     versions: frozenset[str] = frozenset()
-    """Of the packages that trained the runs, such as `jax 0.10.2`."""
+    """Of the packages that trained the runs, such as `jax 0.10.2`, and the platform: `cpu`."""
 
     @property
     def complete(self) -> bool:
@@ -103,7 +103,11 @@ def gather(
             frame=pd.DataFrame(ends),
             halfway=pd.DataFrame(halves),
             diverged=len(kept) - len(whole),
-            versions=frozenset(f"{k} {v}" for run in kept for k, v in run.versions.items()),
+            versions=frozenset(
+                version if package == "platform" else f"{package} {version}"
+                for run in kept
+                for package, version in run.versions.items()
+            ),
         )
     return sweeps
 
