@@ -189,11 +189,20 @@ def test_answers_in_parts_are_those_at_once(digits, key, monkeypatch):
         ({"sizes": ()}, r"names no hidden layer"),
         ({"batch_size": 1}, r"batch_size=1 is not a whole number of at least 2"),
         ({"epochs": 0}, r"epochs=0 is not"),
+        ({"epochs": True}, r"epochs=True is not a whole number"),
+        ({"sizes": (4.0,)}, r"sizes=4.0 is not a whole number"),
     ],
 )
 def test_wrong_settings_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         LabelledSetup(**wrong)
+
+
+def test_numpys_whole_numbers_are_as_good():
+    sizes = np.array([12, 8])
+    setup = LabelledSetup(sizes=sizes, batch_size=np.int64(32), epochs=np.int32(6))
+    assert setup == TINY
+    assert {type(setup.epochs), type(setup.batch_size), *map(type, setup.sizes)} == {int}
 
 
 def test_wrong_dials_are_named():

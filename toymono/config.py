@@ -33,15 +33,31 @@ CHOICES = {
 """The words that a field of `Setup` may hold."""
 
 
-def _whole(value: Any) -> int | None:
-    """The value as an int, also numpy's whole numbers; None for all else."""
+def check_words(setup: Any, choices: Mapping[str, Sequence[str]]) -> None:
+    """Raises a ValueError if a field of the setup holds a word that is not one of its choices."""
+    for name, words in choices.items():
+        value = getattr(setup, name)
+        if value not in words:
+            raise ValueError(f"{name}={value!r} is not one of {', '.join(words)}")
+
+
+def whole(name: str, value: Any, lowest: int) -> int:
+    """The value of the field `name` as an int, also from numpy's whole numbers.
+
+    Raises:
+      ValueError: It is not a whole number, or below `lowest`.
+    """
     try:
-        return None if isinstance(value, bool) else operator.index(value)
+        number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
-        return None
+        number = None
+    if number is None or number < lowest:
+        raise ValueError(f"{name}={value!r} is not a whole number of at least {lowest}")
+    return number
 
 
-def _field(default: Any, meaning: str) -> Any:
+def field(default: Any, meaning: str) -> Any:
+    """A field of a setup or of dials, with what it means in a sentence."""
     return dataclasses.field(default=default, metadata={"meaning": meaning})
 
 
@@ -55,39 +71,31 @@ class Setup:
         whole number, or the embedding has more dimensions than features.
     """
 
-    task: str = _field(
+    task: str = field(
         "decoder", "Recover the features, embed them anew, or recover their absolute value."
     )
-    n: int = _field(512, "Features.")
-    m: int = _field(64, "Dimensions of the embedding that the network reads.")
-    k: int = _field(512, "Neurons.")
-    nonlinearity: str = _field(
+    n: int = field(512, "Features.")
+    m: int = field(64, "Dimensions of the embedding that the network reads.")
+    k: int = field(512, "Neurons.")
+    nonlinearity: str = field(
         "relu", "The hidden layer's function; solu is x exp(x), as in the paper's program."
     )
-    feature_law: str = _field(
-        "equal", "How frequent each feature is: all alike, or by a power law."
-    )
-    penalty: str = _field("none", "What joins the task loss to make neurons monosemantic.")
-    batch_size: int = _field(512, "Samples in a step, drawn anew each time.")
-    log2_steps: int = _field(13, "Training takes 2**log2_steps steps.")
-    optimizer: str = _field("lamb", "lamb is that of the paper's program.")
-    schedule: str = _field("cosine", "The rate over time; the cosine is periodic, as published.")
-    matmul_precision: str = _field(
+    feature_law: str = field("equal", "How frequent each feature is: all alike, or by a power law.")
+    penalty: str = field("none", "What joins the task loss to make neurons monosemantic.")
+    batch_size: int = field(512, "Samples in a step, drawn anew each time.")
+    log2_steps: int = field(13, "Training takes 2**log2_steps steps.")
+    optimizer: str = field("lamb", "lamb is that of the paper's program.")
+    schedule: str = field("cosine", "The rate over time; the cosine is periodic, as published.")
+    matmul_precision: str = field(
         "float32",
         "Least precision of training's matrix products. A CPU knows float32 alone; a GPU takes "
         "TF32 for both others; on a TPU tensorfloat32 is three passes in bfloat16.",
     )
 
     def __post_init__(self):
-        for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise ValueError(f"{name}={value!r} is not one of {', '.join(choices)}")
+        check_words(self, CHOICES)
         for name, lowest in (("n", 1), ("m", 1), ("k", 1), ("batch_size", 1), ("log2_steps", 0)):
-            value = getattr(self, name)
-            if (whole := _whole(value)) is None or whole < lowest:
-                raise ValueError(f"{name}={value!r} is not a whole number of at least {lowest}")
-            object.__setattr__(self, name, whole)
+            object.__setattr__(self, name, whole(name, getattr(self, name), lowest))
         if self.m > self.n:
             raise ValueError(f"m={self.m} is more than n={self.n}: an embedding has m <= n")
         if self.log2_steps > 24:  # the schedule's float32 counts no further
@@ -116,20 +124,18 @@ Dial = float | Float[Array, "*runs"] | Int[Array, "*runs"]
 class Dials:
     """The numbers of a run: scalars, or `[r]` when runs are stacked."""
 
-    learning_rate: Dial = _field(0.01, "Peak of the schedule.")
-    eps: Dial = _field(
-        1 / 64, "Probability that a feature is present; its mean, under a power law."
-    )
-    init_bias: Dial = _field(0.0, "Added to every neuron's initial bias.")
-    bias_decay: Dial = _field(
+    learning_rate: Dial = field(0.01, "Peak of the schedule.")
+    eps: Dial = field(1 / 64, "Probability that a feature is present; its mean, under a power law.")
+    init_bias: Dial = field(0.0, "Added to every neuron's initial bias.")
+    bias_decay: Dial = field(
         0.1, "Share of a bias lost per step and unit of learning rate, in the first half."
     )
-    l1: Dial = _field(0.0, "Weight of the hidden activations' L1 norm in the loss.")
-    alpha: Dial = _field(1.0, "Weight of the penalty; below 0 it rewards polysemantic neurons.")
-    exponent: Dial = _field(
+    l1: Dial = field(0.0, "Weight of the hidden activations' L1 norm in the loss.")
+    alpha: Dial = field(1.0, "Weight of the penalty; below 0 it rewards polysemantic neurons.")
+    exponent: Dial = field(
         1.1, "The power law: feature i has a frequency in proportion to i**-exponent."
     )
-    cosine_period: Dial = _field(1024.0, "Steps from one peak of the cosine schedule to the next.")
+    cosine_period: Dial = field(1024.0, "Steps from one peak of the cosine schedule to the next.")
 
     def checked(self) -> "Dials":
         """These dials as float32 arrays; those known by now lie in their ranges.
@@ -139,12 +145,7 @@ class Dials:
         Raises:
           ValueError: A dial is out of range, or not finite.
         """
-        dials = {}
-        for name, value in vars(self).items():
-            dials[name] = value = jnp.asarray(value, jnp.float32)
-            if not isinstance(value, jax.core.Tracer):
-                _check_dial(name, np.asarray(value))
-        return Dials(**dials)
+        return in_range(self)
 
 
 # Each dial's lowest value, highest value, and whether the lowest is itself allowed.
@@ -158,6 +159,15 @@ _RANGES = {
     "exponent": (0.0, math.inf, True),
     "cosine_period": (0.0, math.inf, False),
 }
+
+
+def in_range(dials: Any) -> Any:
+    """The dials as `Dials.checked` has them, also those of labelled data."""
+    checked = {name: jnp.asarray(value, jnp.float32) for name, value in vars(dials).items()}
+    for name, value in checked.items():
+        if not isinstance(value, jax.core.Tracer):
+            _check_dial(name, np.asarray(value))
+    return dials.replace(**checked)
 
 
 def _check_dial(name: str, value: np.ndarray) -> None:

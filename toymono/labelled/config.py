@@ -6,14 +6,11 @@ published, on scikit-learn's digits.
 """
 
 import dataclasses
-from typing import Any
 
 import flax.struct
 import jax
-import jax.numpy as jnp
-import numpy as np
 
-from toymono.config import Dial
+from toymono.config import Dial, check_words, field, in_range, whole
 
 CHOICES = {
     "data": ("digits", "mnist", "fashion_mnist"),
@@ -29,10 +26,6 @@ CAPACITY_EPOCHS = 60
 """Passes that narrow networks get, where accuracy is set against width; our choice."""
 
 
-def _field(default: Any, meaning: str) -> Any:
-    return dataclasses.field(default=default, metadata={"meaning": meaning})
-
-
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
 class LabelledSetup:
@@ -43,31 +36,24 @@ class LabelledSetup:
         whole number.
     """
 
-    data: str = _field("digits", "The examples and their labels.")
-    network: str = _field("mlp", "Dense layers, or 3 x 3 convolutions whose channels are neurons.")
-    sizes: tuple[int, ...] | None = _field(
+    data: str = field("digits", "The examples and their labels.")
+    network: str = field("mlp", "Dense layers, or 3 x 3 convolutions whose channels are neurons.")
+    sizes: tuple[int, ...] | None = field(
         None, "Neurons of each hidden layer; 4 x 256 for the mlp, 16, 32, 64 for the cnn."
     )
-    penalty: str = _field("soft", "The polysemantic penalty's kind: soft or hard.")
-    batch_size: int = _field(128, "Examples in a step; what is left of an epoch is dropped.")
-    epochs: int = _field(20, "Passes through the training examples.")
-    prune_epochs: int = _field(
+    penalty: str = field("soft", "The polysemantic penalty's kind: soft or hard.")
+    batch_size: int = field(128, "Examples in a step; what is left of an epoch is dropped.")
+    epochs: int = field(20, "Passes through the training examples.")
+    prune_epochs: int = field(
         0, "Further passes, in which the smallest weights are zeroed: from 50 % to 90 %."
     )
 
     def __post_init__(self):
-        for name, choices in CHOICES.items():
-            value = getattr(self, name)
-            if value not in choices:
-                raise ValueError(f"{name}={value!r} is not one of {', '.join(choices)}")
-        if self.sizes is None:
-            object.__setattr__(self, "sizes", SIZES[self.network])
-        object.__setattr__(self, "sizes", tuple(self.sizes))
-        lowest = {"batch_size": 2, "epochs": 1, "prune_epochs": 0}
-        numbers = [(name, getattr(self, name), at_least) for name, at_least in lowest.items()]
-        for name, value, at_least in [*numbers, *(("sizes", size, 1) for size in self.sizes)]:
-            if type(value) is not int or value < at_least:
-                raise ValueError(f"{name}={value!r} is not a whole number of at least {at_least}")
+        check_words(self, CHOICES)
+        sizes = SIZES[self.network] if self.sizes is None else self.sizes
+        object.__setattr__(self, "sizes", tuple(whole("sizes", size, 1) for size in sizes))
+        for name, lowest in (("batch_size", 2), ("epochs", 1), ("prune_epochs", 0)):
+            object.__setattr__(self, name, whole(name, getattr(self, name), lowest))
         if not self.sizes:
             raise ValueError("sizes=() names no hidden layer")
 
@@ -76,8 +62,8 @@ class LabelledSetup:
 class LabelledDials:
     """The numbers of a run: scalars, or `[r]` when runs are stacked."""
 
-    alpha: Dial = _field(0.0, "Weight of the polysemantic penalty; below 0 it encourages.")
-    learning_rate: Dial = _field(1e-3, "Adam's rate.")
+    alpha: Dial = field(0.0, "Weight of the polysemantic penalty; below 0 it encourages.")
+    learning_rate: Dial = field(1e-3, "Adam's rate.")
 
     def checked(self) -> "LabelledDials":
         """These dials as float32 arrays; those known by now are finite, the rate not below 0.
@@ -85,17 +71,7 @@ class LabelledDials:
         Raises:
           ValueError: A dial is out of range.
         """
-        dials = {}
-        for name, value in dataclasses.asdict(self).items():
-            dials[name] = value = jnp.asarray(value, jnp.float32)
-            if isinstance(value, jax.core.Tracer):
-                continue
-            value = np.asarray(value)
-            wrong = ~np.isfinite(value) | ((name == "learning_rate") & (value < 0))
-            if wrong.any():
-                low = "[0" if name == "learning_rate" else "(-inf"
-                raise ValueError(f"{name}={value[wrong].flat[0]:g} is not in {low}, inf)")
-        return LabelledDials(**dials)
+        return in_range(self)
 
 
 def sizes_from(words: str) -> tuple[int, ...]:
