@@ -1,6 +1,7 @@
 """What decides the precision of numbers: the lab itself, whatever JAX is configured to."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,8 @@ import pytest
 
 from toymono import Dials, Setup, advance, algorithms, begin, decompose, fit, scores
 from toymono.config import CHOICES
+from toymono.labelled import firing, lesions, training
+from toymono.labelled.config import LabelledDials, LabelledSetup
 
 # Matrix products.
 
@@ -23,9 +26,10 @@ def equations(jaxpr):
 
 
 def precisions(function, *args):
-    """Those of all matrix products of a function."""
+    """Those of all matrix products and convolutions of a function."""
     jaxpr = jax.make_jaxpr(function)(*args).jaxpr
-    return [e.params["precision"] for e in equations(jaxpr) if e.primitive.name == "dot_general"]
+    products = ("dot_general", "conv_general_dilated")
+    return [e.params["precision"] for e in equations(jaxpr) if e.primitive.name in products]
 
 
 def names(precisions_):
@@ -78,6 +82,26 @@ def test_scores_are_precise_by_themselves(toy, measure, task):
         found = precisions(MEASURES[measure], *toy(task))
     assert found
     assert names(found) == {"HIGHEST"}
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn"])
+@pytest.mark.parametrize("default", [None, "bfloat16"])
+def test_labelled_training_and_scores_are_precise_by_themselves(digits, key, name, default):
+    setup = LabelledSetup(network=name, sizes=(4, 6), batch_size=32)
+    state = training.begin(setup, LabelledDials(), digits, key)
+    network_and_examples = (state.params, digits.test_bhw, digits.test_label_b)
+    lesion = functools.partial(lesions._accuracies, setup, 1)
+    with jax.default_matmul_precision(default):
+        by_part = {
+            "training": precisions(training.advance, setup, LabelledDials(), digits, state, 0),
+            "firing": precisions(functools.partial(firing.firing, setup), *network_and_examples),
+            "lesions": precisions(lesion, *network_and_examples, jnp.ones((3, 6))),
+        }
+    assert {part: names(found) for part, found in by_part.items()} == {
+        part: {"HIGHEST"} for part in by_part
+    }
+    # 3 layers forward and 5 gradients, and 3 layers on the test examples.
+    assert len(by_part["training"]) == 11
 
 
 # Double precision.

@@ -21,7 +21,7 @@ THRESHOLD = 0.999
 _DELTA = 1e-10
 
 precise = jax.default_matmul_precision("float32")
-"""Decorates what multiplies matrices: scores tell 0 from nearly 0, and a GPU's
+"""Decorates what multiplies matrices, below `jax.jit`: scores tell 0 from nearly 0, and a GPU's
 or TPU's default products, which are fast ones, do not."""
 
 

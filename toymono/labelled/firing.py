@@ -34,6 +34,7 @@ class Firing(NamedTuple):
 
 
 @functools.partial(jax.jit, static_argnums=0)
+@scores.precise
 def firing(
     setup: LabelledSetup,
     params: Params,

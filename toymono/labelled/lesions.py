@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from toymono import scores
 from toymono.labelled import network
 from toymono.labelled.config import LabelledSetup
 from toymono.labelled.data import CLASSES
@@ -116,6 +117,7 @@ def _class_accuracy(setup, params, images_bhw, label_b, layer, keep_sk):
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 @functools.partial(jax.vmap, in_axes=(None, None, None, None, None, 0))
+@scores.precise
 def _accuracies(setup, layer, params, images_bhw, label_b, keep_k):
     # Under vmap the layers before the lesion, which do not depend on it, run once.
     keep = [None] * len(setup.sizes)

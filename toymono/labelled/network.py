@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from toymono import scores
 from toymono.labelled.config import LabelledSetup
 from toymono.labelled.data import CLASSES
 
@@ -96,6 +97,7 @@ def init(setup: LabelledSetup, image_hw: tuple[int, int], key: PRNGKeyArray) -> 
 
 
 @functools.partial(jax.jit, static_argnums=0)
+@scores.precise
 def answers(
     setup: LabelledSetup,
     params: Params,

@@ -17,7 +17,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono import penalty
+from toymono import penalty, scores
 from toymono.labelled import network
 from toymono.labelled.config import LabelledDials, LabelledSetup
 from toymono.labelled.data import CLASSES, Labelled
@@ -88,6 +88,7 @@ def begin(
     )
 
 
+@scores.precise
 def advance(
     setup: LabelledSetup,
     dials: LabelledDials,
