@@ -18,6 +18,7 @@ from toymono.labelled import (
     store,
     tables,
     tradeoff_figures,
+    training,
 )
 from toymono.labelled.config import LabelledDials, LabelledSetup
 from toymono.labelled.experiment import Questions
@@ -119,6 +120,38 @@ def test_finished_runs_and_answers_are_not_made_again(jobs, digits, folder, resu
     experiment.train(jobs, digits, folder)
     again = experiment.results(jobs, digits, folder, QUESTIONS)
     assert [one.answers for one in again] == [one.answers for one in results]
+
+
+def test_a_seed_means_the_same_keys_whatever_the_default_is(
+    jobs, digits, folder, tmp_path, monkeypatch
+):
+    def begun(setup, dials, data, keys):
+        given.extend(keys)
+        raise InterruptedError
+
+    given, expected = [], [jax.random.key(job.seed) for job in jobs]
+    monkeypatch.setattr(training, "begin_many", begun)
+    with jax.default_prng_impl("rbg"):
+        with pytest.raises(InterruptedError):
+            experiment.train(jobs, digits, tmp_path)
+        given += [store.load(folder, job).key for job in jobs]
+    assert given == 2 * expected
+
+
+def test_a_run_from_a_key_of_another_implementation_is_not_kept(jobs, folder, tmp_path):
+    run = store.load(folder, jobs[0])
+    with pytest.raises(ValueError, match=r"^a run from a key of 'rbg' cannot be kept"):
+        store.save(tmp_path, jobs[0], run.replace(key=jax.random.key(0, impl="rbg")))
+
+
+def test_jobs_of_other_data_are_refused(jobs, digits, folder, tmp_path):
+    other = digits.replace(fingerprint="0" * 16)
+    told = rf"^run {jobs[0].name} is of other data: .*'{digits.fingerprint}'.*'{'0' * 16}'$"
+    with pytest.raises(ValueError, match=told):
+        experiment.results(jobs, other, folder, None)
+    with pytest.raises(ValueError, match=told):
+        experiment.train(iter(jobs), other, tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_damaged_file_is_named(jobs, folder, tmp_path):

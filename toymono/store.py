@@ -25,6 +25,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -113,8 +114,7 @@ def save(runs_dir: str | Path, run: Run) -> Path:
       OSError: The folder cannot be written.
     """
     setup, dials, seed = run.setup, run.dials, run.seed
-    if (keys := str(jax.random.key_impl(run.key))) != KEY_IMPL:
-        raise ValueError(f"a run from a key of {keys!r} cannot be kept; use keys of {KEY_IMPL!r}")
+    check_key(run.key)
     tensors = {"key": jax.random.key_data(run.key), "loss_t": run.loss_t}
     tensors |= {f"world.{k}": v for k, v in _arrays(run.world).items()}
     tensors |= {f"snapshots.{k}": v for k, v in _arrays(run.snapshots).items()}
@@ -130,6 +130,12 @@ def save(runs_dir: str | Path, run: Run) -> Path:
     write(target, tensors, header)
     target.with_suffix(_PARTIAL).unlink(missing_ok=True)
     return target
+
+
+def check_key(key: PRNGKeyArray) -> None:
+    """Raises a ValueError if a run from this key cannot be kept: another run has its seed."""
+    if (keys := str(jax.random.key_impl(key))) != KEY_IMPL:
+        raise ValueError(f"a run from a key of {keys!r} cannot be kept; use keys of {KEY_IMPL!r}")
 
 
 def load(kept: Kept | str | Path) -> Run:

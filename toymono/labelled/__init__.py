@@ -6,7 +6,7 @@ draws; in a notebook:
 
     from toymono.labelled import data, experiment, store, tables
     digits = data.load("digits")
-    jobs = store.find("runs/labelled")
+    jobs = [job for job in store.find("runs/labelled") if job.fingerprint == digits.fingerprint]
     tables.per_run(experiment.results(jobs, digits, "runs/labelled", questions=None))
 
 Beside the lab's axes: `y` classes, `l` hidden layers, `e` epochs, `v` nodes of a

@@ -61,7 +61,11 @@ def train(
       data: What to train on.
       folder: Where runs are kept.
       report: Called after each epoch with the number of runs that took it.
+
+    Raises:
+      ValueError: A job is of other data.
     """
+    jobs = _of_data(jobs, data)
     by_setup: dict[LabelledSetup, list[Job]] = {}
     for job in missing(jobs, folder):
         by_setup.setdefault(job.setup, []).append(job)
@@ -69,6 +73,17 @@ def train(
         for group in _batched(of_setup):
             for job, run in zip(group, _train(group, data, report), strict=True):
                 store.save(folder, job, run)
+
+
+def _of_data(jobs: Iterable[Job], data: Labelled) -> list[Job]:
+    jobs = list(jobs)
+    for job in jobs:
+        if job.fingerprint != data.fingerprint:
+            raise ValueError(
+                f"run {job.name} is of other data: their fingerprint is {job.fingerprint!r},"
+                f" that of the data given {data.fingerprint!r}"
+            )
+    return jobs
 
 
 def missing(jobs: Iterable[Job], folder: str | Path) -> list[Job]:
@@ -86,7 +101,7 @@ def _batched(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
 def _train(jobs: Sequence[Job], data: Labelled, report) -> list[LabelledRun]:
     setup = jobs[0].setup
     dials = stack([job.dials.checked() for job in jobs])
-    keys = stack([jax.random.key(job.seed) for job in jobs])
+    keys = stack([job.key for job in jobs])
     state, history = training.begin_many(setup, dials, data, keys), []
     for epoch in range(setup.epochs + setup.prune_epochs):
         state, measures = training.advance_many(setup, dials, data, state, epoch)
@@ -97,7 +112,7 @@ def _train(jobs: Sequence[Job], data: Labelled, report) -> list[LabelledRun]:
 
 
 def results(
-    jobs: Sequence[Job],
+    jobs: Iterable[Job],
     data: Labelled,
     folder: str | Path,
     questions: Questions | None = Questions(),
@@ -115,10 +130,10 @@ def results(
       report: Called with the number of networks whose questions are answered, as they are.
 
     Raises:
-      ValueError: A network is too small for so many clusters.
+      ValueError: A job is of other data, or a network is too small for so many clusters.
     """
     found = []
-    for job in jobs:
+    for job in _of_data(jobs, data):
         run = store.load(folder, job)
         firing_l = firing.firing(job.setup, run.params, data.test_bhw, data.test_label_b)
         status = training.status(run, np.asarray(data.test_label_b))

@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PRNGKeyArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
@@ -48,6 +49,11 @@ class Job:
         """The run's name: 16 hexadecimal digits of a hash of `fields`."""
         return _hash(self.fields)
 
+    @property
+    def key(self) -> PRNGKeyArray:
+        """All that is random about the run, whatever JAX's default implementation is."""
+        return jax.random.key(self.seed, impl=store.KEY_IMPL)
+
     def path(self, folder: str | Path) -> Path:
         """Where the run is, or would be, kept."""
         return Path(folder) / f"{self.name}.safetensors"
@@ -57,8 +63,10 @@ def save(folder: str | Path, job: Job, run: LabelledRun) -> Path:
     """Keeps one run.
 
     Raises:
+      ValueError: The run's key is not of JAX's default implementation.
       OSError: The folder cannot be written.
     """
+    store.check_key(run.key)
     tensors = {f"params.{layer}.{name}": leaf for layer, name, leaf in _leaves(run.params)}
     tensors |= {f"history.{name}": leaf for name, leaf in vars(run.history).items()}
     header = {"labelled": FORMAT, "run": job.fields, "versions": store.versions()}
@@ -87,7 +95,7 @@ def load(folder: str | Path, job: Job) -> LabelledRun:
         if name.startswith("params."):
             _, layer, part = name.split(".")
             params.setdefault(layer, {})[part] = leaf
-    return LabelledRun(job.setup, job.dials, jax.random.key(job.seed), params, Measures(**history))
+    return LabelledRun(job.setup, job.dials, job.key, params, Measures(**history))
 
 
 def find(folder: str | Path) -> list[Job]:
