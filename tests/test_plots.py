@@ -24,8 +24,8 @@ LABELS = {
         "Mean bias",
     },
     "single_feature_activations": {
-        "Feature",
-        "Neuron",
+        "Feature, sorted",
+        "Neuron, sorted",
         "Activation on one feature at full strength",
     },
     "sorted_biases": {"Neuron, sorted", "Bias"},
@@ -170,7 +170,7 @@ def test_biases_are_all_in_sight_or_marked(grid_runs):
     frame["bias"] = np.linspace(-0.5, 0.2, len(frame))
     frame["kind"] = "polysemantic"
     frame.loc[frame.index[-3:], "kind"] = "dead"
-    frame.loc[frame.index[-3:], "bias"] = [-0.6, -50.0, -60.0]
+    frame.loc[frame.index[-3:], "bias"] = [-0.6, -0.75, -60.0]
     figure = plots.sorted_biases(frame)
     [axes] = figure.axes
     low, high = axes.get_ylim()
@@ -180,7 +180,9 @@ def test_biases_are_all_in_sight_or_marked(grid_runs):
     marked = np.concatenate(marked)
     np.testing.assert_array_equal(marked[:, 0], frame["rank"].iloc[-2:])
     assert (marked[:, 1] > low).all()
-    assert "Triangles" in figure.get_suptitle()
+    dots = np.concatenate([line.get_ydata() for line in axes.lines if line.get_marker() == "o"])
+    assert len(dots) == len(frame) - 2  # one whose dot the axis would cut is a triangle too
+    assert "Triangles: dead neurons with a lower bias, down to −60." in figure.get_suptitle()
 
 
 def test_diverged_runs_are_left_out_and_said_to_be(grid_runs, diverged_run):

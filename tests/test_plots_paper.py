@@ -113,7 +113,7 @@ def test_every_figure_draws(name, whole, tmp_path):
     assert labels - {""}
     said = " ".join(figure.get_suptitle().split())
     assert said.startswith(f"Small scale, {', '.join(entry.sweeps)}: ")
-    assert " of " not in said.partition(".")[2].replace("mean of", "").replace("panel of", "")
+    assert not re.search(r"\d of \d", said)
     if name in FIRST:
         [path] = gallery.save(figure, tmp_path, name, ["png"])
         assert path.stat().st_size < 300_000
@@ -160,6 +160,26 @@ def test_a_figures_axes_follow_the_paper(whole):
     assert sum(len(line.get_xdata()) > 2 for line in apart.lines) == 9
     four = whole.draw(PAPER["fig24"])
     assert [len(axes.lines) for axes in four.axes] == [4] * 4
+
+
+def test_a_close_up_holds_the_lines_of_reference(whole):
+    wide, close, *_ = axes = whole.draw(PAPER["fig08"]).axes
+    assert len(axes) == 4
+    low, high = close.get_xlim()
+    assert low < -0.5 < 0 < high
+    assert wide.get_xlim()[0] < -2
+    upright = [[len(set(line.get_xdata())) == 1 for line in panel.lines] for panel in axes]
+    assert [sum(lines) for lines in upright] == [0, 5, 0, 5]
+
+
+def test_what_sets_sweeps_apart_is_said_once(whole):
+    said = whole.draw(PAPER["fig08"]).get_suptitle().replace("\N{NO-BREAK SPACE}", " ")
+    assert "Bias decay: 0.1 in B1, else 0.03." in " ".join(said.split())
+    said = whole.draw(PAPER["fig15"]).get_suptitle().replace("\N{NO-BREAK SPACE}", " ")
+    assert "Initial mean bias: 0 in K0, −1 in K1." in " ".join(said.split())
+    [legend] = whole.draw(PAPER["fig14"]).legends
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words == [*(f"10$^{{-{power}}}$" for power in range(6, 0, -1)), "1", "none, bias −1"]
 
 
 # Which runs
@@ -217,11 +237,6 @@ def test_no_runs_at_all_feed_nothing():
 @pytest.fixture(scope="module")
 def one():
     return random_run(next(TinySweep(CATALOG["LR1"]).points("small")))
-
-
-def test_the_lowest_loss_so_far_only_falls(one):
-    frame = tables.per_stretch_minimum([one])
-    np.testing.assert_array_equal(frame["min_loss"], np.minimum.accumulate(frame["loss"]))
 
 
 def test_scores_of_all_snapshots(one):
@@ -288,8 +303,14 @@ def test_a_peak_names_its_place():
     assert Fact("second_kink").told(lacking) == "second kink 0.50 … 0.75"
     assert Fact("second_kink").told(lacking[:1]) == "second kink none"
     half = Fact("mono_per_neuron", "k", half=True)
-    assert half.told(table) == "less than half of the most mono/neuron from 32"
-    assert half.told(table[:3]) == "less than half of the most mono/neuron never"
+    assert half.told(table) == "mono/neuron below half their maximum from 32"
+    assert half.told(table[:3]) == "mono/neuron never fall below half their maximum"
+    fields = pd.DataFrame({"eps": [1 / 16, 2**-3.5], "l1": [1e-6, 1e-6]})
+    assert Fact("eps").told(fields) == "eps 1/16 … 2^-3.5"
+    assert Fact("l1").told(fields) == "l1 10^-6"
+    assert Fact("full").told(pd.DataFrame({"full": [-1.62e-5, 0.023]})) == (
+        "output −1.6·10^-5 … 0.023"
+    )
 
 
 # Pages

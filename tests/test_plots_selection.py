@@ -1,6 +1,7 @@
 """The choice of what figures compare, and the axes that it gives them."""
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -77,7 +78,7 @@ def test_words_are_colours_not_an_axis():
     [
         ("init_bias", [-1, -0.5, 0], ["−1", "−0.5", "0"]),
         ("eps", [1 / 64, 1 / 8], ["1/64", "1/8"]),
-        ("l1", [0, 1e-6, 1e-4, 1e-2, 1], ["0", "10$^{-6}$", "0.0001", "0.01", "1"]),
+        ("l1", [0, 1e-6, 1e-4, 1e-2, 1], ["0", "10$^{-6}$", "10$^{-4}$", "10$^{-2}$", "1"]),
         ("learning_rate", [0.001, 0.0011, 0.028, 0.03], ["0.001", "0.03"]),
     ],
 )
@@ -88,3 +89,12 @@ def test_an_axis_has_its_ticks_at_the_values_where_there_is_room(field, values, 
     low, high = axes.get_xlim()
     assert low < min(values)
     assert max(values) < high
+
+
+def test_a_crowded_linear_axis_has_its_ticks_at_round_numbers():
+    axes = mpl.figure.Figure().subplots()
+    style.number_axis(axes, "init_bias", [-2, -1, -0.5, -0.35, -0.18, -0.06, 0, 1])
+    low, high = axes.get_xlim()
+    ticks = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    np.testing.assert_allclose(ticks, [-2, -1.5, -1, -0.5, 0, 0.5, 1], atol=1e-12)
+    assert "−0.5" in [tick.get_text() for tick in axes.get_xticklabels()]

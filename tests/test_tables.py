@@ -16,6 +16,7 @@ FUNCTIONS = [
     tables.per_snapshot,
     tables.per_neuron,
     tables.per_stretch,
+    tables.per_stretch_minimum,
     tables.per_active,
     tables.per_feature,
 ]
@@ -181,6 +182,33 @@ def test_stretches_cover_the_loss_once(some):
     lengths = np.diff([0, *frame["step"]])
     assert (frame["loss"] * lengths).sum() == pytest.approx(float(run.loss_t.sum()), rel=1e-6)
     assert frame["loss"].iloc[4] == pytest.approx(float(run.loss_t[4:6].mean()), rel=1e-6)
+
+
+def with_loss(run, loss_t):
+    setup = dataclasses.replace(run.setup, log2_steps=int(math.log2(len(loss_t))))
+    return run.replace(setup=setup, loss_t=jnp.asarray(loss_t, jnp.float32))
+
+
+def test_the_lowest_loss_so_far_is_of_means_over_many_steps(untrained):
+    # One lucky batch, a level of 4, from step 129 to 384 one of 2, then one of 8.
+    loss_t = np.repeat([0.0, 4.0, 2.0, 8.0], [1, 127, 256, 640])
+    frame = tables.per_stretch_minimum([with_loss(untrained(), loss_t)])
+    lowest = frame.set_index("step")["min_loss"]
+    # The later halves are all of one level until 256; the means after 384 are higher.
+    steps = [1, 2, 4, 32, 64, 128, 256, 512, 1024]
+    np.testing.assert_array_equal(lowest[steps], [0, 4, 4, 4, 4, 4, 2, 2, 2])
+    # The later 91 of 181 steps.
+    assert lowest[181] == pytest.approx((38 * 4 + 53 * 2) / 91)
+
+
+def test_luck_hardly_lowers_the_lowest_loss_so_far(untrained):
+    noise_t = np.random.default_rng(0).normal(1.0, 0.05, 2**12)
+    frame = tables.per_stretch_minimum([with_loss(untrained(), noise_t)])
+    late = frame[frame["step"] >= 64]
+    assert (np.diff(late["min_loss"]) <= 0).all()
+    # Four standard errors of the shortest mean that may be the lowest; some batches are lower.
+    bound = 1 - 4 * 0.05 / 32**0.5
+    assert frame["loss"].min() < bound < late["min_loss"].iloc[-1] < 1
 
 
 # What they take.

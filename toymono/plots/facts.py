@@ -44,17 +44,22 @@ class Fact:
             finite = table[self.column].dropna()
             if finite.empty:
                 return f"{words} none"
-            low, high = _number(finite.min()), _number(finite.max())
+            low, high = (self._shown(end) for end in (finite.min(), finite.max()))
             return f"{words} {low}" if low == high else f"{words} {low} … {high}"
         if self.half:
             where = tables.half_lost(table, self.column, self.by)
-            lost = "never" if np.isnan(where) else f"from {style.plain(self.by, where)}"
-            return f"less than half of the most {words} {lost}"
+            if np.isnan(where):
+                return f"{words} never fall below half their maximum"
+            return f"{words} below half their maximum from {style.plain(self.by, where)}"
         course = tables.course(table, self.column, self.by)
         if self.peak:
             most = course.index[course.to_numpy().argmax()]
             return f"{words} at most {_number(course[most])}, at {style.plain(self.by, most)}"
         return f"{words} {_number(course.iloc[0])} → {_number(course.iloc[-1])}"
+
+    def _shown(self, number: float) -> str:
+        of_run = self.column in tables.RUN_FIELDS
+        return style.plain(self.column, number) if of_run else _number(number)
 
 
 def told(facts: Sequence[Fact], table: pd.DataFrame) -> str:
@@ -83,6 +88,8 @@ def _number(number: float | np.integer) -> str:
         or (abs(number) >= 2 and float(number).is_integer())
     ):
         shown = f"{number:.0f}"
+    elif abs(number) >= 0.1:
+        shown = f"{number:.2f}"
     else:
-        shown = f"{number:.2f}" if abs(number) >= 0.1 else f"{number:.2g}"
+        return style.plain("", float(f"{number:.2g}"))
     return shown.replace("-", "−")

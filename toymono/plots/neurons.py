@@ -57,7 +57,7 @@ def single_feature_activations(
       Jermyn, Schiefer & Hubinger (2022), figures 4, 10 and 20.
     """
     responses = selection.first_seeds(responses)
-    drawn, panels, missing = _panels(responses, by, "Feature", "Neuron", height)
+    drawn, panels, missing = _panels(responses, by, "Feature, sorted", "Neuron, sorted", height)
     note += missing
     finest = max(256, int(_FINEST * height))
     for panel, of_model in panels:
@@ -115,19 +115,21 @@ def sorted_biases(
     neurons = selection.first_seeds(neurons)
     drawn, panels, missing = _panels(neurons, by, "Neuron, sorted", "Bias", height)
     note += missing
-    low, high = _limits(neurons)
+    least, (low, high) = _limits(neurons)
     for panel, of_model in panels:
         for kind, of_kind in of_model.groupby("kind"):
             look = {"color": style.KINDS[kind], "linestyle": "", "rasterized": True}
-            panel.plot(of_kind["rank"], of_kind["bias"], marker="o", markersize=1.8, **look)
-            below = of_kind["rank"][of_kind["bias"] < low]
+            seen = of_kind[of_kind["bias"] >= least]
+            panel.plot(seen["rank"], seen["bias"], marker="o", markersize=1.8, **look)
+            below = of_kind["rank"][of_kind["bias"] < least]
             edge = low + 0.02 * (high - low)
             panel.plot(below, [edge] * len(below), marker="v", markersize=3, **look)
         panel.axhline(0, **style.REFERENCE)
         style.mark_features(panel, of_model["n"].iloc[0])
         panel.set_ylim(low, high)
-    if (neurons["bias"] < low).any():
-        note += " Triangles: dead neurons with a bias below the axis."
+    if (neurons["bias"] < least).any():
+        lowest = style.value("bias", neurons["bias"].min())
+        note += f" Triangles: dead neurons with a lower bias, down to {lowest}."
     style.kinds(drawn)
     style.caption(drawn, neurons, note, head=head)
     return drawn
@@ -212,10 +214,14 @@ def _largest(response_kn: np.ndarray, finest: int) -> np.ndarray:
     return response_kn
 
 
-def _limits(neurons: pd.DataFrame) -> tuple[float, float]:
-    """A vertical axis for 0 and all biases, but those of dead neurons far below the rest."""
+def _limits(neurons: pd.DataFrame) -> tuple[float, tuple[float, float]]:
+    """The least bias that is shown in its place, and the limits of the axis.
+
+    All are shown, but those of dead neurons far below the rest.
+    """
     alive = neurons[neurons["kind"] != "dead"]
     bias = neurons["bias"] if alive.empty else alive["bias"]
     low, high = min(0.0, bias.min()), max(0.0, bias.max())
     span = high - low or 1.0
-    return max(neurons["bias"].min(), low - span / 3) - span / 15, high + span / 15
+    least = max(neurons["bias"].min(), low - span / 3)
+    return least, (min(0.0, least) - span / 15, high + span / 15)

@@ -98,6 +98,7 @@ _ALL = (
         by="init_bias",
         across="eps",
         marks=sweeps.mark_spread,
+        close=(-0.55, 0.05),
     ),
     PaperFigure(
         9,
@@ -156,8 +157,9 @@ _ALL = (
         "l1",
         "bias −1 without L1: lower loss than the best L1, as many mono neurons",
         rows=("min_loss", "zoom", "mono", "bias"),
-        rival=0.0,
-        note="Red: no L1, initial mean bias −1; the others: 0. Close up: lines not seen lie above.",
+        rival=(0.0, "none, bias −1"),
+        note="Red: no L1, an initial mean bias of −1, and bias decay; the others start at bias 0 "
+        "and have none. Close up: lines not seen lie above.",
     ),
     PaperFigure(
         15,

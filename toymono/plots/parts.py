@@ -44,7 +44,7 @@ def score_distribution(neurons: pd.DataFrame, head: str = "", note: str = "") ->
     panel.set(xlabel="Monosemanticity", ylabel="Share of neurons below", ylim=(-0.02, 1.02))
     panel.set_xlim(-0.02, 1.02)
     style.legend(made, "log2_step", palette, title="log$_2$ of\ntraining steps")
-    style.caption(made, neurons, note, beside=True, head=head)
+    style.caption(made, neurons, f"{note} Dead neurons score 0.", beside=True, head=head)
     return made
 
 

@@ -64,7 +64,7 @@ def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
     handles = _handles(palette, marker="o", linestyle="")
     handles += [_rival_handle(runs)] if len(_rival(runs)) else []
     style.legend_of(made, handles, "Weight α")
-    note = "Loss: mean over the last sixteenth of the steps. Dotted: that of no output."
+    note = "Loss: mean over the last sixteenth of the steps. Dotted: where the output is 0."
     style.caption(made, _penalised(runs), note, beside=True, seeds=("Points", "bars"))
     return made
 

@@ -6,6 +6,7 @@ seaborn's `colorblind` palette. Seeds are a mean and a range.
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -15,7 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 from pandas.api.types import is_numeric_dtype
 
 from toymono import tables
@@ -92,28 +93,34 @@ def value(field: str, content: Any) -> str:
     """A field's value in print.
 
     Example:
-      >>> value("eps", 1 / 64), value("init_bias", -0.5), value("l1", 1e-5)
-      ('1/64', '−0.5', '10$^{-5}$')
+      >>> value("eps", 1 / 64), value("eps", 2**-3.5), value("init_bias", -0.5), value("l1", 1e-5)
+      ('1/64', '2$^{-3.5}$', '−0.5', '10$^{-5}$')
     """
     if isinstance(content, str):
         return content.replace("_", " ")
-    if field == "eps" and content < 1 and math.log2(content).is_integer():
-        return f"1/{round(1 / content)}"
+    if field == "eps" and 0 < content < 1:
+        log2 = round(math.log2(content), 6)
+        if log2.is_integer():
+            return f"1/{round(1 / content)}"
+        if log2 == round(log2, 1):
+            return f"2$^{{{log2}}}$"
+    if field == "l1" and 0 < content < 1:
+        log10 = round(math.log10(content), 6)
+        if log10.is_integer():
+            return f"10$^{{{log10:.0f}}}$"
     digits, tens, power = f"{content:.{3 if field == 'eps' else 4}g}".partition("e")
-    if tens:
-        return f"{digits}·10$^{{{int(power)}}}$".removeprefix("1·")
-    return digits.replace("-", "−")
+    digits = digits.replace("-", "−")
+    return f"{digits}·10$^{{{int(power)}}}$".removeprefix("1·") if tens else digits
 
 
 def plain(field: str, content: Any) -> str:
-    """A field's value in print that knows no exponents, such as a terminal's.
+    """A field's value in print that knows no superscripts, such as a terminal's.
 
     Example:
-      >>> plain("l1", 1e-6), plain("eps", 0.25)
-      ('1e-06', '1/4')
+      >>> plain("l1", 1e-6), plain("eps", 0.25), plain("eps", 2**-3.5)
+      ('10^-6', '1/4', '2^-3.5')
     """
-    shown = value(field, content)
-    return f"{content:.3g}" if "$" in shown else shown
+    return value(field, content).translate(str.maketrans("", "", "${}"))
 
 
 def setting(field: str, content: Any) -> str:
@@ -200,7 +207,7 @@ def caption(
     """Says above the panels what the runs have in common, how many seeds they are, and `note`.
 
     `head` comes first; `beside` leaves room for a legend on the right; `seeds`
-    names what shows their mean and their range.
+    names what shows their mean and what their range, if anything does.
     """
     held = [
         setting(field, frame[field].iloc[0])
@@ -211,7 +218,8 @@ def caption(
     few, many = counts.min(), counts.max()
     if many > 1:
         number = many if few == many else f"{few} to {many}"
-        notes = [f"{seeds[0]}: mean of {number} seeds; {seeds[1]}: their range."]
+        spread = f"; {seeds[1]}: their range" if seeds[1] else ""
+        notes = [f"{seeds[0]}: mean of {number} seeds{spread}."]
     else:
         notes = [f"Seed {', '.join(map(str, sorted(frame['seed'].unique())))}."]
     width = int(16 * (figure.get_figwidth() - (1.5 if beside else 0)))
@@ -226,18 +234,28 @@ def by_sweep(frame: pd.DataFrame, shown: tuple[str, ...]) -> str:
     for field in tables.swept(frame):
         of_sweep = frame.groupby("sweep", sort=False)[field]
         if field not in shown and (of_sweep.nunique() == 1).all():
-            each = (
-                f"{value(field, content)} in {sweep}" for sweep, content in of_sweep.first().items()
-            )
-            told.append(f"{label(field)}: {', '.join(each)}.")
+            told.append(f"{label(field)}: {_by_sweep(field, of_sweep.first())}.")
     return " ".join(told)
 
 
+def _by_sweep(field: str, content_s: pd.Series) -> str:
+    """A field's value in each sweep, said once for several that agree: `0.1 in B1, else 0.03`."""
+    shown = {sweep: value(field, content) for sweep, content in content_s.items()}
+    common, count = Counter(shown.values()).most_common(1)[0]
+    told = [f"{of} in {sweep}" for sweep, of in shown.items() if count == 1 or of != common]
+    told += [f"else {common}"] if count > 1 else []
+    return ", ".join(words.replace(" ", "\N{NO-BREAK SPACE}") for words in told)
+
+
 def number_axis(axes: Axes, field: str, values: Any) -> None:
-    """Makes the horizontal axis suit a field: its scale, its ticks at the values, its name."""
+    """Makes the horizontal axis suit a field: its scale, its ticks, its name.
+
+    The ticks stand at the values; on a linear axis that has no room for all, at round numbers.
+    """
     values = np.unique(np.asarray(values, float))
     positive = values[values > 0]
-    if values[0] >= 0 and positive[-1] >= 8 * positive[0]:
+    logarithmic = values[0] >= 0 and positive[-1] >= 8 * positive[0]
+    if logarithmic:
         # 0 stands a decade to the left of the lowest.
         zero = {"value": "symlog", "linthresh": positive[0], "linscale": 1}
         axes.set_xscale(**zero if values[0] == 0 else {"value": "log"})
@@ -252,11 +270,20 @@ def number_axis(axes: Axes, field: str, values: Any) -> None:
     for i in range(1, len(values)):
         if place[i] - place[ticks[-1]] >= max(needed[i], needed[ticks[-1]], room / 9):
             ticks.append(i)
-    if len(ticks) > 1:
-        ticks[-1] = len(values) - 1  # the last value has a better claim than one close before it
-    axes.set_xticks(values[ticks], [value(field, content) for content in values[ticks]])
+    if not logarithmic and len(ticks) < len(values):
+        round_ticks(axes)
+    else:
+        if len(ticks) > 1:
+            ticks[-1] = len(values) - 1  # the last has a better claim than one close before it
+        axes.set_xticks(values[ticks], [value(field, content) for content in values[ticks]])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(label(field))
+
+
+def round_ticks(axes: Axes) -> None:
+    """Sets the ticks of the horizontal axis at round numbers."""
+    axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
 
 
 def from_zero(axes: Axes) -> None:

@@ -45,7 +45,7 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
     palette = style.colors(runs, across) if across else None
     made, panels = _shares(runs, by, across, palette)
     if by == "k" and across != "n":
-        for panel in panels:
+        for panel in panels.flat:
             style.mark_features(panel, runs["n"].iloc[0])
     if across:
         style.legend(made, across, palette, marker="o")
@@ -118,6 +118,7 @@ def sweep_shares(
     across: str,
     marks: Mark,
     looks: Mapping[str, tuple[str, Any, Any]] | None = None,
+    close: tuple[float, float] | None = None,
     head: str = "",
     note: str = "",
 ) -> Figure:
@@ -129,6 +130,8 @@ def sweep_shares(
       across: What the colours show, a field or the sweep.
       marks: What draws the lines of reference.
       looks: If `across` is the sweep: words, colour and dashes of each.
+      close: A range of `by` that is shown once more, close up, with the lines of
+        reference, which would be too near one another beside the rest.
       head: What the caption begins with.
       note: What it ends with.
     """
@@ -138,8 +141,15 @@ def sweep_shares(
         looks = {sweep: look for sweep, look in looks.items() if sweep in palette}
         palette = {sweep: color for sweep, (_, color, _) in looks.items()}
         dashes = {sweep: lines for sweep, (_, _, lines) in looks.items()}
-    made, panels = _shares(runs, by, across, palette, dashes)
-    note = f"{note} {marks(panels, runs, palette)}".strip()
+    made, panels = _shares(runs, by, across, palette, dashes, columns=2 if close else 1)
+    if close:
+        for wide in panels[:, 0]:
+            wide.axvspan(*close, color="0.93", zorder=0)
+        style.round_ticks(panels[0, -1])
+        panels[0, -1].set_xlim(close)
+        panels[0, -1].set_title("Close up")
+        note += " Grey: what is shown close up."
+    note = f"{note} {marks(panels[:, -1], runs, palette)}".strip()
     if looks:
         handles = [
             Line2D([], [], color=color, dashes=lines, label=words, marker="o", markersize=4)
@@ -184,7 +194,8 @@ def monosemantic_map(runs: pd.DataFrame, head: str = "", note: str = "") -> Figu
     panel.plot(-(2.0 ** (exponents / 2)), exponents, color="black", zorder=1)
     panel.set_yticks(np.arange(low, high + 1))
     panel.set(xlabel=style.label("init_bias"), ylabel="log$_2$ of feature probability ε")
-    style.caption(made, runs, f"{note} Line: bias = −√ε.".strip(), head=head)
+    note = f"{note} Line: bias = −√ε. {style.by_sweep(runs, ('init_bias', 'eps'))}".strip()
+    style.caption(made, runs, note, head=head, seeds=("Dots", ""))
     return made
 
 
@@ -193,7 +204,7 @@ def mark_spread(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, A
     for panel in panels:
         for eps, color in palette.items():
             panel.axvline(-(eps**0.5), **style.REFERENCE | {"color": color, "linestyle": "--"})
-    return "Vertical lines: bias = −√ε."
+    return "Vertical lines: bias\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}−√ε."
 
 
 def mark_gelu(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any]) -> str:
@@ -224,31 +235,39 @@ def _shares(
     across: str | None,
     palette: dict[Any, Any] | None,
     dashes: dict[Any, Any] | None = None,
-) -> tuple[Figure, Sequence[Axes]]:
-    made = plt.figure(figsize=(5.8 if dashes else 5.4, 4.8), layout="constrained")
-    upper, lower = panels = made.subplots(2, sharex=True)
-    measures = ("mono_per_neuron", "mono_per_feature")
-    for panel, measure in zip(panels, measures, strict=True):
-        sns.lineplot(
-            runs,
-            x=by,
-            y=measure,
-            hue=across,
-            palette=palette,
-            style=across if dashes else None,
-            dashes=dashes or True,
-            markers=dict.fromkeys(dashes, "o") if dashes else None,
-            color=None if across else style.PLAIN,
-            legend=False,
-            ax=panel,
-            **({} if dashes else {"marker": "o"}),
-            **style.SEEDS,
-        )
-    lower.axhline(1, **style.REFERENCE)
-    for panel in panels:
-        style.from_zero(panel)
-    upper.set(xlabel="", ylabel="Monosemantic share\nof neurons")
-    lower.set(ylabel="Monosemantic neurons\nper feature")
-    style.number_axis(lower, by, runs[by])
+    columns: int = 1,
+) -> tuple[Figure, np.ndarray]:
+    """A row of equal panels for each of the two shares."""
+    width = 5.8 if dashes else 5.4
+    made = plt.figure(figsize=(width + 2.4 * (columns - 1), 4.8), layout="constrained")
+    panels = made.subplots(2, columns, sharex="col", sharey="row", squeeze=False)
+    rows = {
+        "mono_per_neuron": "Monosemantic share\nof neurons",
+        "mono_per_feature": "Monosemantic neurons\nper feature",
+    }
+    for row, (measure, words) in zip(panels, rows.items(), strict=True):
+        for panel in row:
+            sns.lineplot(
+                runs,
+                x=by,
+                y=measure,
+                hue=across,
+                palette=palette,
+                style=across if dashes else None,
+                dashes=dashes or True,
+                markers=dict.fromkeys(dashes, "o") if dashes else None,
+                color=None if across else style.PLAIN,
+                legend=False,
+                ax=panel,
+                **({} if dashes else {"marker": "o"}),
+                **style.SEEDS,
+            )
+            panel.set_ylabel(words)
+        style.from_zero(row[0])
+    for panel in panels[1]:
+        panel.axhline(1, **style.REFERENCE)
+        style.number_axis(panel, by, runs[by])
+    for panel in panels.flat:
+        panel.label_outer()
     made.align_ylabels()
     return made, panels

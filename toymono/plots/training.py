@@ -18,14 +18,16 @@ from toymono.plots.registry import drawn, figure
 # Columns side by side; more would not fit a page.
 _MOST_COLUMNS = 4
 
-# What a row of panels shows: its column of the frames, and the label of its axis.
+_LOWEST = f"Lowest loss so far\n(mean of ≤ {tables.MEAN_STEPS} steps)"
+
+# What a row of panels shows: its column of the frames, its axis, its name in a caption.
 _ROWS = {
-    "loss": ("loss", "Loss"),
-    "min_loss": ("min_loss", "Lowest loss so far"),
-    "zoom": ("min_loss", "Lowest loss so far,\nclose up"),
-    "excess": ("min_loss", "Lowest loss so far,\nminus that at bias 0"),
-    "mono": ("mono_per_feature", "Monosemantic neurons\nper feature"),
-    "bias": ("mean_bias", "Mean bias"),
+    "loss": ("loss", "Loss", "the loss"),
+    "min_loss": ("min_loss", _LOWEST, "the lowest loss"),
+    "zoom": ("min_loss", "The same,\nclose up", "the close-up"),
+    "excess": ("min_loss", f"{_LOWEST},\nminus that at bias 0", "the difference"),
+    "mono": ("mono_per_feature", "Monosemantic neurons\nper feature", "monosemantic neurons"),
+    "bias": ("mean_bias", "Mean bias", "the mean bias"),
 }
 
 # How far above the lowest loss of all a close-up reaches, as a share of it; about as in figure 1.
@@ -81,7 +83,7 @@ def sweep_traces(
     by: str,
     rows: Sequence[str] = ("loss", "mono", "bias"),
     titles: Mapping[str, str] | None = None,
-    rival: Any = None,
+    rival: tuple[Any, str] | None = None,
     limits: Mapping[str, tuple[float, float]] | None = None,
     head: str = "",
     note: str = "",
@@ -94,16 +96,18 @@ def sweep_traces(
       by: The field that the sweeps vary.
       rows: What the rows of panels show: loss, min_loss, zoom, mono or bias.
       titles: Of the columns, by sweep.
-      rival: The value of `by` that is drawn in red, as no part of the scale.
+      rival: The value of `by` that is drawn in red, as no part of the scale, and
+        its words in the legend.
       limits: Of rows of panels, which show no more; lines may leave them.
       head: What the caption begins with.
       note: What it ends with.
     """
     sweeps = snapshots["sweep"].unique()
-    scale = snapshots[snapshots[by] != rival]
+    apart, words = rival or (None, "")
+    scale = snapshots[snapshots[by] != apart]
     palette = style.colors(scale if len(scale) else snapshots, by)
-    if rival in snapshots[by].unique():
-        palette |= {rival: style.RIVAL}
+    if apart in snapshots[by].unique():
+        palette |= {apart: style.RIVAL}
     made, panels = _panels(rows, len(sweeps))
     for place, sweep in enumerate(sweeps):
         frames = [selection.part(frame, "sweep", sweep) for frame in (stretches, snapshots)]
@@ -111,7 +115,7 @@ def sweep_traces(
         if titles:
             panels[rows[0]][place].set_title(titles[sweep])
     note += _finish(made, panels, stretches, limits)
-    style.legend(made, by, palette)
+    style.legend(made, by, palette, {apart: words})
     shown = (by, "init_bias") if titles else (by,)
     note = f"{note} {style.by_sweep(snapshots, shown)}".strip()
     style.caption(made, snapshots, note, beside=True, head=head)
@@ -187,7 +191,7 @@ def _lines(
 ) -> None:
     """The lines of one column of panels."""
     for panel, row in zip(panels, rows, strict=True):
-        measure, _ = _ROWS[row]
+        measure, *_ = _ROWS[row]
         frame = snapshots if measure in ("mono_per_feature", "mean_bias") else stretches
         sns.lineplot(
             frame,
@@ -235,8 +239,16 @@ def _finish(
         if row == "loss" and high > 1.5 * early:
             most = 1.1 * early
         if low < least or high > most:
-            left.append(" ".join(_ROWS[row][1].lower().split()))
+            left.append(_ROWS[row][2])
         if (least, most) != (low, high):
             of_row[0].set_ylim(least, most)
     made.align_ylabels()
-    return f" Lines leave the panel of {'; '.join(left)}." if left else ""
+    if not left:
+        return ""
+    return f" Some lines run beyond the panel{'s' * (len(left) > 1)} of {_listed(left)}."
+
+
+def _listed(words: Sequence[str]) -> str:
+    """Words as a sentence lists them: a, b and c."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
