@@ -197,7 +197,33 @@ def test_runs_that_did_not_learn_are_in_no_mean(results):
     assert structure.loc["-10", "n-cut"] == structure.loc["-10", "left p"] == "-"
     assert len(structure.loc["0", "left p"].split()) == 2
     [line] = tables.failures(runs)
-    assert line.startswith("alpha=-10 16-12 soft: 2 ")
+    assert line.startswith("alpha=-10: 2 ")
+
+
+def test_every_setting_has_a_row_of_its_own(results):
+    """What determines a run and is no setting would be averaged over."""
+    runs = tables.per_run(results)
+    fields = {*results[0].job.fields} - {"seed", "fingerprint"}
+    assert fields == {*tables.SETTINGS}
+    others = {"data": "mnist", "network": "cnn", "sizes": "8x2", "penalty": "hard"}
+    others |= {"batch_size": 64, "epochs": 99, "prune_epochs": 2, "learning_rate": 0.5}
+    for field in fields - {"alpha"}:
+        mixed = pd.concat([runs, runs.assign(**{field: others[field]})], ignore_index=True)
+        for table in (tables.summary, tables.structure):
+            both = table(mixed)
+            assert list(both.columns[:2]) == [*sorted((field, "alpha"), key=tables.SETTINGS.index)]
+            pd.testing.assert_frame_equal(
+                both.drop(columns=field), pd.concat([table(runs)] * 2, ignore_index=True)
+            )
+        old, new = tables.failures(mixed)
+        assert f"{field}={others[field]}, alpha=-10: 2 " in new
+        assert new != old
+
+
+def test_alphas_that_are_nearly_alike_are_two(results):
+    runs = tables.per_run(results[:2])
+    runs["alpha"] = [0.12345671, 0.12345672]
+    assert list(tables.summary(runs)["alpha"]) == ["0.12345671", "0.12345672"]
 
 
 def test_frames_have_a_row_for_each(results):

@@ -69,6 +69,43 @@ def test_pruning_ends_with_a_tenth_of_the_weights(digits):
     assert len(run.history.accuracy) == 4
 
 
+prune = jax.jit(training._prune, static_argnums=4)
+
+
+def test_pruning_keeps_to_the_published_schedule(key):
+    """From a half to nine tenths by a cubic, every tenth step (Wright, `run_model_training.py`)."""
+    setup, steps_per_epoch = LabelledSetup(prune_epochs=4), 21  # its last step is number 83
+    params = {"output": {"kernel": jax.random.normal(key, (100, 100)), "bias": jnp.zeros(100)}}
+    size = abs(params["output"]["kernel"])
+    whole = jax.tree.map(jnp.ones_like, params)
+    for step, share in (
+        (-10, 0),
+        (0, 0.5),
+        (10, 0.9 - 0.4 * (73 / 83) ** 3),
+        (20, 0.9 - 0.4 * (63 / 83) ** 3),  # nearest to a quarter
+        (83, 0.9),  # though it is no multiple of 10
+    ):
+        thinned, kept = (
+            tree["output"] for tree in prune(params, whole, step, setup, steps_per_epoch)
+        )
+        assert (thinned["kernel"] == 0).mean() == pytest.approx(share, abs=2e-4)
+        np.testing.assert_array_equal(thinned["kernel"] != 0, kept["kernel"])
+        if step >= 0:
+            assert size[kept["kernel"] == 0].max() < size[kept["kernel"] == 1].min()
+        assert kept["bias"].all()
+
+
+def test_between_its_steps_pruning_keeps_what_it_kept():
+    params = {"output": {"kernel": jnp.arange(1.0, 101.0)[:, None]}}
+    setup, whole = LabelledSetup(prune_epochs=4), jax.tree.map(jnp.ones_like, params)
+    kept = prune(params, whole, 10, setup, 21)[1]["output"]["kernel"]
+    turned = jax.tree.map(jnp.flip, params)  # the smallest are others now
+    for step, same in ((11, True), (17, True), (19, True), (20, False)):
+        thinned, still = prune(turned, {"output": {"kernel": kept}}, step, setup, 21)
+        assert (still["output"]["kernel"] == kept).all() == same
+        np.testing.assert_array_equal(thinned["output"]["kernel"] != 0, still["output"]["kernel"])
+
+
 def test_no_batch_is_an_error(digits):
     with pytest.raises(ValueError, match=r"batch_size=512 is more than 320 examples"):
         training.fit(LabelledSetup(batch_size=512), LabelledDials(), digits, jax.random.key(0))

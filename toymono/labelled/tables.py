@@ -15,15 +15,18 @@ from toymono.labelled import firing
 from toymono.labelled.config import sizes_word
 from toymono.labelled.experiment import Result
 
-SETTINGS = ("data", "network", "sizes", "penalty", "learning_rate", "alpha")
-"""The settings that the summary tells apart."""
+SETTINGS = (
+    *("data", "network", "sizes", "penalty", "batch_size", "epochs", "prune_epochs"),
+    *("learning_rate", "alpha"),
+)
+"""What tells experiments apart: all that determines a run but its seed."""
 
 
 def per_run(results: Iterable[Result]) -> pd.DataFrame:
     """One row per run: its last measures, the means over its layers, its structure.
 
     Columns: `accuracy` (arg-max, of the test examples), `cross_entropy`,
-    `penalty` (summed over layers), `overlap`, `monosemanticity` (mean over the
+    `penalty_sum` (over layers), `overlap`, `monosemanticity` (mean over the
     neurons that fire), `dead` (share of the neurons that fire on no test example); and, if
     questions were asked, `n_cut`, `shuffled_mean`, `shuffled_std`, `left_p`, `coherence`,
     `coherence_p`, `lesion_p_mean`, `lesion_p_range` (means over clusters).
@@ -160,14 +163,14 @@ def structure(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def failures(runs: pd.DataFrame) -> list[str]:
-    """What became of the runs that did not learn, a line for each setting."""
+    """What became of the runs that did not learn, a line for each setting of `summary`."""
     lost = runs[runs["status"] != "learned"]
+    apart = _apart(runs)
     return [
-        f"alpha={alpha:g} {sizes} {penalty}: {len(of_setting)} {status}"
+        ", ".join(f"{name}={_plain(value)}" for name, value in zip(apart, setting, strict=True))
+        + f": {len(of_setting)} {status}"
         f" (accuracy {of_setting['accuracy'].min():.3f} to {of_setting['accuracy'].max():.3f})"
-        for (alpha, sizes, penalty, status), of_setting in lost.groupby(
-            ["alpha", "sizes", "penalty", "status"], sort=False
-        )
+        for (*setting, status), of_setting in lost.groupby([*apart, "status"], sort=False)
     ]
 
 
@@ -217,12 +220,23 @@ def _structure(answers: dict[str, Any] | None) -> dict[str, float]:
 
 def _of_settings(runs: pd.DataFrame, cells: Callable[..., dict[str, str]]) -> pd.DataFrame:
     """A row for each setting: what tells it apart, then `cells` of its runs that learned."""
-    apart = [name for name in SETTINGS if name == "alpha" or runs[name].nunique() > 1]
-    runs = runs.assign(alpha=runs["alpha"].map("{:g}".format))
+    apart = _apart(runs)
     return pd.DataFrame(
-        {**dict(zip(apart, setting, strict=True)), **cells(learned(of_setting), len(of_setting))}
+        {
+            **{name: _plain(value) for name, value in zip(apart, setting, strict=True)},
+            **cells(learned(of_setting), len(of_setting)),
+        }
         for setting, of_setting in runs.groupby(apart, sort=False)
     )
+
+
+def _apart(runs: pd.DataFrame) -> list[str]:
+    """The settings in which the runs differ, and alpha."""
+    return [name for name in SETTINGS if name == "alpha" or runs[name].nunique() > 1]
+
+
+def _plain(value: Any) -> str:
+    return f"{value:.9g}" if isinstance(value, float) else str(value)  # all of a float32
 
 
 def _spread(values: pd.Series, single: bool = False) -> str:
