@@ -253,6 +253,16 @@ def test_every_figure_can_be_drawn(results):
         assert figure.axes, name
 
 
+def test_what_a_figure_does_not_compare_is_alike(results):
+    runs = tables.per_run(results)
+    wide = runs.assign(sizes="32x2")
+    mixed = pd.concat([runs, wide, *(runs.assign(**{f: 7}) for f in ("learning_rate", "epochs"))])
+    pd.testing.assert_frame_equal(gallery.alike(mixed, runs, "alpha"), runs)
+    pd.testing.assert_frame_equal(
+        gallery.alike(mixed, runs, "sizes", "alpha"), pd.concat([runs, wide])
+    )
+
+
 def test_widths_are_compared_where_there_are_several(results):
     runs = tables.per_run(results)
     wider = runs.assign(sizes="32x2", accuracy=runs["accuracy"] + 0.01)
