@@ -185,6 +185,15 @@ def test_biases_are_all_in_sight_or_marked(grid_runs):
     assert "Triangles: dead neurons with a lower bias, down to −60." in figure.get_suptitle()
 
 
+def test_every_row_of_a_grid_with_a_hole_is_labelled(grid_runs):
+    figure = draw("sorted_biases", grid_runs[2:])
+    rows = {}
+    for axes in figure.axes:
+        rows.setdefault(axes.get_subplotspec().rowspan.start, []).append(axes.get_ylabel())
+    assert sorted(map(len, rows.values())) == [2, 3]
+    assert all(labels == ["Bias"] + [""] * (len(labels) - 1) for labels in rows.values())
+
+
 def test_diverged_runs_are_left_out_and_said_to_be(grid_runs, diverged_run):
     alone = draw("training_traces", grid_runs[:2])
     with pytest.warns(UserWarning, match="diverged"):

@@ -194,7 +194,7 @@ def _panels(
         panel = drawn.add_subplot(grid[divmod(place, wide)])
         varied = [style.setting(field, of_model[field].iloc[0]) for field in (across, by) if field]
         panel.set_title("\n".join(varied), size="small" if wide > 4 else "medium")
-        if place % wide == 0:
+        if all(cell.empty for cell in cells[place - place % wide : place]):  # first of its row
             panel.set_ylabel(ylabel)
         if place + wide >= len(cells) or cells[place + wide].empty:
             panel.set_xlabel(xlabel)
