@@ -100,5 +100,5 @@ def scores_by_alpha(runs: pd.DataFrame) -> Figure:
         panel.set(xlabel="Penalty weight α", ylabel=label)
     handles = [Line2D([], [], color=color, label=kind) for kind, color in kinds.items()]
     drawn.legend(handles=handles, title="Penalty", loc="outside right upper", alignment="left")
-    title(drawn, runs, "Mean and range of the seeds that learned; crosses: runs that did not.")
+    title(drawn, runs, "Mean and range of the seeds that learned; crosses: the others.")
     return drawn
