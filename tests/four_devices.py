@@ -17,7 +17,7 @@ COUNTS = (1, 3, 5)
 
 def train(jobs, folder, stop=False) -> None:
     """Trains the jobs as one group; `stop` ends it after a few steps."""
-    asked = iter([False, False])
+    asked = iter([False])
     made = plan.make(jobs, folder, group_size=len(jobs))
     list(plan.carry_out(made, folder, stopped=lambda: stop and next(asked, True)))
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toymono import Dials, Setup, fit, plan, store
+from toymono import Dials, Setup, fit, plan, stack, store, train
 from toymono.plan import Job
 
 
@@ -77,6 +77,14 @@ def test_groups_are_as_equal_as_can_be(setup, tmp_path, count, size, sizes):
     groups = plan.make([Job(setup, Dials(), s) for s in range(count)], tmp_path, size).groups
     assert sorted(map(len, groups)) == sizes
     assert sorted(job.seed for group in groups for job in group) == list(range(count))
+
+
+def test_a_group_is_of_runs_as_sparse_as_can_be(setup, tmp_path):
+    mixed = [Job(setup, Dials(eps=eps), seed) for seed in range(2) for eps in (0.5, 0.125, 0.25)]
+    groups = plan.make(mixed, tmp_path, 2).groups
+    assert [[job.dials.eps for job in group] for group in groups] == [
+        [e] * 2 for e in (1 / 8, 1 / 4, 1 / 2)
+    ]
 
 
 def test_a_group_shares_its_setup(setup, tmp_path):
@@ -153,13 +161,23 @@ def test_a_diverging_run_is_kept_and_the_rest_goes_on(setup, tmp_path):
     }
 
 
+def test_the_mean_loss_is_that_of_the_segment(compilations):
+    loss_rt = (
+        jax.random.normal(jax.random.key(0), (3, 20)).at[1, 4].set(np.nan).at[:, 12:].set(np.nan)
+    )
+    with compilations() as compiled:
+        for start, end in [(0, 1), (5, 12), (2, 8)]:
+            wanted_r = np.asarray(loss_rt)[:, start:end].mean(axis=1)
+            np.testing.assert_allclose(plan._mean_loss(loss_rt, start, end), wanted_r, rtol=1e-5)
+    assert len(compiled) == 1
+
+
 # Stopping and going on.
 
 
 def stop_after(segments):
     asked = itertools.count(1)
-    # Asked twice after each segment, to keep and to return.
-    return lambda: next(asked) > 2 * (segments - 1)
+    return lambda: next(asked) >= segments
 
 
 @pytest.mark.parametrize("segments", [1, 3])
@@ -169,6 +187,31 @@ def test_a_stopped_plan_goes_on_to_the_same_runs(jobs, whole, tmp_path, segments
     assert [path.suffix for path in tmp_path.iterdir()] == [".partial"] * 2
     assert len(carried_out(jobs, tmp_path)) == 4
     assert_same_files(tmp_path, whole)
+
+
+def test_a_stop_is_asked_for_once_a_segment(jobs, tmp_path):
+    """Or a Ctrl-C between two answers would end the training with nothing kept."""
+    answers = itertools.chain([False, True], itertools.repeat(False))
+    assert carried_out(jobs[:2], tmp_path, stopped=lambda: next(answers)) == []
+    assert [path.suffix for path in tmp_path.iterdir()] == [".partial"] * 2
+
+
+def test_what_is_kept_from_time_to_time_outlives_a_crash(jobs, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "_SAVE_SECONDS", 0)
+    calls = itertools.count()
+
+    def crash(*report):
+        if next(calls) == 3:  # the first call tells what was resumed
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        list(plan.carry_out(plan.make(jobs[:2], tmp_path, 2), tmp_path, crash))
+    for job in jobs[:2]:
+        kept = store.load_partial(tmp_path, job.setup, job.dials, job.seed)
+        assert 0 < kept["step"] < job.setup.steps
+    carried_out(jobs[:2], tmp_path)
+    for job in jobs[:2]:
+        assert_same(store.load(job.path(tmp_path)), store.load(job.path(whole)))
 
 
 def test_a_plan_stopped_at_every_segment_comes_to_its_end(jobs, whole, tmp_path):
@@ -203,6 +246,36 @@ def test_flops_are_those_of_the_products():
     b, n, m, k = 3, 5, 2, 7
     setup = Setup("reproject", n, m, k, batch_size=b)
     assert plan.step_flops(setup) == 2 * b * (2 * n * m + 2 * m * k + 3 * k * m)
+
+
+# Of weights, of a batch, of steps, of a penalty's responses and of its inputs.
+LARGE = [
+    Setup(n=64, m=16, k=512, batch_size=8, log2_steps=4),
+    Setup(n=64, m=16, k=96, batch_size=512, log2_steps=4),
+    Setup(n=16, m=4, k=24, batch_size=8, log2_steps=16),
+    Setup(n=64, m=16, k=512, batch_size=8, log2_steps=4, penalty="multi_feature"),
+    Setup(n=256, m=16, k=32, batch_size=8, log2_steps=4, penalty="multi_feature"),
+]
+
+
+@pytest.mark.parametrize("setup", LARGE)
+def test_training_takes_about_the_memory_foretold(setup):
+    dials, keys = stack([Dials().checked()] * 2), stack([jax.random.key(0)] * 2)
+    trees = []
+
+    def begun():
+        flat = [jax.tree.flatten(part) for part in train.begin_many(setup, dials, keys)]
+        trees[:] = [tree for _, tree in flat]
+        return [leaves for leaves, _ in flat]
+
+    def advanced(*flat):
+        world, state = map(jax.tree.unflatten, trees, flat)
+        return jax.tree.leaves(train.advance_many(setup, dials, world, state, 1))
+
+    lowered = jax.jit(advanced, donate_argnums=1).lower(*jax.eval_shape(begun))
+    told = lowered.compile().memory_analysis()
+    taken = told.argument_size_in_bytes + told.temp_size_in_bytes  # the state is updated in place
+    assert 1 / 1.6 < taken / 2 / plan.training_bytes(setup) < 1.6
 
 
 @pytest.mark.parametrize("task", ["decoder", "reproject"])

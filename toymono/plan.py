@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 
 from toymono import catalog, placement, store
 from toymono.config import Dials, Setup, split, stack, unstack
@@ -131,7 +132,11 @@ def training_bytes(setup: Setup) -> int:
     # The model, its two moments, gradients and updates; then each batch's
     # features, inputs, neurons and outputs with the gradients of the last two.
     batch = setup.batch_size * (2 * setup.n + setup.m + 2 * setup.k + 2 * setup.o)
-    return 4 * (5 * parameters(setup) + batch + setup.steps)
+    # The penalty's responses, rescaled, and their gradients; `multi_feature` has
+    # them twice, and draws an input for each feature. Factors as XLA's own account has them.
+    n, k = setup.n, setup.k
+    penalty = {"none": 0, "multi_feature": 7 * n * k + 5 * n * n}.get(setup.penalty, 3 * n * k)
+    return 4 * (5 * parameters(setup) + batch + penalty + setup.steps)
 
 
 def kept_bytes(setup: Setup) -> int:
@@ -155,8 +160,9 @@ def carry_out(
       report: Called after each segment with the group's index, the steps taken
         in it, summed over runs, and the mean loss of the runs that have not
         diverged.
-      stopped: Asked after each segment; True ends the training. What is
-        unfinished is kept, and a plan made of the same jobs goes on from there.
+      stopped: Asked once after each segment and each group; True ends the
+        training. What is unfinished is kept, and a plan made of the same jobs
+        goes on from there.
     """
     for index, group in enumerate(plan.groups):
         for part in _by_progress(group, runs_dir):
@@ -199,13 +205,15 @@ def _train(
         if step + steps == next_snapshot:
             snapshots.append(jax.device_get(state.model))
 
-        loss_r = np.asarray(state.loss_t)[: len(jobs), step : step + steps].mean(axis=1)
+        loss_r = np.asarray(_mean_loss(state.loss_t, step, step + steps))[: len(jobs)]
         loss_r = loss_r[np.isfinite(loss_r)]
         report(steps * len(jobs), float(loss_r.mean()) if loss_r.size else math.nan)
-        if stopped() or time.monotonic() - saved > _SAVE_SECONDS:
+        # Asked once: a Ctrl-C that comes between two answers would leave nothing kept.
+        stop = stopped()
+        if stop or time.monotonic() - saved > _SAVE_SECONDS:
             _keep_progress(jobs, runs_dir, state, snapshots)
             saved = time.monotonic()
-        if stopped():
+        if stop:
             return []
 
     kept = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *snapshots)
@@ -215,6 +223,16 @@ def _train(
     for run in runs:
         store.save(runs_dir, run)
     return runs
+
+
+@jax.jit
+def _mean_loss(
+    loss_rt: Float[Array, "r t"], start: Int[Array, ""] | int, end: Int[Array, ""] | int
+) -> Float[Array, " r"]:
+    """Mean of each run's loss over the steps from `start` to before `end`, where the losses are."""
+    step_t = jnp.arange(loss_rt.shape[1])
+    wanted_t = (start <= step_t) & (step_t < end)
+    return jnp.where(wanted_t, loss_rt, 0).sum(axis=1) / (end - start)
 
 
 def _keep_progress(jobs, runs_dir, state: State, snapshots: list[Model]) -> None:
