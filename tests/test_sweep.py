@@ -70,11 +70,18 @@ def test_each_process_tells_its_share(sweep_here, monkeypatch):
 
 def test_a_dry_run_says_what_training_would_cost(sweep_here, runs_dir):
     _, out, _ = sweep_here("--preset=paper", "--k=1024", "--seeds=3", "--dry_run")
-    assert "1.1e+16 floating-point operations" in out  # 3 x 2**17 x 28.5 GFLOP
+    # 3 x 2**17 x 28.5 GFLOP
+    assert "1.1e+16 floating-point operations: about 26 h at 120 GFLOP/s" in out
     kept = plan.kept_bytes(Setup(k=1024, batch_size=2**13, log2_steps=17))
     assert f"{3 * kept / 2**20:.0f} MiB on disk" in out
     assert re.search(r"\d+ MiB of memory", out)
     assert not runs_dir.exists()
+
+
+def test_small_costs_are_told_in_small_units(sweep_here):
+    _, out, _ = sweep_here(*TINY, "--seeds=1", "--dry_run")
+    assert re.search(r": about [\d.e-]+ s at", out)
+    assert re.search(r"[1-9]\d* KiB of memory for the largest group, [1-9]\d* KiB on disk", out)
 
 
 def test_flags_override_the_preset(sweep_here, monkeypatch):
@@ -144,6 +151,12 @@ REFUSED = {
     "--preset=huge": "smoke|laptop|paper",
     "--scale=huge": "paper|small",
     "--sweep=LR9": "sweep='LR9' is not one of LR1, ",
+    "--preset=paper --sweep=LR1": "--preset has no part beside --sweep; say --scale",
+    "--scale=paper": "--scale has no part without --sweep; say --preset",
+    "--alpha=0,1": "--alpha has no part while penalty=none; say --penalty",
+    "--sweep=LR1 --alpha=0.5": "--alpha has no part while penalty=none",
+    "--exponent=2": "--exponent has no part while feature_law=equal; say --feature_law",
+    "--schedule=constant --cosine_period=64": "--cosine_period has no part while schedule=constan",
     "--dry_run=perhaps": "--dry_run",
     "--coordinator=here:1": "--coordinator address:port needs --hosts and --host",
     "train now": "stray words: train now; every setting is a flag, see --help",
@@ -167,6 +180,22 @@ def test_a_folder_that_cannot_be_written_is_refused(sweep_here, runs_dir):
     assert f"'{runs_dir}' cannot be written" in err
     assert err.count("\n") == 1
     assert runs_dir.read_text() == "a file"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--penalty=none,soft --alpha=0,0.5",
+        "--sweep=PEN --alpha=0.5",
+        "--sweep=LR2 --exponent=2",
+        "--alpha=1",  # the default
+        "--cosine_period=64",
+        "--sweep=LR1 --scale=paper",
+    ],
+)
+def test_what_has_a_part_is_taken(sweep_here, arguments):
+    code, _, err = sweep_here(*arguments.split(), "--dry_run")
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".partial"])

@@ -102,6 +102,7 @@ _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; tra
 
 def main() -> int:
     """Plans, trains, keeps and lists what the flags ask for."""
+    _refuse_idle_sizes()
     if _COORDINATOR.value is not None:
         _join()
     given = {name: flags.FLAGS[name].value for name in FIELDS if flags.FLAGS[name].present}
@@ -115,6 +116,7 @@ def main() -> int:
         raise command.UsageError(str(error)) from None
     if _SEED.value + _SEEDS.value > 2**32:
         raise command.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
+    _refuse_idle_dials(given, jobs)
     todo = plan.make(jobs, command.RUNS_DIR.value, _GROUP_SIZE.value)
     print(describe(todo))
     if _DRY_RUN.value:
@@ -130,6 +132,30 @@ def main() -> int:
     print(summary(tables.per_run(runs)))
     print(f"kept in {command.RUNS_DIR.value}/; `python -m toymono.plots` draws them")
     return 0
+
+
+def _refuse_idle_sizes() -> None:
+    """A grid has its sizes from a preset, a sweep from a scale."""
+    if _SWEEP.value is None and flags.FLAGS["scale"].present:
+        raise command.UsageError("--scale has no part without --sweep; say --preset")
+    if _SWEEP.value is not None and flags.FLAGS["preset"].present:
+        raise command.UsageError("--preset has no part beside --sweep; say --scale")
+
+
+# Dials that a word of the setup leaves idle, by that word's field.
+_IDLE = {
+    "alpha": ("penalty", "none"),
+    "exponent": ("feature_law", "equal"),
+    "cosine_period": ("schedule", "constant"),
+}
+
+
+def _refuse_idle_dials(given: Mapping[str, Sequence[Any]], jobs: Sequence[Job]) -> None:
+    """Of such a dial's values the same runs would be trained, under several names."""
+    for dial, (field, word) in _IDLE.items():
+        changed = set(given.get(dial, ())) - {getattr(Dials(), dial)}
+        if changed and all(getattr(job.setup, field) == word for job in jobs):
+            raise command.UsageError(f"--{dial} has no part while {field}={word}; say --{field}")
 
 
 def _join() -> None:
@@ -170,10 +196,27 @@ def describe(todo: Plan) -> str:
     more = ", …" if len(todo.groups) > 8 else ""
     lines += [
         f"runs that train together: {sizes}{more}; programs to compile: {len(programs)}",
-        f"{flops:.2g} floating-point operations, {memory / 2**20:.0f} MiB of memory"
-        f" for the largest group, {disk / 2**20:.0f} MiB on disk",
+        f"{flops:.2g} floating-point operations: {_time(flops / _CPU_PACE)} at"
+        f" {_CPU_PACE / 1e9:.0f} GFLOP/s, which two CPU cores reach on models of the paper's size",
+        f"{_size(memory)} of memory for the largest group, {_size(disk)} on disk",
     ]
     return "\n".join(lines)
+
+
+# benchmarks/results.md: a step's matrix products over its time, at the sizes
+# laptop (118 to 140) and paper (126 to 143). Smaller ones are slower.
+_CPU_PACE = 120e9
+
+
+def _time(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.2g} {unit}"
+    return f"about {seconds:.2g} s"
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**20:.0f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"
 
 
 def summary(runs: pd.DataFrame) -> str:
