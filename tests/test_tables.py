@@ -266,6 +266,18 @@ def test_a_run_whose_last_step_lost_a_tensor_has_no_counts(run, tensor):
     assert math.isnan(frame["polysemantic"].item())
 
 
+@pytest.mark.parametrize("function", [tables.per_neuron, tables.per_feature, tables.per_active])
+def test_a_diverged_run_is_not_taken_for_a_dead_one(function, diverged_run, run):
+    lost, whole = (function(one) for one in (diverged_run, run))
+    assert list(lost) == list(whole)
+    assert len(lost) == len(whole)
+    told = [name for name in whole if name not in (*tables.RUN_FIELDS, "run", "rank")]
+    told = [name for name in told if name not in ("active", "feature")]
+    assert len(told) >= 2
+    assert lost[told].isna().all(axis=None)
+    assert whole[told].notna().all(axis=None)
+
+
 # Which fields a frame sweeps.
 
 

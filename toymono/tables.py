@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
-from jaxtyping import Array, Float, ScalarLike, Shaped
+from jaxtyping import Array, Bool, Float, ScalarLike, Shaped
 
 from toymono import scores, store
 from toymono.config import Dials, Setup, field_types, unstack
@@ -81,15 +81,16 @@ def per_neuron(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
 
     Columns: `rank` in that order, `neuron`, `monosemanticity`, `kind`
     (monosemantic, polysemantic or dead), `favourite`, the feature that it
-    answers to most, `features`, the number that it answers to, `bias`.
+    answers to most, `features`, the number that it answers to, `bias`. Of a
+    model that is not finite the ranks alone are left: all else is NaN.
     """
     frames = []
     for run, identity in each(runs):
-        columns = {name: np.asarray(v) for name, v in _neurons(run.final, run.world).items()}
+        columns = jax.device_get(_neurons(run.final, run.world))
         alive, mono = columns["features"] > 0, columns["monosemanticity"] > threshold
         kind = np.select([~alive, mono], ["dead", "monosemantic"], "polysemantic")
-        ranks = np.arange(run.setup.k)
-        frames.append(pd.DataFrame({**identity, "rank": ranks, **columns, "kind": kind}))
+        columns = _unless_lost(run, {**columns, "kind": kind})
+        frames.append(pd.DataFrame({**identity, "rank": np.arange(run.setup.k), **columns}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
@@ -132,11 +133,12 @@ def per_active(runs: Runs) -> pd.DataFrame:
     Columns, of the final model: `active`, that number; `monosemanticity` and
     `silent`, the two scores of `scores.multi_feature_monosemanticity`, means
     over the neurons that answer to some feature alone, 0 and 1 if none does.
+    NaN where the model is not finite.
     """
     frames = []
     for run, identity in each(runs):
         active_s = 2 ** np.arange(max(1, run.setup.n.bit_length() - 1))
-        columns = jax.device_get(_several(run.final, run.world, active_s))
+        columns = _unless_lost(run, jax.device_get(_several(run.final, run.world, active_s)))
         frames.append(pd.DataFrame({**identity, "active": active_s, **columns}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -147,11 +149,12 @@ def per_feature(runs: Runs) -> pd.DataFrame:
     Columns: `feature`; `monosemanticity`, the highest score of the neurons that
     answer to it most, 0 if there are none; `served`, how many of those count as
     monosemantic; `response_capacity` and `weight_capacity`, its
-    `scores.capacity` among the responses and among the input weights.
+    `scores.capacity` among the responses and among the input weights. NaN where
+    the model is not finite.
     """
     frames = []
     for run, identity in each(runs):
-        columns = jax.device_get(_features(run.final, run.world))
+        columns = _unless_lost(run, jax.device_get(_features(run.final, run.world)))
         frames.append(pd.DataFrame({**identity, "feature": np.arange(run.setup.n), **columns}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
@@ -242,6 +245,11 @@ def each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
         yield run, {**store.fields(run.setup, run.dials, run.seed), "run": name}
 
 
+def _unless_lost(run: Run, columns: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the final model; NaN in all of them if it is not finite."""
+    return dict.fromkeys(columns, np.nan) if _lost(run.final) else columns
+
+
 def _mean_loss(run: Run, start: SupportsIndex, end: SupportsIndex) -> float:
     return float(np.asarray(run.loss_t)[start:end].mean(dtype=np.float64))
 
@@ -264,9 +272,8 @@ def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str
 def _counts(model: Model, world: World, threshold: ScalarLike) -> dict[str, Array]:
     response_kn = scores.responses(model, world)
     kinds = scores.census(response_kn, threshold)
-    lost = [~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model)]
     return {
-        "lost": jnp.stack(lost).any(),
+        "lost": _lost(model),
         "monosemantic": kinds.monosemantic_k.sum(),
         "polysemantic": kinds.polysemantic_k.sum(),
         "dead": kinds.dead_k.sum(),
@@ -275,6 +282,12 @@ def _counts(model: Model, world: World, threshold: ScalarLike) -> dict[str, Arra
         "mean_bias": model.b_k.mean(),
         "served": scores.features_by_service(response_kn, threshold),
     }
+
+
+@jax.jit
+def _lost(model: Model) -> Bool[Array, ""]:
+    """Whether a weight is not finite: scores would take such a model for a dead one."""
+    return ~jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model)]).all()
 
 
 @jax.jit
@@ -300,7 +313,8 @@ def _several(model: Model, world: World, active: Array) -> dict[str, Float[Array
     count = jnp.maximum(alive_k.sum(), 1)
     return {
         "monosemanticity": (several.monosemanticity_k * alive_k).sum() / count,
-        "silent": 1 - ((1 - several.silent_k) * alive_k).sum() / count,
+        # Rounded, the mean of what is missing to 1 can pass 1.
+        "silent": jnp.maximum(1 - ((1 - several.silent_k) * alive_k).sum() / count, 0),
     }
 
 
