@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy.stats import kstest
 
 from toymono import Model, World, penalty
 
@@ -104,6 +105,50 @@ def test_a_neuron_that_company_wakes_is_charged_by_multi_feature(key):
     keys = jax.random.split(key, 200)
     charges = jax.vmap(lambda key: penalty.on_features("multi_feature", model, world, key))(keys)
     assert (charges > 0).mean() > 0.02
+
+
+def captured(monkeypatch, owner, method, call):
+    """What `method` is called with in `call`."""
+    seen, original = [], getattr(owner, method)
+
+    def watched(self, array):
+        seen.append(np.asarray(array))
+        return original(self, array)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, method, watched)
+        call()
+    return seen
+
+
+def test_each_feature_has_an_amplitude_of_its_own(key, monkeypatch):
+    n = 40
+    model, world = Model(jnp.eye(n), jnp.zeros(n), jnp.eye(n)), World(jnp.eye(n))
+    [alone_nm] = captured(
+        monkeypatch,
+        Model,
+        "neurons",
+        lambda: penalty.on_features("soft_random_amplitude", model, world, key),
+    )
+    amplitude_n = np.diag(alone_nm)
+    np.testing.assert_array_equal(alone_nm, np.diag(amplitude_n))
+    assert len(set(amplitude_n.tolist())) == n
+    assert kstest(amplitude_n, "uniform").pvalue > 1e-3
+
+
+def test_inputs_that_lack_a_feature_are_of_any_density(key, monkeypatch):
+    n = 60
+    model, world = Model(jnp.eye(n), jnp.zeros(n), jnp.eye(n)), World(jnp.eye(n))
+    [others_nn] = captured(
+        monkeypatch,
+        World,
+        "inputs",
+        lambda: penalty.on_features("multi_feature", model, world, key),
+    )
+    assert (np.diag(others_nn) == 0).all()
+    density_n = (others_nn != 0).sum(axis=1) / (n - 1)
+    assert kstest(density_n, "uniform").pvalue > 1e-3
+    assert kstest(others_nn[others_nn != 0], "uniform").pvalue > 1e-3
 
 
 def test_abs_counts_both_signs(key):
