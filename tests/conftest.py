@@ -18,7 +18,11 @@ import numpy as np
 
 # Before the lab is imported. Shapes and types are checked whenever a test calls
 # one of these modules; numpy's arrays are welcome wherever JAX's are.
-_ROOMS = "world model penalty optimizer scores decompose algorithms tables"
+_ROOMS = """
+    world model penalty optimizer scores decompose algorithms tables
+    dissected penalised reproduction.evidence labelled.firing labelled.network labelled.lesions
+    labelled.clusterability labelled.coherence
+"""
 CHECKED = [f"toymono.{room}" for room in _ROOMS.split()]
 jaxtyping.Array = jax.Array | np.ndarray
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
