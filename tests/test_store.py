@@ -220,8 +220,10 @@ def test_a_value_that_a_field_cannot_have_is_named(shelf, field, value, told):
         store.find(shelf, **{field: value})
 
 
-def test_no_folder_holds_no_runs(tmp_path):
-    assert store.find(tmp_path) == store.find(tmp_path / "none") == []
+def test_an_empty_folder_is_not_one_that_is_missing(tmp_path):
+    assert store.find(tmp_path) == []
+    with pytest.raises(FileNotFoundError, match=r"^there is no folder '.*none'$"):
+        store.find(tmp_path / "none")
 
 
 # Files that are not whole.

@@ -161,9 +161,12 @@ def find(runs_dir: str | Path, **wanted: Any) -> list[Kept]:
     """The kept runs whose fields have these values; a list or tuple admits any of its members.
 
     Raises:
+      FileNotFoundError: There is no such folder.
       ValueError: A name is no field of a run, or a value none that it can have.
       BrokenRun: A file is not a run, or not whole, or of another format.
     """
+    if not Path(runs_dir).is_dir():  # a name mistyped is not a folder without runs
+        raise FileNotFoundError(f"there is no folder {str(runs_dir)!r}")
     admitted = {
         field: [_plain(field, v) for v in (value if isinstance(value, list | tuple) else [value])]
         for field, value in wanted.items()

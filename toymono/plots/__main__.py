@@ -165,6 +165,8 @@ def _kept() -> list[Kept]:
             raise command.UsageError(f"--where={pair!r}: {content!r} is not {kind}") from None
     try:
         kept = store.find(command.RUNS_DIR.value, **wanted)
+    except FileNotFoundError:
+        kept = []
     except ValueError as error:  # a file that is no run
         raise command.Failure(str(error)) from None
     if not kept:

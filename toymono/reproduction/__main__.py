@@ -8,6 +8,7 @@ python -m toymono.reproduction --page penalty
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from absl import flags
 from tqdm import tqdm
 
@@ -39,6 +40,8 @@ def main() -> int:
     try:
         sweeps = evidence.gather(runs_dir, scale, tqdm(catalog.SWEEPS, "sweeps", disable=None))
         larger = evidence.larger(runs_dir, scale)
+    except FileNotFoundError:
+        sweeps, larger = {}, {}
     except ValueError as error:  # a file that is no run
         raise command.Failure(str(error)) from None
     if all(sweep.frame.empty for sweep in sweeps.values()):
@@ -69,6 +72,8 @@ def _penalty(out: Path, runs_dir: str) -> int:
     try:
         labelled, toy = measures.labelled_runs(runs_dir), measures.toy_runs(runs_dir)
         longer, widths = measures.toy_runs(runs_dir, "PEN2"), measures.width_runs(runs_dir)
+    except FileNotFoundError:
+        labelled = toy = longer = widths = pd.DataFrame()
     except ValueError as error:  # a file that is no run
         raise command.Failure(str(error)) from None
     if labelled.empty and toy.empty:
