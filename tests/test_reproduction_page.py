@@ -121,7 +121,7 @@ def test_larger_runs_of_a_whole_sweep_have_a_section(
     assert run(f"--runs_dir={runs_dir}", f"--out={out}")[0] == 0
     page = out.read_text()
     assert f"## The same settings, {title}" in page
-    assert f"--sweep LR1 --scale small {command} --seeds 3" in page
+    assert f"--sweep LR1 --scale small {command} --seeds 1" in page
     assert "Runs used: 4." in page
 
 

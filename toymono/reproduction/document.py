@@ -39,10 +39,13 @@ def judge(claim: Claim, sweeps: Mapping[str, Sweep]) -> Judged:
     return Judged(claim, tuple(findings), verdict(findings, not lacking), lacking)
 
 
-def training(names: Iterable[str], scale: str, change: tuple[str, int] | None = None) -> str:
+def training(
+    names: Iterable[str], scale: str, change: tuple[str, int] | None = None, seeds: int = 3
+) -> str:
     """The command that trains sweeps, with one field changed if need be."""
     flag = "" if change is None else f" --{change[0]} {change[1]}"
-    return f"python -m toymono.sweep --sweep {','.join(names)} --scale {scale}{flag} --seeds 3"
+    sweeps = ",".join(names)
+    return f"python -m toymono.sweep --sweep {sweeps} --scale {scale}{flag} --seeds {seeds}"
 
 
 def write(
@@ -166,10 +169,12 @@ def _larger(
         amount = _AMOUNT[field].format(value)
         if rows:
             names = sorted({name for changed in of_change for name in changed.claim.sweeps})
+            found = [finding for changed in of_change for finding in changed.findings]
+            seeds = max(len(finding.values) for finding in found)
             parts += [
                 f"## The same settings, {amount}",
                 "What becomes of the claims that did not agree. Trained with "
-                f"`{training(names, scale, change)}`.",
+                f"`{training(names, scale, change, seeds)}`.",
                 table(("", "claim", "the scale's own", amount), rows),
             ]
     return parts
