@@ -139,6 +139,7 @@ def _k_sweep(title: str, **fields: tuple) -> Sweep:
         title=title,
         swept="k",
         paper=({"k": _K, "learning_rate": (0.007,), **fields},),
+        # At the place among the small rates that 0.007 has among the paper's.
         small={"learning_rate": (0.015,), "bias_decay": (0.1,)},
         ours=_STEPS,
     )
