@@ -107,8 +107,9 @@ def test_a_neuron_that_company_wakes_is_charged_by_multi_feature(key):
     assert (charges > 0).mean() > 0.02
 
 
-def captured(monkeypatch, owner, method, call):
-    """What `method` is called with in `call`."""
+def drawn(monkeypatch, kind, n, owner, method):
+    """What `method` is called with in a penalty on n neurons that answer to one feature each."""
+    model, world = Model(jnp.eye(n), jnp.zeros(n), jnp.eye(n)), World(jnp.eye(n))
     seen, original = [], getattr(owner, method)
 
     def watched(self, array):
@@ -117,36 +118,23 @@ def captured(monkeypatch, owner, method, call):
 
     with monkeypatch.context() as patch:
         patch.setattr(owner, method, watched)
-        call()
-    return seen
+        penalty.on_features(kind, model, world, jax.random.key(0))
+    [array] = seen
+    return array
 
 
-def test_each_feature_has_an_amplitude_of_its_own(key, monkeypatch):
-    n = 40
-    model, world = Model(jnp.eye(n), jnp.zeros(n), jnp.eye(n)), World(jnp.eye(n))
-    [alone_nm] = captured(
-        monkeypatch,
-        Model,
-        "neurons",
-        lambda: penalty.on_features("soft_random_amplitude", model, world, key),
-    )
+def test_each_feature_has_an_amplitude_of_its_own(monkeypatch):
+    alone_nm = drawn(monkeypatch, "soft_random_amplitude", 40, Model, "neurons")
     amplitude_n = np.diag(alone_nm)
     np.testing.assert_array_equal(alone_nm, np.diag(amplitude_n))
-    assert len(set(amplitude_n.tolist())) == n
+    assert len(set(amplitude_n.tolist())) == 40
     assert kstest(amplitude_n, "uniform").pvalue > 1e-3
 
 
-def test_inputs_that_lack_a_feature_are_of_any_density(key, monkeypatch):
-    n = 60
-    model, world = Model(jnp.eye(n), jnp.zeros(n), jnp.eye(n)), World(jnp.eye(n))
-    [others_nn] = captured(
-        monkeypatch,
-        World,
-        "inputs",
-        lambda: penalty.on_features("multi_feature", model, world, key),
-    )
+def test_inputs_that_lack_a_feature_are_of_any_density(monkeypatch):
+    others_nn = drawn(monkeypatch, "multi_feature", 60, World, "inputs")
     assert (np.diag(others_nn) == 0).all()
-    density_n = (others_nn != 0).sum(axis=1) / (n - 1)
+    density_n = (others_nn != 0).sum(axis=1) / 59
     assert kstest(density_n, "uniform").pvalue > 1e-3
     assert kstest(others_nn[others_nn != 0], "uniform").pvalue > 1e-3
 

@@ -170,7 +170,7 @@ def _larger(
         if rows:
             names = sorted({name for changed in of_change for name in changed.claim.sweeps})
             found = [finding for changed in of_change for finding in changed.findings]
-            seeds = max(len(finding.values) for finding in found)
+            seeds = max((len(finding.values) for finding in found), default=0) or 1
             parts += [
                 f"## The same settings, {amount}",
                 "What becomes of the claims that did not agree. Trained with "

@@ -212,8 +212,8 @@ def write(
         _toy_table(toy),
         "## The toy model, twice the steps",
         _toy_table(longer),
-        "Without a penalty a model that starts at bias 0 becomes monosemantic as well at this "
-        "scale and rate, only later: what the penalty changes is when.",
+        "The rows without a penalty show what the steps do by themselves: beside them stands "
+        "what a penalty changes in the end, and above what it changes on the way.",
         "In both tables, of more than one: the share of living neurons that answer to several "
         "features, each alone. Woken by four: of the neurons that answer to exactly one, the "
         "share that fires on some of 256 random groups of four features, its own left out. Score "
