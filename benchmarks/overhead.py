@@ -13,15 +13,16 @@ from unittest import mock
 import jax
 from absl import app
 
-from toymono import Dials, Setup, placement, plan, store, sweep, tables
-from toymono.plan import Job
+from toymono import Config, Hyperparams, frames, store, sweep
+from toymono.sweep import devices, plan
+from toymono.sweep.plan import Job
 
 RUNS, LENGTHS = 64, (6, 10, 13)
 
 
 def swept(jobs: list[Job]) -> tuple[float, float]:
     """Seconds that the sweep takes, and those of them within compiled training."""
-    advance_many, inside = placement.advance_many, 0.0
+    advance_many, inside = devices.advance_many, 0.0
 
     def timed(*args):
         nonlocal inside
@@ -37,15 +38,15 @@ def swept(jobs: list[Job]) -> tuple[float, float]:
         start = time.perf_counter()
         todo = plan.make(jobs, folder)
         sweep.describe(todo)
-        list(plan.carry_out(todo, folder))
-        sweep.summary(tables.per_run(store.load(job.path(folder)) for job in todo.jobs))
+        list(plan.run_plan(todo, folder))
+        sweep.summary(frames.per_run(store.load(job.path(folder)) for job in todo.jobs))
         return time.perf_counter() - start, inside
 
 
 def main(argv) -> None:
     for log2_steps in LENGTHS:
-        setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=log2_steps)
-        jobs = [Job(setup, Dials(), seed) for seed in range(RUNS)]
+        config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=log2_steps)
+        jobs = [Job(config, Hyperparams(), seed) for seed in range(RUNS)]
         swept(jobs)  # compiles
         whole, inside = swept(jobs)
         print(

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from absl import app, flags
 
-from toymono import Dials, Setup, stack
+from toymono import Config, Hyperparams, stack
 from toymono.train import advance_many, begin_many
 
 try:
@@ -29,10 +29,10 @@ except ModuleNotFoundError:  # PyTorch is the extra `bench`
     torch_step = None
 
 SIZES = {
-    "paper": Setup(n=512, m=64, k=1024, batch_size=8192),
-    "laptop": Setup(),
-    "small": Setup(n=128, m=32, k=256, batch_size=1024),
-    "tiny": Setup(n=32, m=8, k=64, batch_size=64),
+    "paper": Config(n=512, m=64, k=1024, batch_size=8192),
+    "laptop": Config(),
+    "small": Config(n=128, m=32, k=256, batch_size=1024),
+    "tiny": Config(n=32, m=8, k=64, batch_size=64),
 }
 # Each with the runs trained together: as many as take seconds, not minutes, a step.
 MEASURED = {
@@ -52,26 +52,26 @@ _SIZES = flags.DEFINE_multi_enum("size", list(MEASURED), list(MEASURED), "Sizes 
 _OUT = flags.DEFINE_string("out", str(Path(__file__).parent / "results.md"), "File to write.")
 
 
-def ours(setup: Setup, runs: int) -> Callable[[int], None]:
+def ours(config: Config, runs: int) -> Callable[[int], None]:
     """Takes so many steps of `runs` models."""
-    dials = stack([Dials(init_bias=-1.0).checked()] * runs)
+    hyperparams = stack([Hyperparams(init_bias=-1.0).checked()] * runs)
     keys = jax.random.split(jax.random.key(0), runs)
-    world, state = begin_many(setup, dials, keys)
+    world, state = begin_many(config, hyperparams, keys)
 
     def take(steps: int) -> None:
         nonlocal state
-        state = jax.block_until_ready(advance_many(setup, dials, world, state, steps))
+        state = jax.block_until_ready(advance_many(config, hyperparams, world, state, steps))
 
     return take
 
 
-def products(setup: Setup) -> Callable[[int], None]:
+def products(config: Config) -> Callable[[int], None]:
     """Takes only the matrix products of so many steps, in one compiled loop.
 
     The gradient of the outer weights is taken in whichever of its two layouts
     the device does faster.
     """
-    b, n, m, k, o = setup.batch_size, setup.n, setup.m, setup.k, setup.o
+    b, n, m, k, o = config.batch_size, config.n, config.m, config.k, config.o
     keys = iter(jax.random.split(jax.random.key(0), 6))
 
     def normal(*shape):
@@ -86,7 +86,7 @@ def products(setup: Setup) -> Callable[[int], None]:
         ("bo,ko->bk", y_bo, w_ko),
         ("bm,bk->mk", x_bm, h_bk),
     ]
-    if setup.task == "reproject":
+    if config.task == "reproject":
         pairs.append(("bn,no->bo", v_bn, jnp.ones((n, o))))
     layouts = [(spec, h_bk, y_bo) for spec in ("bk,bo->ko", "bk,bo->ok")]
     takers = [_loop([*pairs, layout]) for layout in layouts]
@@ -118,10 +118,10 @@ def _timed(take: Callable[[int], None], steps: int) -> float:
     return (time.perf_counter() - start) / steps
 
 
-def theirs(setup: Setup) -> Callable[[int], None]:
+def theirs(config: Config) -> Callable[[int], None]:
     """Takes so many steps of the PyTorch program."""
     device = "cuda" if jax.default_backend() == "gpu" else "cpu"
-    step = torch_step.stepper(setup, Dials(init_bias=-1.0), device=device)
+    step = torch_step.stepper(config, Hyperparams(init_bias=-1.0), device=device)
 
     def take(steps: int) -> None:
         for _ in range(steps):
@@ -148,12 +148,12 @@ def measure(takers: dict[str, Callable[[int], None]]) -> dict[str, list[float]]:
     return seconds
 
 
-def _memory(setup: Setup, runs: int) -> float:
+def _memory(config: Config, runs: int) -> float:
     """Bytes that the compiled loop holds on its device for each run, while it trains."""
-    dials = stack([Dials().checked()] * runs)
+    hyperparams = stack([Hyperparams().checked()] * runs)
     keys = jax.random.split(jax.random.key(0), runs)
-    world, state = jax.eval_shape(begin_many, setup, dials, keys)
-    compiled = advance_many.lower(setup, dials, world, state, 1).compile()
+    world, state = jax.eval_shape(begin_many, config, hyperparams, keys)
+    compiled = advance_many.lower(config, hyperparams, world, state, 1).compile()
     analysis = compiled.memory_analysis()
     return (analysis.argument_size_in_bytes + analysis.temp_size_in_bytes) / runs
 
@@ -170,7 +170,7 @@ def ratios(seconds: dict[str, list[float]], runs: int) -> tuple[float, float | N
     return ours / medians["products"], medians["pytorch"] / ours if "pytorch" in medians else None
 
 
-def _row(size: str, setup: Setup, runs: int, seconds: dict[str, list[float]]) -> str:
+def _row(size: str, config: Config, runs: int, seconds: dict[str, list[float]]) -> str:
     per_run = [value / runs for value in seconds[f"ours x{runs}"]]
     above, faster = ratios(seconds, runs)
     cells = (
@@ -181,7 +181,7 @@ def _row(size: str, setup: Setup, runs: int, seconds: dict[str, list[float]]) ->
         _cell(per_run),
         _cell(seconds["products"]),
         "-" if faster is None else _cell(seconds["pytorch"]),
-        f"{_memory(setup, runs) / 2**20:.3g}",
+        f"{_memory(config, runs) / 2**20:.3g}",
     )
     return "| " + " | ".join(map(str, cells)) + " |"
 
@@ -224,21 +224,21 @@ _HEAD = (
 def main(argv) -> None:
     rows, alone = [], {}
     for size in _SIZES.value:
-        setup, counts = MEASURED[size]
-        takers = {f"ours x{count}": ours(setup, count) for count in counts}
-        takers["products"] = products(setup)
+        config, counts = MEASURED[size]
+        takers = {f"ours x{count}": ours(config, count) for count in counts}
+        takers["products"] = products(config)
         if torch_step is not None:
-            takers["pytorch"] = theirs(setup)
+            takers["pytorch"] = theirs(config)
         seconds = measure(takers)
-        rows += [_row(size, setup, count, seconds) for count in counts]
+        rows += [_row(size, config, count, seconds) for count in counts]
         alone[size] = ratios(seconds, 1)
         print("\n".join(rows[-len(counts) :]), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     device = jax.local_devices()[0]
     stats = device.memory_stats() or {}
     sizes = [
-        f"{name}: n={setup.n}, m={setup.m}, k={setup.k}, batch {setup.batch_size}"
-        for name, setup in SIZES.items()
+        f"{name}: n={config.n}, m={config.m}, k={config.k}, batch {config.batch_size}"
+        for name, config in SIZES.items()
     ]
     lines = [
         "# Time of a training step",

@@ -18,12 +18,12 @@ import numpy as np
 
 # Before the lab is imported. Shapes and types are checked whenever a test calls
 # one of these modules; numpy's arrays are welcome wherever JAX's are.
-_ROOMS = """
-    world model penalty optimizer scores decompose algorithms tables
-    dissected penalised reproduction.evidence labelled.firing labelled.network labelled.lesions
-    labelled.clusterability labelled.coherence
+_MODULES = """
+    features models penalties optimizers scores analysis.parts analysis.kinks frames.toy
+    frames.parts frames.penalty papers.evidence analysis.class_responses classifiers.network
+    analysis.ablation analysis.clusters analysis.coherence
 """
-CHECKED = [f"toymono.{room}" for room in _ROOMS.split()]
+CHECKED = [f"toymono.{module}" for module in _MODULES.split()]
 jaxtyping.Array = jax.Array | np.ndarray
 jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
 
@@ -33,12 +33,22 @@ import json
 import hypothesis
 import jax.numpy as jnp
 import pytest
-from settings import POINTS, TINY, TINY_DIALS
+from settings import POINTS, TINY, TINY_HYPERPARAMS
 
-from toymono import Dials, Model, Run, Setup, World, begin, fit, fit_many, stack
-from toymono import model as models
-from toymono import world as worlds
-from toymono.labelled import data
+from toymono import (
+    Config,
+    Hyperparams,
+    Model,
+    Run,
+    World,
+    begin,
+    features,
+    fit,
+    fit_many,
+    models,
+    stack,
+)
+from toymono.classifiers import data
 
 hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.load_profile("toymono")
@@ -50,45 +60,47 @@ def key():
 
 
 @pytest.fixture(scope="session")
-def setup() -> Setup:
+def config() -> Config:
     return TINY
 
 
 @pytest.fixture(scope="session")
-def points() -> list[Dials]:
+def points() -> list[Hyperparams]:
     return POINTS
 
 
 @pytest.fixture(scope="session")
-def run(setup, points):
-    return fit(setup, points[0], jax.random.key(0))
+def run(config, points):
+    return fit(config, points[0], jax.random.key(0))
 
 
 @pytest.fixture(scope="session")
-def runs(setup, points):
+def runs(config, points):
     """The points trained together, with seeds 0, 1 and 2."""
-    return fit_many(setup, stack(points), stack([jax.random.key(seed) for seed in range(3)]))
+    return fit_many(config, stack(points), stack([jax.random.key(seed) for seed in range(3)]))
 
 
 @pytest.fixture(scope="session")
-def diverged_run(setup):
+def diverged_run(config):
     """A run whose weights overflow after a few steps."""
-    return fit(setup, Dials(learning_rate=1e30, eps=0.5), jax.random.key(0))
+    return fit(config, Hyperparams(learning_rate=1e30, eps=0.5), jax.random.key(0))
 
 
 @pytest.fixture(scope="session")
 def untrained():
     """Makes a run without training it: its weights are random, its loss falls like 1/t."""
 
-    def make(setup: Setup = TINY, dials: Dials = TINY_DIALS, seed: int = 0) -> Run:
+    def make(
+        config: Config = TINY, hyperparams: Hyperparams = TINY_HYPERPARAMS, seed: int = 0
+    ) -> Run:
         key = jax.random.key(seed)
-        world, state = begin(setup, dials.checked(), key)
+        world, state = begin(config, hyperparams.checked(), key)
         snapshots = jax.tree.map(
-            lambda leaf: jnp.stack([leaf * (1 + c) for c in range(len(setup.snapshot_steps))]),
+            lambda leaf: jnp.stack([leaf * (1 + c) for c in range(len(config.snapshot_steps))]),
             state.model,
         )
-        loss_t = 1 / jnp.arange(1.0, setup.steps + 1)
-        return Run(setup, dials.checked(), key, world, snapshots, loss_t)
+        loss_t = 1 / jnp.arange(1.0, config.steps + 1)
+        return Run(config, hyperparams.checked(), key, world, snapshots, loss_t)
 
     return make
 
@@ -114,11 +126,11 @@ def toy():
     """
 
     def make(task="decoder", nonlinearity="relu", bias=0.0, seed=7) -> tuple[Model, World]:
-        setup = Setup(task=task, n=12, m=4, k=10, nonlinearity=nonlinearity)
+        config = Config(task=task, n=12, m=4, k=10, nonlinearity=nonlinearity)
         world_key, model_key = jax.random.split(jax.random.key(seed))
-        net = models.init(setup, bias, model_key)
+        net = models.init(config, bias, model_key)
         net = net.replace(w_mk=3 * net.w_mk, b_k=net.b_k.at[3].set(bias))
-        return net, worlds.build(setup, world_key)
+        return net, features.build(config, world_key)
 
     return make
 
@@ -155,7 +167,7 @@ class Trace:
         with np.load(path) as arrays:
             self.arrays = dict(arrays)
         meta = json.loads(str(self.arrays["meta"]))
-        self.setup = Setup(
+        self.config = Config(
             task=TASKS[meta["task"]],
             n=meta["N"],
             m=meta["m"],
@@ -164,7 +176,7 @@ class Trace:
             feature_law=meta["sample_kind"],
             batch_size=meta["batch_size"],
         )
-        self.dials = Dials(
+        self.hyperparams = Hyperparams(
             learning_rate=meta["learning_rate"],
             eps=meta["eps"],
             init_bias=meta["init_bias"],
@@ -175,7 +187,7 @@ class Trace:
         self.world = World(
             embed_nm=jnp.asarray(self.arrays["embedder"].T),
             reproject_nm=None if output is None else jnp.asarray(output.T),
-            task=self.setup.task,
+            task=self.config.task,
         )
         self.features_tbn = jnp.asarray(self.arrays["features"])
         self.loss_t = self.arrays["losses"]
@@ -186,7 +198,7 @@ class Trace:
             w_mk=jnp.asarray(self.arrays[f"{when}_W_in"].T),
             b_k=jnp.asarray(self.arrays[f"{when}_bias"]),
             w_ko=jnp.asarray(self.arrays[f"{when}_W_out"].T),
-            nonlinearity=self.setup.nonlinearity,
+            nonlinearity=self.config.nonlinearity,
         )
 
 
@@ -196,6 +208,6 @@ def trace(request) -> Trace:
 
 
 @pytest.fixture
-def begun(setup, points, key):
+def begun(config, points, key):
     """A world and an untrained state."""
-    return begin(setup, points[0], key)
+    return begin(config, points[0], key)

@@ -5,16 +5,16 @@ import math
 import numpy as np
 from scipy.special import erf
 
-from toymono import Dials, Setup
+from toymono import Config, Hyperparams
 
-TINY = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=4)
-TINY_DIALS = Dials(eps=1 / 4)
+TINY = Config(n=16, m=4, k=24, batch_size=8, log2_steps=4)
+TINY_HYPERPARAMS = Hyperparams(eps=1 / 4)
 POINTS = [
-    TINY_DIALS,
-    Dials(0.03, 1 / 8, -0.5, 0.0, l1=1e-3, exponent=1.5, cosine_period=8.0),
-    Dials(0.001, 1.0, 0.5, 0.3, l1=1e-2, exponent=0.5, cosine_period=32.0),
+    TINY_HYPERPARAMS,
+    Hyperparams(0.03, 1 / 8, -0.5, 0.0, l1=1e-3, exponent=1.5, cosine_period=8.0),
+    Hyperparams(0.001, 1.0, 0.5, 0.3, l1=1e-2, exponent=0.5, cosine_period=32.0),
 ]
-"""Three settings that differ in every dial."""
+"""Three settings that differ in every hyperparam."""
 
 NONLINEARITIES = {
     "relu": lambda x: np.maximum(x, 0),

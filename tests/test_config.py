@@ -1,4 +1,4 @@
-"""Setup and Dials: what they accept, what they say, how they stack."""
+"""Config and Hyperparams: what they accept, what they say, how they stack."""
 
 import dataclasses
 import math
@@ -11,21 +11,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toymono import Dials, Setup, config, stack, unstack
+from toymono import Config, Hyperparams, stack, unstack
+from toymono import config as settings
 
 
 def test_the_defaults_are_the_laptop_preset():
-    assert Setup() == Setup("decoder", 512, 64, 512, "relu", "equal")
-    assert Dials().exponent == 1.1
-    assert Dials().cosine_period == 1024
-    assert Dials().eps == 1 / 64
+    assert Config() == Config("decoder", 512, 64, 512, "relu", "equal")
+    assert Hyperparams().exponent == 1.1
+    assert Hyperparams().cosine_period == 1024
+    assert Hyperparams().eps == 1 / 64
 
 
-@pytest.mark.parametrize("field", config.CHOICES)
+@pytest.mark.parametrize("field", settings.CHOICES)
 def test_a_word_that_is_no_choice_is_named_with_the_choices(field):
-    choices = ", ".join(config.CHOICES[field])
+    choices = ", ".join(settings.CHOICES[field])
     with pytest.raises(ValueError, match=rf"^{field}='decode' is not one of {choices}$"):
-        Setup(**{field: "decode"})
+        Config(**{field: "decode"})
 
 
 @pytest.mark.parametrize("field", ["n", "m", "k", "batch_size"])
@@ -34,52 +35,52 @@ def test_a_size_is_a_positive_whole_number(field, value):
     with pytest.raises(
         ValueError, match=rf"^{field}={value!r} is not a whole number of at least 1$"
     ):
-        Setup(**{field: value})
+        Config(**{field: value})
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint8, jnp.int32])
 def test_a_whole_number_of_any_kind_makes_the_same_setup(kind):
-    setup = Setup(n=kind(32), m=kind(8), k=kind(64), batch_size=kind(16), log2_steps=kind(3))
-    assert setup == Setup(n=32, m=8, k=64, batch_size=16, log2_steps=3)
-    assert {type(value) for value in dataclasses.asdict(setup).values()} == {int, str}
+    config = Config(n=kind(32), m=kind(8), k=kind(64), batch_size=kind(16), log2_steps=kind(3))
+    assert config == Config(n=32, m=8, k=64, batch_size=16, log2_steps=3)
+    assert {type(value) for value in dataclasses.asdict(config).values()} == {int, str}
 
 
 def test_an_embedding_has_no_more_dimensions_than_features():
-    assert Setup(n=8, m=8).m == 8
+    assert Config(n=8, m=8).m == 8
     with pytest.raises(ValueError, match=r"^m=9 is more than n=8"):
-        Setup(n=8, m=9)
+        Config(n=8, m=9)
 
 
 @pytest.mark.parametrize("value", [-1, 25, 2.0])
 def test_steps_are_bounded(value):
     with pytest.raises(ValueError, match=rf"^log2_steps={value!r} "):
-        Setup(log2_steps=value)
+        Config(log2_steps=value)
 
 
 def test_what_follows_from_a_setup():
-    setup = Setup("reproject", n=16, m=4, log2_steps=3)
-    assert (setup.steps, setup.snapshot_steps) == (8, (1, 2, 4, 8))
-    assert [Setup(task, 16, 4).o for task in ("decoder", "reproject", "abs")] == [16, 4, 16]
-    assert Setup(log2_steps=0).snapshot_steps == (1,)
+    config = Config("reproject", n=16, m=4, log2_steps=3)
+    assert (config.steps, config.snapshot_steps) == (8, (1, 2, 4, 8))
+    assert [Config(task, 16, 4).o for task in ("decoder", "reproject", "abs")] == [16, 4, 16]
+    assert Config(log2_steps=0).snapshot_steps == (1,)
 
 
 # What JAX sees.
 
 
 def test_a_setup_is_static_and_hashable():
-    assert jax.tree.leaves(Setup()) == []
-    assert jax.jit(lambda setup: setup)(Setup(k=3)) == Setup(k=3)
-    assert {Setup(k=3): 1}[Setup(k=3)] == 1
-    assert hash(Setup(k=3)) != hash(Setup(k=4))
+    assert jax.tree.leaves(Config()) == []
+    assert jax.jit(lambda config: config)(Config(k=3)) == Config(k=3)
+    assert {Config(k=3): 1}[Config(k=3)] == 1
+    assert hash(Config(k=3)) != hash(Config(k=4))
     with pytest.raises(dataclasses.FrozenInstanceError):
-        Setup().k = 3
+        Config().k = 3
 
 
 def test_dials_are_leaves():
-    assert len(jax.tree.leaves(Dials())) == len(dataclasses.fields(Dials))
+    assert len(jax.tree.leaves(Hyperparams())) == len(dataclasses.fields(Hyperparams))
 
 
-# Dials.
+# Hyperparams.
 
 OUT_OF_RANGE = [
     ("eps", 0.0, "(0, 1]"),
@@ -99,60 +100,62 @@ OUT_OF_RANGE = [
 
 @pytest.mark.parametrize(("name", "value", "interval"), OUT_OF_RANGE)
 def test_a_dial_out_of_range_is_named_with_its_range(name, value, interval):
-    for dial in (value, jnp.array([0.5, value, 0.5])):
+    for hyperparam in (value, jnp.array([0.5, value, 0.5])):
         with pytest.raises(ValueError, match="is not in") as caught:
-            Dials(**{name: dial}).checked()
+            Hyperparams(**{name: hyperparam}).checked()
         assert str(caught.value).startswith(f"{name}={value:g} is not in {interval}")
 
 
 def test_every_dial_has_a_range_and_a_default_within():
-    assert Dials().checked() == Dials(**jax.tree.map(jnp.float32, dataclasses.asdict(Dials())))
-    assert config._RANGES.keys() == config.field_types(Dials).keys()
+    assert Hyperparams().checked() == Hyperparams(
+        **jax.tree.map(jnp.float32, dataclasses.asdict(Hyperparams()))
+    )
+    assert settings._RANGES.keys() == settings.field_types(Hyperparams).keys()
 
 
 @given(st.sampled_from([0, 1, 0.25, 1 / 64]), st.sampled_from([float, jnp.float32, jnp.asarray]))
 def test_checked_dials_are_float32_whatever_they_were(value, kind):
-    dials = Dials(init_bias=kind(value)).checked()
-    assert {leaf.dtype for leaf in jax.tree.leaves(dials)} == {jnp.dtype("float32")}
-    assert not any(leaf.weak_type for leaf in jax.tree.leaves(dials))
-    assert dials.init_bias == value
+    hyperparams = Hyperparams(init_bias=kind(value)).checked()
+    assert {leaf.dtype for leaf in jax.tree.leaves(hyperparams)} == {jnp.dtype("float32")}
+    assert not any(leaf.weak_type for leaf in jax.tree.leaves(hyperparams))
+    assert hyperparams.init_bias == value
 
 
 def test_dials_without_a_value_yet_pass():
-    jax.jit(lambda dials: dials.checked())(Dials(eps=7.0))
+    jax.jit(lambda hyperparams: hyperparams.checked())(Hyperparams(eps=7.0))
 
 
 # Fields, grids, stacks.
 
 
 def test_fields_have_types_and_meanings():
-    types = config.field_types(Setup) | config.field_types(Dials)
+    types = settings.field_types(Config) | settings.field_types(Hyperparams)
     assert (types["task"], types["k"], types["eps"]) == (str, int, float)
-    meanings = config.meanings(Setup) | config.meanings(Dials)
+    meanings = settings.meanings(Config) | settings.meanings(Hyperparams)
     assert meanings.keys() == types.keys()
     assert all(meaning.endswith(".") for meaning in meanings.values())
 
 
 def test_fields_part_into_setup_and_dials():
-    setup, dials = config.split({"k": 8, "eps": 0.5, "task": "abs"})
-    assert (setup, dials) == (Setup(k=8, task="abs"), Dials(eps=0.5))
-    assert config.split({}) == (Setup(), Dials())
+    config, hyperparams = settings.split({"k": 8, "eps": 0.5, "task": "abs"})
+    assert (config, hyperparams) == (Config(k=8, task="abs"), Hyperparams(eps=0.5))
+    assert settings.split({}) == (Config(), Hyperparams())
 
 
 def test_an_unknown_field_is_named_with_the_choices():
     with pytest.raises(ValueError, match=r"^'epz' is not one of task, n, m, .*eps.*cosine_period$"):
-        config.split({"epz": 1})
+        settings.split({"epz": 1})
 
 
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(), unique=True)))
 def test_a_grid_is_every_combination_once(axes):
-    points = [tuple(point.items()) for point in config.grid(axes)]
+    points = [tuple(point.items()) for point in settings.grid(axes)]
     assert len(points) == len(set(points)) == math.prod(map(len, axes.values()))
     assert all(value in axes[name] for point in points for name, value in point)
 
 
 def test_the_last_axis_of_a_grid_is_the_fastest():
-    points = list(config.grid({"a": [1, 2], "b": [3, 4]}))
+    points = list(settings.grid({"a": [1, 2], "b": [3, 4]}))
     assert [tuple(point.values()) for point in points] == [(1, 3), (1, 4), (2, 3), (2, 4)]
 
 

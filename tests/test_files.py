@@ -3,7 +3,7 @@
 import pytest
 
 from toymono import store
-from toymono.files import aside
+from toymono.files import atomic_write
 
 
 def names(folder) -> list[str]:
@@ -12,7 +12,7 @@ def names(folder) -> list[str]:
 
 def test_a_block_that_raises_leaves_what_was(tmp_path):
     def fill_the_disk(path):
-        with aside(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("half")
             raise OSError("full")
 
@@ -27,9 +27,9 @@ def test_a_block_that_raises_leaves_what_was(tmp_path):
 
 def test_two_may_write_one_path_and_the_last_to_end_has_it(tmp_path):
     path = tmp_path / "page.md"
-    with aside(path) as first:
+    with atomic_write(path) as first:
         first.write_text("first")
-        with aside(path) as second:
+        with atomic_write(path) as second:
             second.write_text("second, and longer")
         assert path.read_text() == "second, and longer"
     assert path.read_text() == "first"
@@ -38,14 +38,14 @@ def test_two_may_write_one_path_and_the_last_to_end_has_it(tmp_path):
 
 def test_a_file_may_be_read_by_those_who_may_read_any(tmp_path, untrained):
     (plain := tmp_path / "plain").touch()
-    with aside(tmp_path / "page.md") as temporary:
+    with atomic_write(tmp_path / "page.md") as temporary:
         temporary.write_text("whole")
     run = store.save(tmp_path, untrained())
     assert {path.stat().st_mode for path in (tmp_path / "page.md", run)} == {plain.stat().st_mode}
 
 
 def test_what_a_killed_process_leaves_is_taken_for_no_run(tmp_path):
-    with aside(tmp_path / "0123456789abcdef.safetensors") as temporary:
+    with atomic_write(tmp_path / "0123456789abcdef.safetensors") as temporary:
         temporary.write_bytes(b"half")
         [left] = tmp_path.iterdir()
         assert left.name.startswith(".")

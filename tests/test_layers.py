@@ -1,4 +1,4 @@
-"""Imports point down only, as the design's table of floors says."""
+"""Imports point down only; this table of layers is the package's own description of itself."""
 
 import ast
 import graphlib
@@ -8,114 +8,116 @@ import pytest
 
 import toymono
 
-HOUSE = Path(toymono.__file__).parent
+PACKAGE = Path(toymono.__file__).parent
 
-FLOORS = {
-    "config": 1,
-    "files": 1,
-    "world": 2,
-    "model": 2,
-    "penalty": 2,
-    "optimizer": 2,
-    "train": 3,
-    "placement": 3,
-    "catalog": 4,
-    "store": 4,
-    "scores": 4,
-    "decompose": 4,
-    "algorithms": 4,
-    "lenses": 4,
-    "tables": 5,
-    "dissected": 5,
-    "penalised": 5,
-    "plan": 5,
-    "command": 6,
+LAYERS = {
+    "report": 8,
+    "papers": 7,
     "sweep": 6,
     "plots": 6,
-    "reproduction": 6,
-    "report": 6,
-    "labelled": 4,
+    "frames": 5,
+    "quantities": 5,
+    "cli": 5,
+    "markdown": 5,
+    "kinds": 4,
+    "job": 4,
+    "store": 4,
+    "torch_io": 4,
+    "catalog": 4,
+    "analysis": 4,
+    "train": 3,
+    "classifiers": 3,
+    "scores": 3,
+    "tasks": 2,
+    "features": 2,
+    "models": 2,
+    "penalties": 2,
+    "optimizers": 2,
+    "fields": 1,
+    "config": 1,
+    "files": 1,
 }
-FRONT_DOOR = 3
-"""What the package itself offers comes from floors 1 to 3."""
+COMMANDS = 9
+"""The layer of every `__main__`."""
 
 
-def room(path: Path) -> str:
-    """The module or subpackage that a file belongs to; `` for the front door.
-
-    `labelled` is a house of its own: each of its files counts.
-    """
-    parts = path.relative_to(HOUSE).with_suffix("").parts
-    return "/".join(parts) if parts[0] == "labelled" else parts[0].removesuffix("__init__")
+def unit(path: Path) -> str:
+    """The module or package that a file belongs to; commands stand by themselves."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return "/".join(parts) if parts[-1] == "__main__" else parts[0].removesuffix("__init__")
 
 
-def floor(name: str) -> int:
-    house, _, file = name.partition("/")
-    if file == "__main__" or file.endswith(("figures", "gallery")):
-        return FLOORS["plots"]
-    if file == "tables":
-        return FLOORS["tables"]
-    return FLOORS[house] if name else FRONT_DOOR
+def layer(name: str) -> int:
+    return COMMANDS if name.endswith("__main__") else LAYERS[name]
 
 
-ROOMS = sorted({room(path) for path in HOUSE.rglob("*.py")})
+FILES = sorted(PACKAGE.rglob("*.py"))
+MODULES = {".".join(("toymono", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES}
+UNITS = sorted({unit(path) for path in FILES} - {""})
 
 
-def imported_names(tree: ast.AST):
-    """Every dotted name that the code imports, wherever it does."""
-    for node in ast.walk(tree):
+def imported_modules(path: Path):
+    """Modules of the package that a file imports, wherever it does."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (alias.name for alias in node.names if alias.name.startswith("toymono"))
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            if (node.module or "").split(".")[0] == "toymono":
+                for alias in node.names:
+                    full = f"{node.module}.{alias.name}"
+                    known = full in MODULES or f"{full}.__init__" in MODULES
+                    yield full if known else node.module
 
 
-def imported_rooms(name: str) -> set[str]:
-    """The other rooms that a room imports from; `` where it comes through the front door."""
+def imported_units(name: str) -> set[str]:
+    """The other units that a unit imports; the package's own front door counts as none."""
     found = set()
-    for path in HOUSE.rglob("*.py"):
-        if room(path) == name:
-            for imported in imported_names(ast.parse(path.read_text())):
-                house, *parts = imported.split(".")
-                if house == "toymono":
-                    first = parts[0] if parts else ""
-                    named = ("/".join(parts[:2]), f"{first}/__init__", first, "")
-                    found.add(next(place for place in named if place in ROOMS))
+    for path in FILES:
+        if unit(path) == name:
+            for module in imported_modules(path):
+                parts = module.split(".")[1:]
+                if parts:
+                    found.add("/".join(parts) if parts[-1] == "__main__" else parts[0])
+                elif name:
+                    assert path.read_text().count("import toymono") == 0 or not parts
     return found - {name}
 
 
-@pytest.mark.parametrize("name", [name for name in ROOMS if name])
+@pytest.mark.parametrize("name", UNITS)
 def test_imports_point_down_only(name):
-    assert name.partition("/")[0] in FLOORS, "a new room: give it a floor in the design and here"
-    imported = imported_rooms(name)
-    for other in imported:
-        assert floor(other) <= floor(name), f"{name} imports {other}, which stands higher"
-    assert floor(name) > FRONT_DOOR or "" not in imported, f"{name} imports what imports it"
-    assert floor(name) == 6 or "command" not in imported
+    for other in imported_units(name):
+        assert layer(other) <= layer(name), f"{name} imports {other}, which stands higher"
 
 
-def test_the_front_door_opens_on_the_first_floors():
-    assert all(floor(other) <= FRONT_DOOR for other in imported_rooms(""))
+def test_units_do_not_import_each_other():
+    graph = {name: imported_units(name) for name in UNITS}
+    assert len(list(graphlib.TopologicalSorter(graph).static_order())) >= len(UNITS)
 
 
-def test_no_rooms_import_each_other():
-    inside = {name: imported_rooms(name) - {""} for name in ROOMS if name}
-    assert len(list(graphlib.TopologicalSorter(inside).static_order())) == len(inside)
+def test_modules_do_not_import_each_other():
+    graph = {
+        ".".join(("toymono", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(
+            ".__init__"
+        ): {module for module in imported_modules(path)}
+        for path in FILES
+    }
+    for name, modules in graph.items():
+        # A package's front door re-exports what lies within it.
+        modules -= {module for module in modules if name.startswith(f"{module}.")} | {name}
+    assert list(graphlib.TopologicalSorter(graph).static_order())
 
 
-def test_plots_and_reports_compute_no_scores():
-    for name in {"plots", "report"} & set(ROOMS):
-        assert not imported_rooms(name) & {
-            "scores",
-            "decompose",
-            "algorithms",
-            "model",
-            "world",
-            "train",
-        }
+def test_plots_papers_and_reports_compute_no_science():
+    for name in {"plots", "papers", "report"} & set(UNITS):
+        assert not imported_units(name) & {"scores", "analysis", "models", "features", "train"}
 
 
-def test_exports_are_what_is_imported():
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_modules_are_short(path):
+    assert len(path.read_text().splitlines()) <= 400
+
+
+def test_exports_can_be_imported():
     assert all(hasattr(toymono, name) for name in toymono.__all__)
     assert sorted(toymono.__all__) == list(toymono.__all__)

@@ -9,7 +9,7 @@ from nbclient import NotebookClient
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
 TINY = """
-setup = Setup(n=16, m=4, k=24, batch_size=8, log2_steps=4)
+config = Config(n=16, m=4, k=24, batch_size=8, log2_steps=4)
 biases, seeds = [-1.0, 0.0], range(2)
 """
 

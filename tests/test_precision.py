@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from toymono import Dials, Setup, advance, algorithms, begin, decompose, fit, scores
+from toymono import Config, Hyperparams, advance, begin, fit, scores
+from toymono.analysis import ablation, class_responses, kinks, parts
+from toymono.classifiers import train as training
+from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.config import CHOICES
-from toymono.labelled import firing, lesions, training
-from toymono.labelled.config import LabelledDials, LabelledSetup
 
 # Matrix products.
 
@@ -41,12 +42,12 @@ def names(precisions_):
 @pytest.mark.parametrize("default", [None, "bfloat16", "float32"])
 def test_the_setup_alone_says_how_precise_training_is(points, key, task, default):
     wanted = {"float32": "HIGHEST", "tensorfloat32": "HIGH", "bfloat16": "DEFAULT"}
-    setup = Setup(task, 16, 4, 24, penalty="multi_feature")
-    world, state = begin(setup, points[0], key)
+    config = Config(task, 16, 4, 24, penalty="multi_feature")
+    world, state = begin(config, points[0], key)
     for word in CHOICES["matmul_precision"]:
-        setup = dataclasses.replace(setup, matmul_precision=word)
+        config = dataclasses.replace(config, matmul_precision=word)
         with jax.default_matmul_precision(default):
-            found = precisions(advance, setup, points[0], world, state, 1)
+            found = precisions(advance, config, points[0], world, state, 1)
         assert len(found) >= 8
         assert names(found) == {wanted[word]}
 
@@ -60,18 +61,18 @@ MEASURES = {
     "several": lambda model, world: scores.multi_feature_monosemanticity(
         model, world, 2, jax.random.key(0)
     ),
-    "by_score": decompose.by_score,
-    "along": lambda model, world: decompose.along(model, world, 0, AMPLITUDE_B),
-    "linearise": decompose.linearise,
-    "linearisation_error": lambda model, world: decompose.linearisation_error(
+    "by_score": parts.by_score,
+    "along": lambda model, world: parts.along(model, world, 0, AMPLITUDE_B),
+    "linearise": parts.linearise,
+    "linearisation_error": lambda model, world: parts.linearisation_error(
         model, world, FEATURES_BN
     ),
-    "identity_likeness": lambda model, world: decompose.identity_likeness(
-        decompose.linearise(model, world).map_on, world
+    "identity_similarity": lambda model, world: parts.identity_similarity(
+        parts.linearise(model, world).map_on, world
     ),
-    "served": algorithms.served,
-    "kinks": lambda model, world: algorithms.kinks(model, world, 0)(AMPLITUDE_B),
-    "own_kinks": lambda model, world: algorithms.own_kinks(model, world, 0),
+    "served": kinks.served,
+    "kinks": lambda model, world: kinks.kinks(model, world, 0)(AMPLITUDE_B),
+    "own_kinks": lambda model, world: kinks.own_kinks(model, world, 0),
 }
 
 
@@ -87,15 +88,19 @@ def test_scores_are_precise_by_themselves(toy, measure, task):
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 @pytest.mark.parametrize("default", [None, "bfloat16"])
 def test_labelled_training_and_scores_are_precise_by_themselves(digits, key, name, default):
-    setup = LabelledSetup(network=name, sizes=(4, 6), batch_size=32)
-    state = training.begin(setup, LabelledDials(), digits, key)
+    config = ClassifierConfig(network=name, sizes=(4, 6), batch_size=32)
+    state = training.begin(config, ClassifierHyperparams(), digits, key)
     network_and_examples = (state.params, digits.test_bhw, digits.test_label_b)
-    lesion = functools.partial(lesions._accuracies, setup, 1)
+    accuracies = functools.partial(ablation._accuracies, config, 1)
     with jax.default_matmul_precision(default):
         by_part = {
-            "training": precisions(training.advance, setup, LabelledDials(), digits, state, 0),
-            "firing": precisions(functools.partial(firing.firing, setup), *network_and_examples),
-            "lesions": precisions(lesion, *network_and_examples, jnp.ones((3, 6))),
+            "training": precisions(
+                training.advance, config, ClassifierHyperparams(), digits, state, 0
+            ),
+            "firing": precisions(
+                functools.partial(class_responses.firing, config), *network_and_examples
+            ),
+            "ablations": precisions(accuracies, *network_and_examples, jnp.ones((3, 6))),
         }
     assert {part: names(found) for part, found in by_part.items()} == {
         part: {"HIGHEST"} for part in by_part
@@ -110,9 +115,9 @@ def test_labelled_training_and_scores_are_precise_by_themselves(digits, key, nam
 @pytest.mark.parametrize("kind", ["none", "soft_random_amplitude", "multi_feature"])
 @pytest.mark.parametrize("task", CHOICES["task"])
 def test_a_seed_means_the_same_run_where_jax_knows_float64(task, kind):
-    setup = Setup(task, 16, 4, 24, "relu", "power_law", kind, batch_size=8, log2_steps=2)
+    config = Config(task, 16, 4, 24, "relu", "power_law", kind, batch_size=8, log2_steps=2)
     with jax.enable_x64(True):
-        trained = jax.make_jaxpr(fit)(setup, Dials(eps=0.5), jax.random.key(0))
+        trained = jax.make_jaxpr(fit)(config, Hyperparams(eps=0.5), jax.random.key(0))
     drawn = {
         equation.params["bit_width"]
         for equation in equations(trained.jaxpr)

@@ -9,13 +9,7 @@ import pytest
 from scipy.special import erf
 from settings import NONLINEARITIES
 
-from toymono import (
-    Dials,
-    Model,
-    Setup,
-    World,
-    replay,
-)
+from toymono import Config, Hyperparams, Model, World, replay
 
 
 def relative_error(got, wanted) -> float:
@@ -24,7 +18,7 @@ def relative_error(got, wanted) -> float:
 
 def test_a_trace_of_the_authors_program_is_replayed(trace):
     model, loss_t = replay(
-        trace.setup, trace.dials, trace.world, trace.model("init"), trace.features_tbn
+        trace.config, trace.hyperparams, trace.world, trace.model("init"), trace.features_tbn
     )
     np.testing.assert_allclose(loss_t, trace.loss_t, rtol=1e-5)
     np.testing.assert_allclose(loss_t[::16], trace.arrays["recorded_losses"], rtol=1e-5)
@@ -35,11 +29,11 @@ def test_a_trace_of_the_authors_program_is_replayed(trace):
 
 
 def test_snapshots_of_the_trace_are_met_on_the_way(trace):
-    if trace.dials.bias_decay:
+    if trace.hyperparams.bias_decay:
         pytest.skip("a shorter replay would end the decay earlier")
     for j in (0, 5):
         start, features_tbn = trace.model("init"), trace.features_tbn[: 2**j]
-        model, _ = replay(trace.setup, trace.dials, trace.world, start, features_tbn)
+        model, _ = replay(trace.config, trace.hyperparams, trace.world, start, features_tbn)
         assert relative_error(model.b_k, trace.arrays[f"ckpt{j}_bias"]) < 1e-5
 
 
@@ -52,19 +46,19 @@ SLOPES = {
 }
 
 
-def published(setup, dials, world, model, features_tbn):
+def published(config, hyperparams, world, model, features_tbn):
     """The authors' program written out in numpy, float64: the weights and the loss at each step."""
     weights = [np.asarray(w, float) for w in (model.w_mk, model.b_k, model.w_ko)]
     moments = [(np.zeros_like(w), np.zeros_like(w)) for w in weights]
-    phi, slope = NONLINEARITIES[setup.nonlinearity], SLOPES[setup.nonlinearity]
+    phi, slope = NONLINEARITIES[config.nonlinearity], SLOPES[config.nonlinearity]
     embed_nm = np.asarray(world.embed_nm, float)
     steps, batch = features_tbn.shape[:2]
-    rate, loss_t = dials.learning_rate, []
+    rate, loss_t = hyperparams.learning_rate, []
 
     for step in range(steps):
         features_bn = np.asarray(features_tbn[step], float)
         x_bm = features_bn @ embed_nm
-        y_bo = {"decoder": features_bn, "abs": np.abs(features_bn)}.get(setup.task)
+        y_bo = {"decoder": features_bn, "abs": np.abs(features_bn)}.get(config.task)
         if y_bo is None:
             y_bo = features_bn @ np.asarray(world.reproject_nm, float)
 
@@ -74,7 +68,7 @@ def published(setup, dials, world, model, features_tbn):
         error_bo = h_bk @ w_ko - y_bo
         loss_t.append((error_bo**2).sum() / batch)
 
-        grad_bk = 2 * error_bo @ w_ko.T / batch + dials.l1 * np.sign(h_bk) / batch
+        grad_bk = 2 * error_bo @ w_ko.T / batch + hyperparams.l1 * np.sign(h_bk) / batch
         grad_bk = grad_bk * slope(before_bk)
         grads = [x_bm.T @ grad_bk, grad_bk.sum(0), h_bk.T @ (2 * error_bo / batch)]
 
@@ -88,7 +82,7 @@ def published(setup, dials, world, model, features_tbn):
             trust = weight / size if size and weight else 1
             weights[i] = weights[i] - now * trust * direction
         if step < steps / 2:
-            weights[1] = weights[1] * (1 - dials.bias_decay * rate)
+            weights[1] = weights[1] * (1 - hyperparams.bias_decay * rate)
     return weights, np.array(loss_t)
 
 
@@ -103,45 +97,47 @@ FAR = {
     "1100 steps, abs": ({"task": "abs"}, {"learning_rate": 0.003}, 1100),
     "1100 steps, reproject": ({"task": "reproject"}, {"learning_rate": 0.001}, 1100),
 }
-"""Words of a Setup, numbers of its Dials, steps: where no trace of the authors goes."""
+"""Words of a Config, numbers of its Hyperparams, steps: where no trace of the authors goes."""
 
 
 @pytest.mark.parametrize(("words", "numbers", "steps"), FAR.values(), ids=FAR)
 def test_other_settings_follow_the_published_program(words, numbers, steps):
-    setup, dials = Setup(n=16, m=4, k=24, **words), Dials(eps=1 / 4, **numbers)
-    assert_published(setup, dials, *started(setup, dials, steps))
+    config, hyperparams = Config(n=16, m=4, k=24, **words), Hyperparams(eps=1 / 4, **numbers)
+    assert_published(config, hyperparams, *started(config, hyperparams, steps))
 
 
 def test_norms_that_pass_the_clamp_follow_the_published_program():
-    setup, dials = Setup(n=16, m=4, k=24), Dials(learning_rate=0.01)
-    world, model, features_tbn = started(setup, dials, 64)
+    config, hyperparams = Config(n=16, m=4, k=24), Hyperparams(learning_rate=0.01)
+    world, model, features_tbn = started(config, hyperparams, 64)
     model = jax.tree.map(lambda w: 10.05 * w / jnp.linalg.norm(w), model)
-    trained = assert_published(setup, dials, world, model, features_tbn)
+    trained = assert_published(config, hyperparams, world, model, features_tbn)
     assert all(jnp.linalg.norm(w) < 10 for w in jax.tree.leaves(trained))
 
 
-def started(setup, dials, steps):
+def started(config, hyperparams, steps):
     """A world, weights and batches of 32, drawn by numpy."""
-    n, m, k, o = setup.n, setup.m, setup.k, setup.o
+    n, m, k, o = config.n, config.m, config.k, config.o
     rng = np.random.default_rng(0)
 
     def uniform(*shape):
         return jnp.asarray(rng.uniform(-1, 1, shape), jnp.float32)
 
-    world = World(uniform(n, m), uniform(n, m), task=setup.task)
-    model = Model(uniform(m, k) / 2, uniform(k) / 2 + dials.init_bias, uniform(k, o) / 5)
-    frequency_n = dials.eps if setup.feature_law == "equal" else np.arange(1.0, n + 1) ** -1.1
+    world = World(uniform(n, m), uniform(n, m), task=config.task)
+    model = Model(uniform(m, k) / 2, uniform(k) / 2 + hyperparams.init_bias, uniform(k, o) / 5)
+    frequency_n = (
+        hyperparams.eps if config.feature_law == "equal" else np.arange(1.0, n + 1) ** -1.1
+    )
     present_tbn = rng.uniform(size=(steps, 32, n)) < frequency_n
     return (
         world,
         model,
-        present_tbn * (abs if setup.task != "abs" else jnp.array)(uniform(steps, 32, n)),
+        present_tbn * (abs if config.task != "abs" else jnp.array)(uniform(steps, 32, n)),
     )
 
 
-def assert_published(setup, dials, world, model, features_tbn):
-    trained, loss_t = replay(setup, dials, world, model, features_tbn)
-    weights, wanted_t = published(setup, dials, world, model, features_tbn)
+def assert_published(config, hyperparams, world, model, features_tbn):
+    trained, loss_t = replay(config, hyperparams, world, model, features_tbn)
+    weights, wanted_t = published(config, hyperparams, world, model, features_tbn)
     np.testing.assert_allclose(loss_t, wanted_t, rtol=1e-5)
     for got, wanted in zip(jax.tree.leaves(trained), weights, strict=True):
         assert relative_error(got, wanted) < 1e-5

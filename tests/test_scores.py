@@ -23,7 +23,7 @@ amounts = st.sampled_from([-2.0, -0.25, 0.0, 0.25, 1.0, 3.0])
 response_tables = hnp.arrays(np.float32, (ROWS, COLUMNS), elements=amounts)
 matrices = hnp.arrays(np.float32, (4, 6), elements=st.integers(-9, 9).map(float))
 monosemanticity = jax.jit(scores.monosemanticity)
-census = jax.jit(scores.census)
+classify_neurons = jax.jit(scores.classify_neurons)
 capacity = jax.jit(scores.capacity)
 multi_feature_monosemanticity = jax.jit(scores.multi_feature_monosemanticity)
 
@@ -80,9 +80,9 @@ def test_monosemanticity_by_hand(response_k, score):
 
 def test_the_threshold_is_strict_and_a_parameter():
     response_kn = jnp.array([[999.0, 1.0], [9999.0, 1.0], [3.0, 1.0]])
-    assert census(response_kn).monosemantic_k.tolist() == [False, True, False]
-    assert census(response_kn, 0.7).monosemantic_k.tolist() == [True, True, True]
-    assert census(response_kn, 0.75).monosemantic_k.tolist() == [True, True, False]
+    assert classify_neurons(response_kn).monosemantic_k.tolist() == [False, True, False]
+    assert classify_neurons(response_kn, 0.7).monosemantic_k.tolist() == [True, True, True]
+    assert classify_neurons(response_kn, 0.75).monosemantic_k.tolist() == [True, True, False]
     assert scores.THRESHOLD == 0.999
 
 
@@ -90,10 +90,10 @@ def test_who_serves_which_feature_by_hand():
     response_kn = jnp.array(
         [[2.0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 5, 0], [0, 1, 1, 0], [0, 0, 0, 0], [-1, -1, -1, -2]]
     )
-    assert scores.monosemantic_per_feature(response_kn).tolist() == [2, 0, 1, 0]
-    assert scores.features_by_service(response_kn).tolist() == [2, 1, 1, 0, 0]
-    assert scores.features_by_service(response_kn, most=1).tolist() == [2, 2]
-    assert [mask.sum() for mask in census(response_kn)] == [3, 1, 2]
+    assert scores.mono_neurons_per_feature(response_kn).tolist() == [2, 0, 1, 0]
+    assert scores.features_by_mono_neurons(response_kn).tolist() == [2, 1, 1, 0, 0]
+    assert scores.features_by_mono_neurons(response_kn, most=1).tolist() == [2, 2]
+    assert [mask.sum() for mask in classify_neurons(response_kn)] == [3, 1, 2]
 
 
 # Laws.
@@ -122,7 +122,7 @@ def test_scores_follow_their_neurons_and_ignore_the_order_of_features(response_k
     shuffled_k = monosemanticity(response_kn[rows][:, columns])
     np.testing.assert_allclose(shuffled_k, mono_k[jnp.array(rows)], rtol=1e-6)
     for mask_k, shuffled in zip(
-        census(response_kn), census(response_kn[rows][:, columns]), strict=True
+        classify_neurons(response_kn), classify_neurons(response_kn[rows][:, columns]), strict=True
     ):
         assert (shuffled == mask_k[jnp.array(rows)]).all()
 
@@ -139,7 +139,7 @@ def test_scaling_a_relu_neuron_leaves_its_score(run, scale):
 
 @given(response_tables)
 def test_every_neuron_is_of_one_kind(response_kn):
-    kinds = census(response_kn)
+    kinds = classify_neurons(response_kn)
     assert (sum(mask.astype(int) for mask in kinds) == 1).all()
     assert (kinds.dead_k == (response_kn <= 0).all(axis=1)).all()
     only_one_k = (response_kn > 0).sum(axis=1) == 1
@@ -148,13 +148,13 @@ def test_every_neuron_is_of_one_kind(response_kn):
 
 @given(response_tables)
 def test_every_monosemantic_neuron_serves_one_feature(response_kn):
-    served_n = jax.jit(scores.monosemantic_per_feature)(response_kn)
+    mono_neurons_n = jax.jit(scores.mono_neurons_per_feature)(response_kn)
     wanted_n = [0] * COLUMNS
     for response_n in response_kn:
         if (response_n > 0).sum() == 1:
             wanted_n[int(response_n.argmax())] += 1
-    assert served_n.tolist() == wanted_n
-    histogram = jax.jit(scores.features_by_service)(response_kn)
+    assert mono_neurons_n.tolist() == wanted_n
+    histogram = jax.jit(scores.features_by_mono_neurons)(response_kn)
     assert histogram.sum() == COLUMNS
     assert histogram.tolist() == [sum(min(w, 4) == i for w in wanted_n) for i in range(5)]
 
@@ -294,12 +294,12 @@ def test_groups_have_the_size_asked_for(active, seed):
     several = multi_feature_monosemanticity(net, World(jnp.eye(N)), active, jax.random.key(seed))
     members = 1 / several.monosemanticity_k[0] - 1
     assert abs(members - jnp.round(members)) < 1e-3
-    # The favourite is left out of its own group, and where it was drawn.
+    # The strongest is left out of its own group, and where it was drawn.
     assert N * active - N - 0.1 <= members <= N * active - 1 + 0.1
 
 
-def test_groups_are_drawn_anew_and_leave_the_favourite_out():
-    # Fires if its favourite, or both of two other features, are present.
+def test_groups_are_drawn_anew_and_leave_the_strongest_out():
+    # Fires if its strongest, or both of two other features, are present.
     w_mk = jnp.zeros((N, 1)).at[jnp.array([0, 4, 9]), 0].set(jnp.array([2.0, 0.75, 0.75]))
     net = Model(w_mk, -jnp.ones(1), jnp.ones((1, N)))
     silent = [

@@ -11,16 +11,16 @@ Functions are written for one run and one model; `jax.vmap` makes them many.
 
 __version__ = "0.1.0"
 
-from toymono.config import Dials, Setup, stack, unstack
-from toymono.model import Model
+from toymono.config import Config, Hyperparams, stack, unstack
+from toymono.features import World
+from toymono.models import Model
 from toymono.train import Run, State, advance, begin, fit, fit_many, replay
-from toymono.world import World
 
 __all__ = [
-    "Dials",
+    "Config",
+    "Hyperparams",
     "Model",
     "Run",
-    "Setup",
     "State",
     "World",
     "advance",

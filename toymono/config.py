@@ -1,7 +1,7 @@
-"""What decides a run: `Setup`, its shape and its code, and `Dials`, its numbers.
+"""What decides a run: `Config`, its shape and its code, and `Hyperparams`, its numbers.
 
-The split is by type. A `Setup` is frozen and hashable, part of what JAX
-compiles for; `Dials` are leaves of a pytree, so that turning one never
+The split is by type. A `Config` is frozen and hashable, part of what JAX
+compiles for; `Hyperparams` are leaves of a pytree, so that turning one never
 recompiles and a thousand settings train in one program. Flags, table columns
 and file headers are made from the fields below, which stand nowhere else. The
 defaults are the laptop preset.
@@ -30,13 +30,13 @@ CHOICES = {
     "schedule": ("cosine", "constant"),
     "matmul_precision": ("float32", "tensorfloat32", "bfloat16"),
 }
-"""The words that a field of `Setup` may hold."""
+"""The words that a field of `Config` may hold."""
 
 
-def check_words(setup: Any, choices: Mapping[str, Sequence[str]]) -> None:
-    """Raises a ValueError if a field of the setup holds a word that is not one of its choices."""
+def check_choices(config: Any, choices: Mapping[str, Sequence[str]]) -> None:
+    """Raises a ValueError if a field of the config holds a word that is not one of its choices."""
     for name, words in choices.items():
-        value = getattr(setup, name)
+        value = getattr(config, name)
         if value not in words:
             raise ValueError(f"{name}={value!r} is not one of {', '.join(words)}")
 
@@ -57,13 +57,13 @@ def whole(name: str, value: Any, lowest: int) -> int:
 
 
 def field(default: Any, meaning: str) -> Any:
-    """A field of a setup or of dials, with what it means in a sentence."""
+    """A field of a config or of hyperparams, with what it means in a sentence."""
     return dataclasses.field(default=default, metadata={"meaning": meaning})
 
 
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
-class Setup:
+class Config:
     """What changes an array's shape or the code that runs.
 
     Raises:
@@ -93,7 +93,7 @@ class Setup:
     )
 
     def __post_init__(self):
-        check_words(self, CHOICES)
+        check_choices(self, CHOICES)
         for name, lowest in (("n", 1), ("m", 1), ("k", 1), ("batch_size", 1), ("log2_steps", 0)):
             object.__setattr__(self, name, whole(name, getattr(self, name), lowest))
         if self.m > self.n:
@@ -117,38 +117,40 @@ class Setup:
         return tuple(2**j for j in range(self.log2_steps + 1))
 
 
-Dial = float | Float[Array, "*runs"] | Int[Array, "*runs"]
+Scalar = float | Float[Array, "*runs"] | Int[Array, "*runs"]
 
 
 @flax.struct.dataclass
-class Dials:
+class Hyperparams:
     """The numbers of a run: scalars, or `[r]` when runs are stacked."""
 
-    learning_rate: Dial = field(0.01, "Peak of the schedule.")
-    eps: Dial = field(1 / 64, "Probability that a feature is present; its mean, under a power law.")
-    init_bias: Dial = field(0.0, "Added to every neuron's initial bias.")
-    bias_decay: Dial = field(
+    learning_rate: Scalar = field(0.01, "Peak of the schedule.")
+    eps: Scalar = field(
+        1 / 64, "Probability that a feature is present; its mean, under a power law."
+    )
+    init_bias: Scalar = field(0.0, "Added to every neuron's initial bias.")
+    bias_decay: Scalar = field(
         0.1, "Share of a bias lost per step and unit of learning rate, in the first half."
     )
-    l1: Dial = field(0.0, "Weight of the hidden activations' L1 norm in the loss.")
-    alpha: Dial = field(1.0, "Weight of the penalty; below 0 it rewards polysemantic neurons.")
-    exponent: Dial = field(
+    l1: Scalar = field(0.0, "Weight of the hidden activations' L1 norm in the loss.")
+    alpha: Scalar = field(1.0, "Weight of the penalty; below 0 it rewards polysemantic neurons.")
+    exponent: Scalar = field(
         1.1, "The power law: feature i has a frequency in proportion to i**-exponent."
     )
-    cosine_period: Dial = field(1024.0, "Steps from one peak of the cosine schedule to the next.")
+    cosine_period: Scalar = field(1024.0, "Steps from one peak of the cosine schedule to the next.")
 
-    def checked(self) -> "Dials":
-        """These dials as float32 arrays; those known by now lie in their ranges.
+    def checked(self) -> "Hyperparams":
+        """These hyperparams as float32 arrays; those known by now lie in their ranges.
 
-        Under a `jax` transformation a dial has no value yet and passes.
+        Under a `jax` transformation a hyperparam has no value yet and passes.
 
         Raises:
-          ValueError: A dial is out of range, or not finite.
+          ValueError: A hyperparam is out of range, or not finite.
         """
         return in_range(self)
 
 
-# Each dial's lowest value, highest value, and whether the lowest is itself allowed.
+# Each hyperparam's lowest value, highest value, and whether the lowest is itself allowed.
 _RANGES = {
     "learning_rate": (0.0, math.inf, True),
     "eps": (0.0, 1.0, False),
@@ -161,16 +163,16 @@ _RANGES = {
 }
 
 
-def in_range(dials: Any) -> Any:
-    """The dials as `Dials.checked` has them, also those of labelled data."""
-    checked = {name: jnp.asarray(value, jnp.float32) for name, value in vars(dials).items()}
+def in_range(hyperparams: Any) -> Any:
+    """The hyperparams as `Hyperparams.checked` has them, also those of labelled data."""
+    checked = {name: jnp.asarray(value, jnp.float32) for name, value in vars(hyperparams).items()}
     for name, value in checked.items():
         if not isinstance(value, jax.core.Tracer):
-            _check_dial(name, np.asarray(value))
-    return dials.replace(**checked)
+            _check_range(name, np.asarray(value))
+    return hyperparams.replace(**checked)
 
 
-def _check_dial(name: str, value: np.ndarray) -> None:
+def _check_range(name: str, value: np.ndarray) -> None:
     low, high, closed = _RANGES[name]
     inside = np.isfinite(value) & (value <= high) & ((value >= low) if closed else (value > low))
     if not inside.all():
@@ -181,7 +183,7 @@ def _check_dial(name: str, value: np.ndarray) -> None:
 
 
 def field_types(kind: type) -> dict[str, type]:
-    """Name and type (str, int or float) of each field of `Setup` or `Dials`."""
+    """Name and type (str, int or float) of each field of `Config` or `Hyperparams`."""
     hints = typing.get_type_hints(kind)
     return {
         field.name: hints[field.name] if hints[field.name] in (str, int) else float
@@ -190,29 +192,31 @@ def field_types(kind: type) -> dict[str, type]:
 
 
 def meanings(kind: type) -> dict[str, str]:
-    """What each field of `Setup` or `Dials` means, in a sentence."""
+    """What each field of `Config` or `Hyperparams` means, in a sentence."""
     return {field.name: field.metadata["meaning"] for field in dataclasses.fields(kind)}
 
 
-def split(fields: Mapping[str, Any]) -> tuple[Setup, Dials]:
-    """The Setup and the Dials that `fields`, named in either, describe.
+def split(fields: Mapping[str, Any]) -> tuple[Config, Hyperparams]:
+    """The Config and the Hyperparams that `fields`, named in either, describe.
 
     Raises:
       ValueError: A name is no field, or a value is out of its range.
 
     Example:
-      >>> setup, dials = split({"k": 256, "init_bias": -1.0})
-      >>> setup.k, dials.init_bias
+      >>> config, hyperparams = split({"k": 256, "init_bias": -1.0})
+      >>> config.k, hyperparams.init_bias
       (256, -1.0)
     """
-    of_setup, of_dials = field_types(Setup), field_types(Dials)
+    of_config, of_hyperparams = field_types(Config), field_types(Hyperparams)
     for name in fields:
-        if name not in of_setup and name not in of_dials:
-            raise ValueError(f"{name!r} is not one of {', '.join([*of_setup, *of_dials])}")
-    setup = Setup(**{name: value for name, value in fields.items() if name in of_setup})
-    dials = Dials(**{name: value for name, value in fields.items() if name in of_dials})
-    dials.checked()
-    return setup, dials
+        if name not in of_config and name not in of_hyperparams:
+            raise ValueError(f"{name!r} is not one of {', '.join([*of_config, *of_hyperparams])}")
+    config = Config(**{name: value for name, value in fields.items() if name in of_config})
+    hyperparams = Hyperparams(
+        **{name: value for name, value in fields.items() if name in of_hyperparams}
+    )
+    hyperparams.checked()
+    return config, hyperparams
 
 
 def grid(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

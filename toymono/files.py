@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @contextlib.contextmanager
-def aside(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """A place to write to, renamed to `path` when the block ends: nobody reads half a file.
 
     It is in the same folder under a hidden name of its own, so that several
@@ -18,7 +18,7 @@ def aside(path: str | Path) -> Iterator[Path]:
     Example:
       >>> import tempfile
       >>> path = Path(tempfile.mkdtemp()) / "page.md"
-      >>> with aside(path) as temporary:
+      >>> with atomic_write(path) as temporary:
       ...     _ = temporary.write_text("whole")
       ...     path.exists()
       False

@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike
 
-from toymono.model import NONLINEARITIES, Model
-from toymono.world import World
+from toymono.features import World
+from toymono.models import NONLINEARITIES, Model
 
 THRESHOLD = 0.999
 """Above this score a neuron counts as monosemantic; the paper calls its choice arbitrary."""
@@ -42,7 +42,7 @@ def responses(model: Model, world: World) -> Float[Array, "k n"]:
 
 
 def monosemanticity(response_kn: Float[Array, "k n"]) -> Float[Array, " k"]:
-    """Share of each neuron's response that its favourite feature takes.
+    """Share of each neuron's response that its strongest feature takes.
 
     For neuron k the score is `max_n r_kn / sum_n max(0, r_kn)`. A neuron that
     answers to one feature scores 1, one that answers to all n alike scores 1/n,
@@ -67,7 +67,7 @@ def monosemanticity(response_kn: Float[Array, "k n"]) -> Float[Array, " k"]:
     return fired_kn.max(axis=1) / (_DELTA + fired_kn.sum(axis=1))
 
 
-class Census(NamedTuple):
+class NeuronClasses(NamedTuple):
     """Every neuron is in one of three classes; these are masks over them."""
 
     monosemantic_k: Bool[Array, " k"]
@@ -78,44 +78,46 @@ class Census(NamedTuple):
     """Answers to no feature alone at full strength."""
 
 
-def census(response_kn: Float[Array, "k n"], threshold: ScalarLike = THRESHOLD) -> Census:
+def classify_neurons(
+    response_kn: Float[Array, "k n"], threshold: ScalarLike = THRESHOLD
+) -> NeuronClasses:
     """Which neurons are monosemantic, polysemantic and dead.
 
     Example:
-      >>> kinds = census(jnp.array([[2.0, 0.0], [1.0, 1.0], [0.0, 0.0]]))
+      >>> kinds = classify_neurons(jnp.array([[2.0, 0.0], [1.0, 1.0], [0.0, 0.0]]))
       >>> [mask.tolist() for mask in kinds]
       [[True, False, False], [False, True, False], [False, False, True]]
     """
     dead_k = response_kn.max(axis=1) <= 0
     mono_k = (monosemanticity(response_kn) > threshold) & ~dead_k
-    return Census(mono_k, ~mono_k & ~dead_k, dead_k)
+    return NeuronClasses(mono_k, ~mono_k & ~dead_k, dead_k)
 
 
-def monosemantic_per_feature(
+def mono_neurons_per_feature(
     response_kn: Float[Array, "k n"], threshold: ScalarLike = THRESHOLD
 ) -> Int[Array, " n"]:
     """How many monosemantic neurons each feature has to itself.
 
     Example:
-      >>> monosemantic_per_feature(jnp.array([[2.0, 0.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
+      >>> mono_neurons_per_feature(jnp.array([[2.0, 0.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
       [2, 0]
     """
-    mono_k = census(response_kn, threshold).monosemantic_k
-    favourite_k = response_kn.argmax(axis=1)
-    return jnp.zeros(response_kn.shape[1], int).at[favourite_k].add(mono_k)
+    mono_k = classify_neurons(response_kn, threshold).monosemantic_k
+    strongest_k = response_kn.argmax(axis=1)
+    return jnp.zeros(response_kn.shape[1], int).at[strongest_k].add(mono_k)
 
 
-def features_by_service(
+def features_by_mono_neurons(
     response_kn: Float[Array, "k n"], threshold: ScalarLike = THRESHOLD, most: int = 4
 ) -> Int[Array, " {most}+1"]:
     """Histogram: how many features have 0, 1, …, `most` or more monosemantic neurons.
 
     Example:
-      >>> features_by_service(jnp.array([[2.0, 0.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
+      >>> features_by_mono_neurons(jnp.array([[2.0, 0.0], [1.0, 0.0], [1.0, 1.0]])).tolist()
       [1, 0, 1, 0, 0]
     """
-    served_n = monosemantic_per_feature(response_kn, threshold)
-    return jnp.bincount(jnp.minimum(served_n, most), length=most + 1)
+    mono_neurons_n = mono_neurons_per_feature(response_kn, threshold)
+    return jnp.bincount(jnp.minimum(mono_neurons_n, most), length=most + 1)
 
 
 def neuron_order(response_kn: Float[Array, "k n"]) -> Int[Array, " k"]:
@@ -178,9 +180,9 @@ class MultiFeature(NamedTuple):
     """How neurons do when several features that are not theirs come together."""
 
     monosemanticity_k: Float[Array, " k"]
-    """Share of the response that the favourite takes: eq. 7 over such inputs."""
+    """Share of the response that the strongest takes: eq. 7 over such inputs."""
     silent_k: Float[Array, " k"]
-    """Share of such inputs, but for those of the favourite alone, on which it does not fire."""
+    """Share of such inputs, but for those of the strongest alone, on which it does not fire."""
 
 
 @precise
@@ -190,8 +192,8 @@ def multi_feature_monosemanticity(
     """Monosemanticity when the features that should leave a neuron silent come `active` at a time.
 
     There are n groups: each feature with `active - 1` random others. With r the
-    response to the favourite alone and h_g the activation when group g is
-    present at full strength, without the favourite if that is in it, the score is
+    response to the strongest alone and h_g the activation when group g is
+    present at full strength, without the strongest if that is in it, the score is
     `r / (r + sum_g max(0, h_g))`. One at a time this is eq. 7, so a curve over
     `active` starts at the paper's score and shows which neurons keep it. For
     `abs` the features of a group have random signs, and the activation on the
@@ -223,11 +225,11 @@ def multi_feature_monosemanticity(
     group_gn = jnp.put_along_axis(
         jnp.zeros((n, n)), drawn_gn.argsort(axis=1), member_gn, axis=1, inplace=False
     )
-    favourite_k = response_kn.argmax(axis=1)
-    # A group of the favourite alone is none: it would count the neuron at rest.
-    some_gk = group_gn.sum(axis=1, keepdims=True) > group_gn[:, favourite_k]
+    strongest_k = response_kn.argmax(axis=1)
+    # A group of the strongest alone is none: it would count the neuron at rest.
+    some_gk = group_gn.sum(axis=1, keepdims=True) > group_gn[:, strongest_k]
 
-    weight_kn = feature_weights(model, world).at[jnp.arange(k), favourite_k].set(0)
+    weight_kn = feature_weights(model, world).at[jnp.arange(k), strongest_k].set(0)
     phi = NONLINEARITIES[model.nonlinearity]
     if world.task == "abs":
         drive_gk = (group_gn * jax.random.rademacher(sign_key, (n, n))) @ weight_kn.T

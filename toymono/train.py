@@ -3,7 +3,7 @@
 `fit` composes it inside one call, for notebooks and `vmap`; the sweep command
 composes it from the host, to show progress, save and stop. Both run the same
 compiled loop body, and so give the same numbers. What a run draws depends on
-its key and its setup alone, never on its neighbours.
+its key and its config alone, never on its neighbours.
 """
 
 import functools
@@ -16,13 +16,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono import model as models
-from toymono import optimizer as optimizers
-from toymono import penalty
-from toymono import world as worlds
-from toymono.config import Dials, Setup
-from toymono.model import Model
-from toymono.world import World
+from toymono import features, models, optimizers, penalties
+from toymono.config import Config, Hyperparams
+from toymono.features import World
+from toymono.models import Model
 
 
 @flax.struct.dataclass
@@ -44,12 +41,12 @@ class State:
 class Run:
     """A trained model with its history; `[r]` leads every array when stacked."""
 
-    setup: Setup
-    dials: Dials
+    config: Config
+    hyperparams: Hyperparams
     key: PRNGKeyArray
     world: World
     snapshots: Model
-    """The model after each of `setup.snapshot_steps`, `[c …]`."""
+    """The model after each of `config.snapshot_steps`, `[c …]`."""
     loss_t: Float[Array, "*r t"]
     """Task loss on each step's fresh batch, before that step's update."""
 
@@ -84,7 +81,7 @@ class Run:
         if lost_t.any():
             return int(lost_t.argmax())
         finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.final))
-        return None if finite else self.setup.steps
+        return None if finite else self.config.steps
 
     def _refuse_stacked(self, asked: str) -> None:
         if np.ndim(self.loss_t) > 1:
@@ -92,15 +89,15 @@ class Run:
 
 
 @jax.jit
-def begin(setup: Setup, dials: Dials, key: PRNGKeyArray) -> tuple[World, State]:
+def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[World, State]:
     """The world and the untrained state that `key` stands for."""
-    _refuse_stacked_dials(dials)
+    _refuse_stacked_hyperparams(hyperparams)
     world_key, model_key, batch_key = jax.random.split(key, 3)
-    model = models.init(setup, dials.init_bias, model_key)
-    return worlds.build(setup, world_key), State(
+    model = models.init(config, hyperparams.init_bias, model_key)
+    return features.build(config, world_key), State(
         model=model,
-        optimizer=optimizers.build(setup, dials).init(model),
-        loss_t=jnp.full(setup.steps, jnp.nan, jnp.float32),
+        optimizer=optimizers.build(config, hyperparams).init(model),
+        loss_t=jnp.full(config.steps, jnp.nan, jnp.float32),
         step=jnp.zeros((), jnp.int32),
         key=batch_key,
     )
@@ -108,7 +105,11 @@ def begin(setup: Setup, dials: Dials, key: PRNGKeyArray) -> tuple[World, State]:
 
 @jax.jit
 def advance(
-    setup: Setup, dials: Dials, world: World, state: State, steps: Int[Array, ""] | int
+    config: Config,
+    hyperparams: Hyperparams,
+    world: World,
+    state: State,
+    steps: Int[Array, ""] | int,
 ) -> State:
     """Trains on for `steps` steps: the one training loop.
 
@@ -116,22 +117,22 @@ def advance(
     any length run the same code.
 
     Example:
-      >>> setup, dials = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6), Dials()
-      >>> world, state = begin(setup, dials, jax.random.key(0))
-      >>> advance(setup, dials, world, state, setup.steps).step.item()
+      >>> config, hyperparams = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6), Hyperparams()
+      >>> world, state = begin(config, hyperparams, jax.random.key(0))
+      >>> advance(config, hyperparams, world, state, config.steps).step.item()
       64
     """
 
     def step(_, state: State) -> State:
         key = jax.random.fold_in(state.key, state.step)
-        features_bn = worlds.sample(setup, dials, key)
+        features_bn = features.sample(config, hyperparams, key)
         model, optimizer, loss = _update(
-            setup,
-            dials,
+            config,
+            hyperparams,
             world,
             (state.model, state.optimizer),
             features_bn,
-            (state.step, setup.steps),
+            (state.step, config.steps),
             jax.random.fold_in(key, _PENALTY),
         )
         return state.replace(
@@ -150,105 +151,107 @@ _PENALTY = 2**31 - 1
 
 
 def _at_precision(function):
-    """`function` of a setup and more, its matrix products at the setup's precision.
+    """`function` of a config and more, its matrix products at the config's precision.
 
     Theirs and their gradients', whatever JAX's own default is on a device.
     """
 
     @functools.wraps(function)
-    def traced(setup, *args):
-        with jax.default_matmul_precision(setup.matmul_precision):
-            return function(setup, *args)
+    def traced(config, *args):
+        with jax.default_matmul_precision(config.matmul_precision):
+            return function(config, *args)
 
     return traced
 
 
 @_at_precision
-def _update(setup, dials, world, trained, features_bn, progress, key):
+def _update(config, hyperparams, world, trained, features_bn, progress, key):
     """One step on one batch: the new model and optimiser state, and the task loss before it."""
-    _refuse_stacked_dials(dials)
+    _refuse_stacked_hyperparams(hyperparams)
     (model, optimizer), (step, steps) = trained, progress
     x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
 
     def objective(model: Model):
         hidden_bk = model.neurons(x_bm)
         task_loss = ((hidden_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
-        loss = task_loss + dials.l1 * penalty.activation_l1(hidden_bk)
-        if setup.penalty != "none":
-            loss += dials.alpha * penalty.on_features(setup.penalty, model, world, key)
+        loss = task_loss + hyperparams.l1 * penalties.activation_l1(hidden_bk)
+        if config.penalty != "none":
+            loss += hyperparams.alpha * penalties.on_features(config.penalty, model, world, key)
         return loss, task_loss
 
     grads, task_loss = jax.grad(objective, has_aux=True)(model)
-    updates, optimizer = optimizers.build(setup, dials).update(grads, optimizer, model)
-    model = optimizers.decay_bias(dials, optax.apply_updates(model, updates), step, steps)
+    updates, optimizer = optimizers.build(config, hyperparams).update(grads, optimizer, model)
+    model = optimizers.decay_bias(hyperparams, optax.apply_updates(model, updates), step, steps)
     return model, optimizer, task_loss
 
 
-def fit(setup: Setup, dials: Dials, key: PRNGKeyArray) -> Run:
-    """Trains one model from scratch. Pure: `jax.vmap` it over dials and keys.
+def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
+    """Trains one model from scratch. Pure: `jax.vmap` it over hyperparams and keys.
 
     Args:
-      setup: Shape and code of the run.
-      dials: Its numbers.
+      config: Shape and code of the run.
+      hyperparams: Its numbers.
       key: All that is random about it.
 
     Raises:
-      ValueError: A dial is out of range, or dials or keys are stacked.
+      ValueError: A hyperparam is out of range, or hyperparams or keys are stacked.
       TypeError: The key is none.
 
     Example:
-      >>> setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6)
-      >>> fit(setup, Dials(eps=1 / 8), jax.random.key(0)).loss_t.shape
+      >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
+      >>> fit(config, Hyperparams(eps=1 / 8), jax.random.key(0)).loss_t.shape
       (64,)
     """
     key = _typed(key)
     if key.ndim:
         raise ValueError(f"key has shape {key.shape}: one run takes one key; fit_many takes stacks")
-    return _fit(setup, dials.checked(), key)
+    return _fit(config, hyperparams.checked(), key)
 
 
 @jax.jit
-def _fit(setup: Setup, dials: Dials, key: PRNGKeyArray) -> Run:
-    world, state = begin(setup, dials, key)
+def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
+    world, state = begin(config, hyperparams, key)
 
     def to_next_snapshot(state: State, steps: Int[Array, ""]) -> tuple[State, Model]:
-        state = advance(setup, dials, world, state, steps)
+        state = advance(config, hyperparams, world, state, steps)
         return state, state.model
 
-    lengths_c = jnp.diff(jnp.array([0, *setup.snapshot_steps]))
+    lengths_c = jnp.diff(jnp.array([0, *config.snapshot_steps]))
     state, snapshots = jax.lax.scan(to_next_snapshot, state, lengths_c)
-    return Run(setup, dials, key, world, snapshots, state.loss_t)
+    return Run(config, hyperparams, key, world, snapshots, state.loss_t)
 
 
-def fit_many(setup: Setup, dials: Dials, keys: PRNGKeyArray) -> Run:
+def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
     """Trains many models in one program: `jit(vmap(fit))`.
 
     Args:
-      setup: Shared by all runs.
-      dials: Each dial `[r]`, or a scalar that all runs share.
+      config: Shared by all runs.
+      hyperparams: Each hyperparam `[r]`, or a scalar that all runs share.
       keys: One key for each run, `[r]`.
 
     Returns:
       A `Run` whose arrays are stacked, `[r …]`; `config.unstack` parts them.
 
     Raises:
-      ValueError: A dial is out of range, or its length is not that of the keys.
+      ValueError: A hyperparam is out of range, or its length is not that of the keys.
       TypeError: The keys are none.
 
     Example:
-      >>> setup = Setup(n=32, m=8, k=64, batch_size=64, log2_steps=6)
-      >>> dials = Dials(eps=1 / 8, init_bias=jnp.array([-1.0, -0.5, 0.0]))
-      >>> fit_many(setup, dials, jax.random.split(jax.random.key(0), 3)).loss_t.shape
+      >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
+      >>> hyperparams = Hyperparams(eps=1 / 8, init_bias=jnp.array([-1.0, -0.5, 0.0]))
+      >>> fit_many(config, hyperparams, jax.random.split(jax.random.key(0), 3)).loss_t.shape
       (3, 64)
     """
-    keys, dials = _typed(keys), dials.checked()
+    keys, hyperparams = _typed(keys), hyperparams.checked()
     if keys.ndim != 1:
         raise ValueError(f"keys have shape {keys.shape}, not [r]: fit_many takes one for each run")
-    for name, dial in vars(dials).items():
-        if dial.shape not in ((), keys.shape):
-            raise ValueError(f"{name} has shape {dial.shape}, and the keys have {keys.shape}")
-    dials = jax.tree.map(lambda dial: jnp.broadcast_to(dial, keys.shape), dials)
-    return _fit_many(setup, dials, keys)
+    for name, hyperparam in vars(hyperparams).items():
+        if hyperparam.shape not in ((), keys.shape):
+            raise ValueError(f"{name} has shape {hyperparam.shape}, and the keys have {keys.shape}")
+    hyperparams = jax.tree.map(
+        lambda hyperparam: jnp.broadcast_to(hyperparam, keys.shape), hyperparams
+    )
+    return _fit_many(config, hyperparams, keys)
 
 
 _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, 0)))
@@ -257,7 +260,7 @@ _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, 0)))
 _STATE_AXES = State(model=0, optimizer=0, loss_t=0, step=None, key=0)
 
 begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0), out_axes=(0, _STATE_AXES)))
-"""`begin` for stacked dials and keys."""
+"""`begin` for stacked hyperparams and keys."""
 
 advance_many = jax.jit(
     jax.vmap(advance, in_axes=(None, 0, 0, _STATE_AXES, None), out_axes=_STATE_AXES),
@@ -267,17 +270,21 @@ advance_many = jax.jit(
 
 
 def replay(
-    setup: Setup, dials: Dials, world: World, model: Model, features_tbn: Float[Array, "t b n"]
+    config: Config,
+    hyperparams: Hyperparams,
+    world: World,
+    model: Model,
+    features_tbn: Float[Array, "t b n"],
 ) -> tuple[Model, Float[Array, " t"]]:
     """Trains `model` on given batches, to follow another program's run step by step.
 
     The number of steps, and with it the end of bias decay, is the length of
-    `features_tbn`; `setup` says the task, the nonlinearity, the optimiser and
+    `features_tbn`; `config` says the task, the nonlinearity, the optimiser and
     the schedule.
 
     Args:
-      setup: Its sizes, batch_size and log2_steps play no part.
-      dials: Those of `fit`; what `init_bias` and `eps` decide is given here.
+      config: Its sizes, batch_size and log2_steps play no part.
+      hyperparams: Those of `fit`; what `init_bias` and `eps` decide is given here.
       world: The embeddings.
       model: The weights before the first step.
       features_tbn: A batch for each step; signed for `abs`.
@@ -286,35 +293,35 @@ def replay(
       The model after the last step, and the task loss before each step.
     """
     return _replay(
-        setup,
-        dials.checked(),
-        world.replace(task=setup.task),
-        model.replace(nonlinearity=setup.nonlinearity),
+        config,
+        hyperparams.checked(),
+        world.replace(task=config.task),
+        model.replace(nonlinearity=config.nonlinearity),
         jnp.asarray(features_tbn),
     )
 
 
 @jax.jit
-def _replay(setup, dials, world, model, features_tbn):
+def _replay(config, hyperparams, world, model, features_tbn):
     steps = features_tbn.shape[0]
 
     def step(carry, batch):
         step_, features_bn = batch
         key = jax.random.fold_in(jax.random.key(0), step_)
         model, optimizer, loss = _update(
-            setup, dials, world, carry, features_bn, (step_, steps), key
+            config, hyperparams, world, carry, features_bn, (step_, steps), key
         )
         return (model, optimizer), loss
 
-    start = (model, optimizers.build(setup, dials).init(model))
+    start = (model, optimizers.build(config, hyperparams).init(model))
     (model, _), loss_t = jax.lax.scan(step, start, (jnp.arange(steps), features_tbn))
     return model, loss_t
 
 
-def _refuse_stacked_dials(dials: Dials) -> None:
-    """Under `vmap` each run sees its own scalars; a dial that is an array would broadcast."""
-    for name, dial in vars(dials).items():
-        if shape := jnp.shape(dial):
+def _refuse_stacked_hyperparams(hyperparams: Hyperparams) -> None:
+    """Under `vmap` each run sees its own scalars; a hyperparam that is an array would broadcast."""
+    for name, hyperparam in vars(hyperparams).items():
+        if shape := jnp.shape(hyperparam):
             raise ValueError(
                 f"{name} has shape {shape}: one run takes scalars; fit_many takes stacks"
             )

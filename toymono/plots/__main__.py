@@ -22,13 +22,15 @@ from typing import Any
 import matplotlib as mpl
 from absl import flags
 
-from toymono import command, config, store
-from toymono.config import Dials, Setup, field_types
-from toymono.plots import FIGURES, gallery, pages, selection
-from toymono.plots.paper_figures import ALIASES, PAPER
-from toymono.store import Kept
+from toymono import cli, store
+from toymono import config as settings
+from toymono.config import Config, Hyperparams, field_types
+from toymono.papers import pages
+from toymono.papers.jermyn2022.figures import ALIASES, PAPER
+from toymono.plots import FIGURES, gallery, selection
+from toymono.store import StoredRun
 
-_FIELDS = {**field_types(Setup), **field_types(Dials), "seed": int}
+_FIELDS = {**field_types(Config), **field_types(Hyperparams), "seed": int}
 _FIRST_SWEEP = "python -m toymono.sweep --task decoder --k 512 --init_bias -1"
 
 _FIGURE = flags.DEFINE_list("figure", None, "Figures to draw, a comma list; see --list.")
@@ -58,7 +60,7 @@ def main() -> int:
     if _BY.value is not None:
         _one_of("by", _BY.value, selection.SETTING)
     if _PAPER.value and (named or _BY.value):
-        raise command.UsageError("--paper draws all of the paper's figures; --figure draws some")
+        raise cli.UsageError("--paper draws all of the paper's figures; --figure draws some")
     if _LIST.value:
         _list()
         return 0
@@ -67,7 +69,7 @@ def main() -> int:
     every = PAPER if _PAPER.value else FIGURES if _BY.value else figures
     names = dict.fromkeys(ALIASES.get(name, name) for name in named or every)
     if _BY.value and (papers := [name for name in names if name in PAPER]):
-        raise command.UsageError(f"{papers[0]} compares as the paper does; it takes no --by")
+        raise cli.UsageError(f"{papers[0]} compares as the paper does; it takes no --by")
     kept = gallery.Gallery(_kept())
     if kept.diverged:
         lost = ", ".join(run.path.stem for run in kept.diverged)
@@ -78,13 +80,13 @@ def main() -> int:
             counts[name] = len(kept.choose(figures[name], _BY.value))
         except gallery.Lacking as lacks:
             if named:
-                raise command.UsageError(str(lacks)) from None
+                raise cli.UsageError(str(lacks)) from None
             lacking[name] = str(lacks)
     _report(lacking)
     if not counts:
-        raise command.UsageError("the kept runs feed none of the figures")
+        raise cli.UsageError("the kept runs feed none of the figures")
 
-    figures_dir = command.writable(_FIGURES_DIR.value)
+    figures_dir = cli.writable(_FIGURES_DIR.value)
     lines = []
     for name, count in counts.items():
         entry = figures[name]
@@ -142,45 +144,45 @@ def _write(path: Path, page: str) -> None:
 def _listed(flag: flags.FlagHolder, choices: Mapping[str, Any]) -> list[str]:
     """The names that a flag lists, each among the choices; none if it was not given."""
     if flag.value == []:
-        raise command.UsageError(f"--{flag.name} lists nothing; it takes {', '.join(choices)}")
+        raise cli.UsageError(f"--{flag.name} lists nothing; it takes {', '.join(choices)}")
     for name in flag.value or []:
         _one_of(flag.name, name, choices)
     return flag.value or []
 
 
-def _kept() -> list[Kept]:
+def _kept() -> list[StoredRun]:
     """The runs to draw, which --where picks."""
     wanted: dict[str, list] = {}
     for pair in _WHERE.value:
         field, equals, content = pair.partition("=")
         if not equals:
-            raise command.UsageError(f"--where={pair!r} is not of the form field=value")
+            raise cli.UsageError(f"--where={pair!r} is not of the form field=value")
         _one_of("where", field, _FIELDS)
-        if field in config.CHOICES:
-            _one_of(field, content, config.CHOICES[field])
+        if field in settings.CHOICES:
+            _one_of(field, content, settings.CHOICES[field])
         try:
             wanted.setdefault(field, []).append(_FIELDS[field](content))
         except ValueError:
             kind = "a whole number" if _FIELDS[field] is int else "a number"
-            raise command.UsageError(f"--where={pair!r}: {content!r} is not {kind}") from None
+            raise cli.UsageError(f"--where={pair!r}: {content!r} is not {kind}") from None
     try:
-        kept = store.find(command.RUNS_DIR.value, **wanted)
+        kept = store.find(cli.RUNS_DIR.value, **wanted)
     except FileNotFoundError:
         kept = []
     except ValueError as error:  # a file that is no run
-        raise command.Failure(str(error)) from None
+        raise cli.Failure(str(error)) from None
     if not kept:
         such = f" with {', '.join(_WHERE.value)}" if wanted else ""
-        raise command.UsageError(
-            f"no runs{such} in {command.RUNS_DIR.value!r}; to train some: {_FIRST_SWEEP}"
+        raise cli.UsageError(
+            f"no runs{such} in {cli.RUNS_DIR.value!r}; to train some: {_FIRST_SWEEP}"
         )
     return kept
 
 
 def _one_of(kind: str, name: str, choices: Iterable[str]) -> None:
     if name not in choices:
-        raise command.UsageError(f"{kind}={name!r} is not one of {', '.join(choices)}")
+        raise cli.UsageError(f"{kind}={name!r} is not one of {', '.join(choices)}")
 
 
 if __name__ == "__main__":
-    command.run(main)
+    cli.run(main)

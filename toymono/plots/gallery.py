@@ -10,11 +10,11 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from toymono import store
-from toymono.files import aside
+from toymono.files import atomic_write
+from toymono.papers.paper_figure import PaperFigure
 from toymono.plots import selection, style
-from toymono.plots.paper import PaperFigure
 from toymono.plots.registry import Choose, Entry, Lacking
-from toymono.store import Kept
+from toymono.store import StoredRun
 
 __all__ = ["FORMATS", "AnyFigure", "Gallery", "Lacking", "save"]
 
@@ -27,7 +27,7 @@ FORMATS = {"pdf": {"CreationDate": None}, "png": {}, "svg": {"Date": None}}
 class Gallery:
     """The figures of a list of kept runs. Frames are made once for each run, and shared."""
 
-    def __init__(self, kept: Sequence[Kept]):
+    def __init__(self, kept: Sequence[StoredRun]):
         self.diverged = [run for run in kept if run.diverged is not None]
         """The runs that no figure shows."""
         self.runs = [run for run in kept if run.diverged is None]
@@ -42,7 +42,7 @@ class Gallery:
     def _chosen(self, choose: Choose, by: str | None) -> pd.DataFrame:
         return choose(self._headers, by) if self.runs else self._headers
 
-    def choose(self, entry: AnyFigure, by: str | None = None) -> list[Kept]:
+    def choose(self, entry: AnyFigure, by: str | None = None) -> list[StoredRun]:
         """The runs that a figure shows, each once.
 
         Raises:
@@ -69,7 +69,7 @@ class Gallery:
 
 
 def save(figure: Figure, figures_dir: str | Path, name: str, formats: Sequence[str]) -> list[Path]:
-    """Writes a figure in each of the formats, aside first, and renames it.
+    """Writes a figure in each of the formats, atomic_write first, and renames it.
 
     Raises:
       OSError: The folder cannot be written.
@@ -77,7 +77,7 @@ def save(figure: Figure, figures_dir: str | Path, name: str, formats: Sequence[s
     paths = []
     for kind in formats:
         target = Path(figures_dir) / f"{name}.{kind}"
-        with aside(target) as temporary:
+        with atomic_write(target) as temporary:
             with mpl.rc_context(style.RC):
                 figure.savefig(temporary, format=kind, metadata=FORMATS[kind])
             if kind == "png":

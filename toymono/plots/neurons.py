@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from toymono import tables
+from toymono import frames
 from toymono.plots import selection, style
 from toymono.plots.registry import figure
 
@@ -31,7 +31,7 @@ _CAPACITIES = (
 _LOWEST, _HIGHEST = 0.0, 1.02
 
 
-@figure(tables.sorted_responses, choose=selection.one_seed, trained_by=_TRAINED_BY)
+@figure(frames.sorted_responses, choose=selection.one_seed, trained_by=_TRAINED_BY)
 def single_feature_activations(
     responses: pd.DataFrame,
     by: str | None = None,
@@ -45,7 +45,7 @@ def single_feature_activations(
     first make a diagonal; a polysemantic neuron is a bright row.
 
     Args:
-      responses: From `tables.sorted_responses`. Of several seeds, the first is
+      responses: From `frames.sorted_responses`. Of several seeds, the first is
         shown.
       by: The field that differs from panel to panel. If the runs differ in a
         second field, there is a row of panels for each of its values.
@@ -92,7 +92,7 @@ def single_feature_activations(
     return drawn
 
 
-@figure(tables.per_neuron, choose=selection.one_seed, trained_by=_TRAINED_BY)
+@figure(frames.per_neuron, choose=selection.one_seed, trained_by=_TRAINED_BY)
 def sorted_biases(
     neurons: pd.DataFrame,
     by: str | None = None,
@@ -103,7 +103,7 @@ def sorted_biases(
     """Each neuron's bias, the most monosemantic neuron first.
 
     Args:
-      neurons: From `tables.per_neuron`. Of several seeds, the first is shown.
+      neurons: From `frames.per_neuron`. Of several seeds, the first is shown.
       by: As in `single_feature_activations`.
       height: Of a panel, in inches.
       head: What the caption begins with.
@@ -135,7 +135,7 @@ def sorted_biases(
     return drawn
 
 
-@figure(tables.per_feature, choose=selection.one_seed, trained_by=_TRAINED_BY)
+@figure(frames.per_feature, choose=selection.one_seed, trained_by=_TRAINED_BY)
 def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
     """Each feature's share of a dimension, against the monosemanticity of its best neuron.
 
@@ -144,7 +144,7 @@ def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
     input weights they share the m dimensions of the embedding.
 
     Args:
-      features: From `tables.per_feature`. Of several seeds, the first is shown.
+      features: From `frames.per_feature`. Of several seeds, the first is shown.
       by: As in `single_feature_activations`.
 
     Reference:

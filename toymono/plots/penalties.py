@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from toymono import penalised, tables
+from toymono import frames
+from toymono.frames import penalty as penalty_frames
 from toymono.plots import selection, style
 from toymono.plots.registry import figure
 
@@ -35,12 +36,12 @@ _COLUMNS = 5
 _MOST_ACTIVE = 32
 
 
-@figure(tables.per_run, **_SWEEP)
+@figure(frames.per_run, **_SWEEP)
 def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
     """Task loss against monosemantic neurons, as a penalty's weight runs on both sides of 0.
 
     Args:
-      runs: From `tables.per_run`, of the sweep PEN.
+      runs: From `frames.per_run`, of the sweep PEN.
       by: Nothing; every figure has it.
     """
     kinds = _kinds(runs)
@@ -69,16 +70,16 @@ def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
     return made
 
 
-@figure(tables.per_active, **_SWEEP)
+@figure(frames.per_active, **_SWEEP)
 def multi_feature_by_penalty(several: pd.DataFrame, by: str | None = None) -> Figure:
     """Monosemanticity on features alone and on several at once, by a penalty's weight.
 
     Above the mean score, which for one feature is that of eq. 7; below how often
-    a neuron stays silent in groups of features, its favourite left out. Both are means
+    a neuron stays silent in groups of features, its strongest left out. Both are means
     over the neurons that answer to a feature alone.
 
     Args:
-      several: From `tables.per_active`, of the sweep PEN.
+      several: From `frames.per_active`, of the sweep PEN.
       by: Nothing; every figure has it.
     """
     several = several[several["active"] <= _MOST_ACTIVE]
@@ -86,7 +87,7 @@ def multi_feature_by_penalty(several: pd.DataFrame, by: str | None = None) -> Fi
     palette = style.colors(several, "active")
     rows = {
         "monosemanticity": "Monosemanticity",
-        "silent": "Silent without\ntheir favourite, share",
+        "silent": "Silent without\ntheir strongest, share",
     }
     made = plt.figure(figsize=(1.4 + 2.1 * max(2, len(kinds)), 4.6), layout="constrained")
     panels = made.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
@@ -116,14 +117,14 @@ def multi_feature_by_penalty(several: pd.DataFrame, by: str | None = None) -> Fi
     return made
 
 
-@figure(penalised.mean_outputs, **_SWEEP)
+@figure(penalty_frames.mean_outputs, **_SWEEP)
 def responses_by_penalty(outputs: pd.DataFrame, by: str | None = None) -> Figure:
     """The output for a feature that comes alone, whole and of the mono part, by penalty.
 
     Means over all features, and over seeds.
 
     Args:
-      outputs: From `penalised.mean_outputs`, of the sweep PEN.
+      outputs: From `penalty_frames.mean_outputs`, of the sweep PEN.
       by: Nothing; every figure has it.
     """
     kinds = _kinds(outputs)

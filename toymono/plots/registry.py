@@ -58,7 +58,7 @@ class Entry:
     draw: Callable[..., Figure]
     """From frames to a matplotlib figure; `by` names the field to compare by."""
     frames: tuple[Callable[..., pd.DataFrame], ...]
-    """The functions of `toymono.tables` that make its arguments, in order."""
+    """The functions of `toymono.frames` that make its arguments, in order."""
     choose: Choose
     """Which of the kept runs it shows; none, where they do not suffice."""
     trained_by: str

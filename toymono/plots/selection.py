@@ -16,18 +16,19 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from toymono import catalog, plan, tables
+from toymono import catalog, frames
 from toymono.config import CHOICES
-from toymono.store import Kept
+from toymono.store import StoredRun
+from toymono.sweep import plan
 
-SETTING = [field for field in tables.RUN_FIELDS if field != "seed"]
+SETTING = [field for field in frames.RUN_FIELDS if field != "seed"]
 """The columns that a run shares with its like of other seeds."""
 
 # A batch that is chosen by k, as the paper's is, is no comparison of its own.
 _FOLLOWS = {"batch_size": "k"}
 
 
-def headers(kept: Iterable[Kept]) -> pd.DataFrame:
+def headers(kept: Iterable[StoredRun]) -> pd.DataFrame:
     """One row per kept run: the fields that determine it, and `kept` itself."""
     return pd.DataFrame([{**run.fields, "kept": run} for run in kept])
 
@@ -69,7 +70,7 @@ def axes(
     """The fields that the runs of a frame are compared by and across; None where there is none.
 
     Args:
-      frame: Any frame of `toymono.tables`.
+      frame: Any frame of `toymono.frames`.
       by: The field to compare by; None takes the one with the most values.
       numeric: Whether that field has to hold numbers.
 
@@ -77,7 +78,7 @@ def axes(
       ValueError: The runs differ in more than two fields, or not in `by`.
 
     Example:
-      >>> runs = pd.DataFrame([dict.fromkeys(tables.RUN_FIELDS, 1)] * 3)
+      >>> runs = pd.DataFrame([dict.fromkeys(frames.RUN_FIELDS, 1)] * 3)
       >>> axes(runs.assign(k=[8, 8, 16], eps=[0.1, 0.2, 0.3]))
       ('eps', 'k')
     """
@@ -182,7 +183,7 @@ def _comparable(settings: pd.DataFrame, by: str | None) -> Iterator[pd.DataFrame
 
 
 def _varied(frame: pd.DataFrame) -> list[str]:
-    swept = tables.swept(frame)
+    swept = frames.swept(frame)
     return [
         field
         for field in swept

@@ -19,8 +19,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 from pandas.api.types import is_numeric_dtype
 
-from toymono import tables
-from toymono.config import CHOICES, Dials, Setup
+from toymono import frames
+from toymono.config import CHOICES, Config, Hyperparams
 from toymono.plots import selection
 
 RC = {
@@ -211,7 +211,7 @@ def caption(
     """
     held = [
         setting(field, frame[field].iloc[0])
-        for field, default in {**vars(Setup()), **vars(Dials())}.items()
+        for field, default in {**vars(Config()), **vars(Hyperparams())}.items()
         if frame[field].nunique() == 1 and (field in _ALWAYS or frame[field].iloc[0] != default)
     ]
     counts = frame.groupby(selection.SETTING)["seed"].nunique()
@@ -231,7 +231,7 @@ def caption(
 def by_sweep(frame: pd.DataFrame, shown: tuple[str, ...]) -> str:
     """What sets the sweeps of a frame apart beside the fields `shown`, as a sentence or none."""
     told = []
-    for field in tables.swept(frame):
+    for field in frames.swept(frame):
         of_sweep = frame.groupby("sweep", sort=False)[field]
         if field not in shown and (of_sweep.nunique() == 1).all():
             told.append(f"{label(field)}: {_by_sweep(field, of_sweep.first())}.")

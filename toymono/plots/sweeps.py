@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from toymono import tables
+from toymono import frames
 from toymono.plots import selection, style
 from toymono.plots.registry import drawn, figure
 
@@ -26,7 +26,7 @@ _GELU_LOWEST = -0.7518
 
 
 @figure(
-    tables.per_run,
+    frames.per_run,
     choose=selection.by_number,
     trained_by="python -m toymono.sweep --task decoder --k 512 --init_bias -1,-0.5,0",
 )
@@ -34,7 +34,7 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
     """Monosemantic neurons, per neuron and per feature, against any field that holds numbers.
 
     Args:
-      runs: From `tables.per_run`.
+      runs: From `frames.per_run`.
       by: The field along the horizontal axis; of several, the one with the
         most values. If the runs differ in a second field, the colours show it.
 
@@ -54,7 +54,7 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
 
 
 @figure(
-    tables.per_active,
+    frames.per_active,
     choose=selection.comparison,
     trained_by="python -m toymono.sweep --task decoder --k 512 --init_bias -1,-0.5,0",
 )
@@ -62,10 +62,10 @@ def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
     """Monosemanticity when several features come together, against how many come.
 
     At 1 it is the mean of the paper's score. A neuron keeps its score if no
-    group makes it fire; from groups that hold its favourite, that is left out.
+    group makes it fire; from groups that hold its strongest, that is left out.
 
     Args:
-      several: From `tables.per_active`.
+      several: From `frames.per_active`.
       by: The field that the colours show. If the runs differ in a second
         field, there is a column for each of its values.
     """
@@ -125,7 +125,7 @@ def sweep_shares(
     """Monosemantic neurons, per neuron and per feature, in sweeps of the paper.
 
     Args:
-      runs: From `tables.per_run`, with the column `sweep`.
+      runs: From `frames.per_run`, with the column `sweep`.
       by: The field along the horizontal axis.
       across: What the colours show, a field or the sweep.
       marks: What draws the lines of reference.
@@ -169,7 +169,7 @@ def monosemantic_map(runs: pd.DataFrame, head: str = "", note: str = "") -> Figu
     """Monosemantic neurons by initial bias and feature probability, as coloured dots.
 
     Args:
-      runs: From `tables.per_run`. Of several seeds the mean is shown.
+      runs: From `frames.per_run`. Of several seeds the mean is shown.
       head: What the caption begins with.
       note: What it ends with.
 

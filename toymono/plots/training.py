@@ -11,14 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from toymono import tables
+from toymono import frames
 from toymono.plots import selection, style
 from toymono.plots.registry import drawn, figure
 
 # Columns side by side; more would not fit a page.
 _MOST_COLUMNS = 4
 
-_LOWEST = f"Lowest loss so far\n(mean of ≤ {tables.MEAN_STEPS} steps)"
+_LOWEST = f"Lowest loss so far\n(mean of ≤ {frames.MEAN_STEPS} steps)"
 
 # What a row of panels shows: its column of the frames, its axis, its name in a caption.
 _ROWS = {
@@ -41,19 +41,17 @@ _WIDE = 10
 
 
 @figure(
-    tables.per_stretch,
-    tables.per_snapshot,
+    frames.per_bin,
+    frames.per_snapshot,
     choose=selection.comparison,
     trained_by="python -m toymono.sweep --task decoder --k 512 --init_bias -1",
 )
-def training_traces(
-    stretches: pd.DataFrame, snapshots: pd.DataFrame, by: str | None = None
-) -> Figure:
+def training_traces(bins: pd.DataFrame, snapshots: pd.DataFrame, by: str | None = None) -> Figure:
     """Loss, monosemantic neurons per feature and mean bias in the course of training.
 
     Args:
-      stretches: From `tables.per_stretch`.
-      snapshots: From `tables.per_snapshot`, of the same runs.
+      bins: From `frames.per_bin`.
+      snapshots: From `frames.per_snapshot`, of the same runs.
       by: The field that the colours show. If the runs differ in a second
         field, there is a column for each of its values.
 
@@ -65,11 +63,11 @@ def training_traces(
     palette = style.colors(snapshots, by) if by else None
     made, panels = _panels(("loss", "mono", "bias"), len(columns))
     for place, column in enumerate(columns):
-        frames = [selection.part(frame, across, column) for frame in (stretches, snapshots)]
+        frames = [selection.part(frame, across, column) for frame in (bins, snapshots)]
         _lines([row[place] for row in panels.values()], panels, *frames, by, palette)
         if across:
             panels["loss"][place].set_title(style.setting(across, column))
-    note = _finish(made, panels, stretches) + style.left_out(snapshots, across, columns)
+    note = _finish(made, panels, bins) + style.left_out(snapshots, across, columns)
     if palette:
         style.legend(made, by, palette)
     style.caption(made, snapshots, note, beside=bool(by))
@@ -78,7 +76,7 @@ def training_traces(
 
 @drawn
 def sweep_traces(
-    stretches: pd.DataFrame,
+    bins: pd.DataFrame,
     snapshots: pd.DataFrame,
     by: str,
     rows: Sequence[str] = ("loss", "mono", "bias"),
@@ -91,8 +89,8 @@ def sweep_traces(
     """Training in sweeps of the paper: a column for each, a colour for each value of `by`.
 
     Args:
-      stretches: From `tables.per_stretch_minimum`, with the column `sweep`.
-      snapshots: From `tables.per_snapshot`, of the same runs.
+      bins: From `frames.per_bin_minimum`, with the column `sweep`.
+      snapshots: From `frames.per_snapshot`, of the same runs.
       by: The field that the sweeps vary.
       rows: What the rows of panels show: loss, min_loss, zoom, mono or bias.
       titles: Of the columns, by sweep.
@@ -110,11 +108,11 @@ def sweep_traces(
         palette |= {apart: style.RIVAL}
     made, panels = _panels(rows, len(sweeps))
     for place, sweep in enumerate(sweeps):
-        frames = [selection.part(frame, "sweep", sweep) for frame in (stretches, snapshots)]
+        frames = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
         _lines([row[place] for row in panels.values()], panels, *frames, by, palette)
         if titles:
             panels[rows[0]][place].set_title(titles[sweep])
-    note += _finish(made, panels, stretches, limits)
+    note += _finish(made, panels, bins, limits)
     style.legend(made, by, palette, {apart: words})
     shown = (by, "init_bias") if titles else (by,)
     note = f"{note} {style.by_sweep(snapshots, shown)}".strip()
@@ -124,7 +122,7 @@ def sweep_traces(
 
 @drawn
 def paired_traces(
-    stretches: pd.DataFrame,
+    bins: pd.DataFrame,
     snapshots: pd.DataFrame,
     by: str,
     palettes: Mapping[str, str],
@@ -136,7 +134,7 @@ def paired_traces(
     """Training in two sweeps of the same values, in the same panels, and how far they are apart.
 
     Args:
-      stretches: As in `sweep_traces`, as are the others.
+      bins: As in `sweep_traces`, as are the others.
       snapshots: Of the same runs.
       by: The field that both vary.
       palettes: seaborn's names of the colours, by sweep. What the second
@@ -154,17 +152,17 @@ def paired_traces(
         shades = sns.color_palette(colors, len(values) + 2)[2:]
         palette = dict(zip(values, shades, strict=True))
         rows = {row: panels[row] for row in ("loss", "mono", "bias")}
-        frames = [selection.part(frame, "sweep", sweep) for frame in (stretches, snapshots)]
+        frames = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
         _lines([panel for [panel] in rows.values()], rows, *frames, by, palette)
         handles.append(Line2D([], [], linestyle="", label=titles[sweep]))
         handles += [
             Line2D([], [], color=color, label=style.value(by, content))
             for content, color in palette.items()
         ]
-    first, second = (selection.part(stretches, "sweep", sweep) for sweep in palettes)
-    apart = tables.excess(second, first, "min_loss", on=(by, "seed", "step"))
+    first, second = (selection.part(bins, "sweep", sweep) for sweep in palettes)
+    apart = frames.excess(second, first, "min_loss", on=(by, "seed", "step"))
     _lines(panels["excess"], {"excess": panels["excess"]}, apart, apart, by, palette)
-    note += _finish(made, panels, stretches, limits)
+    note += _finish(made, panels, bins, limits)
     style.legend_of(made, handles, style.label(by), len(palettes))
     note = f"{note} {style.by_sweep(snapshots, (by,))}".strip()
     style.caption(made, snapshots, note, beside=True, head=head)
@@ -184,7 +182,7 @@ def _panels(
 def _lines(
     panels: Sequence[Axes],
     rows: Mapping[str, Any],
-    stretches: pd.DataFrame,
+    bins: pd.DataFrame,
     snapshots: pd.DataFrame,
     by: str | None,
     palette: dict[Any, Any] | None,
@@ -192,7 +190,7 @@ def _lines(
     """The lines of one column of panels."""
     for panel, row in zip(panels, rows, strict=True):
         measure, *_ = _ROWS[row]
-        frame = snapshots if measure in ("mono_per_feature", "mean_bias") else stretches
+        frame = snapshots if measure in ("mono_per_feature", "mean_bias") else bins
         sns.lineplot(
             frame,
             x="log2_step",
@@ -209,13 +207,13 @@ def _lines(
 def _finish(
     made: Figure,
     panels: dict[str, list[Axes]],
-    stretches: pd.DataFrame,
+    bins: pd.DataFrame,
     limits: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
     """Labels, ticks, limits and lines of reference; says which panels lines leave."""
     # A loss that shoots up in the course of training would flatten all others.
-    early = stretches["loss"][stretches["log2_step"] <= _EARLY].max()
-    last = stretches["loss"][stretches["log2_step"] == stretches["log2_step"].max()]
+    early = bins["loss"][bins["log2_step"] <= _EARLY].max()
+    last = bins["loss"][bins["log2_step"] == bins["log2_step"].max()]
     wide = last.min() > 0 and last.max() > _WIDE * last.min()
     left = []
     for row, of_row in panels.items():
@@ -231,7 +229,7 @@ def _finish(
             elif row in ("bias", "excess"):
                 panel.axhline(0, **style.REFERENCE)
             elif row == "zoom":
-                lowest = stretches["min_loss"].min()
+                lowest = bins["min_loss"].min()
                 panel.set_ylim((1 - _CLOSE / 10) * lowest, (1 + _CLOSE) * lowest)
         low, high = of_row[0].get_ylim()
         least, most = (limits or {}).get(row, (low, high))

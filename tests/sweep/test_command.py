@@ -1,0 +1,325 @@
+"""The sweep command: what it asks for, prints, keeps and refuses."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from absl import app
+from absl.testing import flagsaver
+
+from toymono import Config, Hyperparams, cli, frames, store
+from toymono import config as settings
+from toymono.sweep import __main__ as sweep
+from toymono.sweep import plan
+from toymono.sweep.plan import Job
+
+app.define_help_flags()  # or those that the command defines are lost with the flags of a test
+
+TINY = ["--n=16", "--m=4", "--k=24", "--batch_size=8", "--log2_steps=4", "--eps=0.25"]
+
+
+@pytest.fixture
+def runs_dir(tmp_path):
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def sweep_here(monkeypatch, capsys, runs_dir):
+    """Runs the command in this process; its exit code, stdout and stderr."""
+
+    def run(*arguments):
+        arguments = ["toymono.sweep", f"--runs_dir={runs_dir}", *arguments]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit_:
+            cli.run(sweep.main)
+        return exit_.value.code, *capsys.readouterr()
+
+    return run
+
+
+def started(*arguments, **options):
+    """The command in a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "toymono.sweep", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        **options,
+    )
+
+
+# The plan.
+
+
+def test_lists_multiply_into_a_grid_with_seeds(sweep_here):
+    grid = ["--k=8,24", "--init_bias=-1,0", "--learning_rate=0.003,0.01,0.03", "--seeds=8"]
+    code, out, err = sweep_here("--preset=smoke", *grid, "--dry_run")
+    assert (code, err) == (0, "")
+    assert out.startswith("96 runs asked for, 0 kept already, 96 to train\n")
+    assert "programs to compile: 2" in out
+
+
+def test_each_process_tells_its_share(sweep_here, monkeypatch):
+    monkeypatch.setattr(placement, "share", lambda items: items[1::2])
+    code, out, _ = sweep_here("--preset=smoke", "--seeds=3", "--dry_run")
+    assert code == 0
+    told = "3 runs asked for, 0 kept already, 3 to train, 1 of them by this process\n"
+    assert out.startswith(told)
+
+
+def test_a_dry_run_says_what_training_would_cost(sweep_here, runs_dir):
+    _, out, _ = sweep_here("--preset=paper", "--k=1024", "--seeds=3", "--dry_run")
+    # 3 x 2**17 x 28.5 GFLOP
+    assert "1.1e+16 floating-point operations: about 26 h at 120 GFLOP/s" in out
+    kept = plan.stored_bytes(Config(k=1024, batch_size=2**13, log2_steps=17))
+    assert f"{3 * kept / 2**20:.0f} MiB on disk" in out
+    assert re.search(r"\d+ MiB of memory", out)
+    assert not runs_dir.exists()
+
+
+def test_small_costs_are_told_in_small_units(sweep_here):
+    _, out, _ = sweep_here(*TINY, "--seeds=1", "--dry_run")
+    assert re.search(r": about [\d.e-]+ s at", out)
+    assert re.search(r"[1-9]\d* KiB of memory for the largest group, [1-9]\d* KiB on disk", out)
+
+
+def test_flags_override_the_preset(sweep_here, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        plan, "make", lambda jobs, *rest: asked.extend(jobs) or plan.Plan((), (), 0)
+    )
+    sweep_here("--preset=smoke", "--k=8", "--eps=0.5", "--seed=3", "--dry_run")
+    smoke = Config(n=32, m=8, k=8, batch_size=64, log2_steps=6)
+    assert asked == [Job(smoke, Hyperparams(eps=0.5), 3), Job(smoke, Hyperparams(eps=0.5), 4)]
+
+
+def test_the_defaults_are_the_laptop_preset(sweep_here, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        plan, "make", lambda jobs, *rest: asked.extend(jobs) or plan.Plan((), (), 0)
+    )
+    sweep_here("--seeds=1", "--dry_run")
+    assert asked == [Job(Config(), Hyperparams(), 0)]
+
+
+def test_a_sweep_of_the_paper_takes_settings_of_its_own(sweep_here):
+    _, out, _ = sweep_here("--sweep=LR1,LR3", "--seeds=3", "--dry_run")
+    assert out.startswith("36 runs asked for")
+    _, out, _ = sweep_here("--sweep=LR1", "--learning_rate=0.5", "--seeds=1", "--dry_run")
+    assert out.startswith("1 run asked for")
+
+
+def test_every_field_has_a_flag_that_says_what_it_means():
+    flags = sweep.flags.FLAGS
+    for name in settings.field_types(Config) | settings.field_types(Hyperparams):
+        assert flags[name].help
+        for choice in settings.CHOICES.get(name, ()):
+            assert choice in flags[name].help
+
+
+# What is refused: one line that names the value and the choices, and nothing written.
+
+REFUSED = {
+    "--kk=3": "unknown flag --kk; one of: --k",
+    "--taks=abs": "unknown flag --taks; one of: --task",
+    "--xyzzy": "unknown flag --xyzzy; one of: ",
+    "--task=decode": "task='decode' is not one of decoder, reproject, abs",
+    "--nonlinearity=tanh": "nonlinearity='tanh' is not one of relu, gelu, solu",
+    "--task=abs,decode": "task='decode' is not one of",
+    "--k=0": "k=0 is not a whole number of at least 1",
+    "--k=24,-3": "k=-3 is not a whole number of at least 1",
+    "--k=0 --preset=paper": "k=0 is not a whole number of at least 1",
+    "--k=1.5": "'1.5' is not a whole number",
+    "--k=many": "'many' is not a whole number",
+    "--k=8,,16": "an empty item in '8,,16'",
+    "--k=8,": "an empty item in '8,'",
+    "--k=": "an empty item in ''",
+    "--k": "--k",
+    "--eps=0": "eps=0 is not in (0, 1]",
+    "--eps=1.5": "eps=1.5 is not in (0, 1]",
+    "--eps=0.1,nan": "eps=nan is not in (0, 1]",
+    "--eps=x": "'x' is not a number",
+    "--learning_rate=-1": "learning_rate=-1 is not in [0, inf)",
+    "--m=600": "m=600 is more than n=512: an embedding has m <= n",
+    "--log2_steps=40": "log2_steps=40 is more than 24",
+    "--seeds=0": "--seeds",
+    "--seeds=two": "--seeds",
+    "--seed=-1": "--seed",
+    "--seed=4294967295 --seeds=2": "seed=4294967295 leaves no room for 2 seeds",
+    "--group_size=0": "a whole number of at least 1, or auto",
+    "--preset=huge": "smoke|laptop|paper",
+    "--scale=huge": "paper|small",
+    "--sweep=LR9": "sweep='LR9' is not one of LR1, ",
+    "--preset=paper --sweep=LR1": "--preset has no part beside --sweep; say --scale",
+    "--scale=paper": "--scale has no part without --sweep; say --preset",
+    "--alpha=0,1": "--alpha has no part while penalty=none; say --penalty",
+    "--sweep=LR1 --alpha=0.5": "--alpha has no part while penalty=none",
+    "--exponent=2": "--exponent has no part while feature_law=equal; say --feature_law",
+    "--schedule=constant --cosine_period=64": "--cosine_period has no part while schedule=constan",
+    "--dry_run=perhaps": "--dry_run",
+    "--coordinator=here:1": "--coordinator address:port needs --hosts and --host",
+    "train now": "stray words: train now; every setting is a flag, see --help",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_what_is_wrong_is_said_in_one_line(sweep_here, runs_dir, arguments):
+    code, out, err = sweep_here(*arguments.split())
+    assert code == 2
+    assert REFUSED[arguments] in err
+    assert err.count("\n") == 1
+    assert out == ""
+    assert not runs_dir.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_refused(sweep_here, runs_dir):
+    runs_dir.write_text("a file")
+    code, _, err = sweep_here(*TINY)
+    assert code == 2
+    assert f"'{runs_dir}' cannot be written" in err
+    assert err.count("\n") == 1
+    assert runs_dir.read_text() == "a file"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--penalty=none,soft --alpha=0,0.5",
+        "--sweep=PEN --alpha=0.5",
+        "--sweep=LR2 --exponent=2",
+        "--alpha=1",  # the default
+        "--cosine_period=64",
+        "--sweep=LR1 --scale=paper",
+    ],
+)
+def test_what_has_a_part_is_taken(sweep_here, arguments):
+    code, _, err = sweep_here(*arguments.split(), "--dry_run")
+    assert (code, err) == (0, "")
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".partial"])
+def test_a_kept_file_that_is_not_whole_is_named(sweep_here, runs_dir, config, suffix):
+    broken = store.path(runs_dir, config, Hyperparams(eps=0.25), 0).with_suffix(suffix)
+    runs_dir.mkdir()
+    broken.write_bytes(b"half a run")
+    code, _, err = sweep_here(*TINY, "--seeds=1")
+    assert code == 1
+    assert f"{broken} is not" in err
+    assert "Traceback" not in err
+
+
+def test_help_names_every_setting(sweep_here):
+    code, out, err = sweep_here("--help")
+    assert (code, err) == (0, "")
+    assert all(f"--{name}" in out or f"--[no]{name}" in out for name in sweep.FIELDS)
+
+
+# What it does.
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """The first journey from end to end: a folder, and what the command printed."""
+    folder = tmp_path_factory.mktemp("smoke") / "runs"
+    grid = ["--preset=smoke", "--init_bias=-1,0", f"--runs_dir={folder}"]
+    process = started(*grid)
+    out, err = process.communicate(timeout=300)
+    return folder, process.returncode, out, err
+
+
+def test_a_sweep_keeps_each_run_and_lists_it(smoke):
+    folder, code, out, err = smoke
+    assert code == 0, err
+    assert "Traceback" not in err
+    assert "100%" in err
+    assert "4 runs asked for, 0 kept already, 4 to train" in out
+    kept = store.find(folder)
+    assert [(run.hyperparams.init_bias, run.seed) for run in kept] == [
+        (-1, 0),
+        (-1, 1),
+        (0, 0),
+        (0, 1),
+    ]
+    assert sorted(path.suffix for path in folder.iterdir()) == [".safetensors"] * 4
+
+    header = next(line for line in out.splitlines() if "mono/feature" in line)
+    for name in ("init_bias", "seed", "loss", "dead", "mean bias"):
+        assert name in header
+    rows = out.splitlines()[out.splitlines().index(header) + 1 :][:4]
+    frame = frames.per_run(kept)
+    listed = sorted((float(row.split()[0]), int(row.split()[1])) for row in rows)
+    assert listed == sorted(zip(frame["init_bias"], frame["seed"], strict=True))
+    assert f"{frame['loss'][0]:.4g}"[:4] in out
+
+
+def test_extending_a_grid_trains_only_what_is_new(smoke, sweep_here, monkeypatch):
+    folder, *_ = smoke
+    before = {run.path: run.path.stat().st_mtime_ns for run in store.find(folder)}
+    grid = ["--preset=smoke", "--init_bias=-1,0,-0.5", f"--runs_dir={folder}"]
+    code, out, _ = sweep_here(*grid)
+    assert code == 0
+    assert "6 runs asked for, 4 kept already, 2 to train" in out
+    assert len(out.splitlines()) > 6  # all six are listed
+    assert len(store.find(folder)) == 6
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+    code, out, err = sweep_here(*grid)
+    assert (code, err) == (0, "")
+    assert out.startswith("6 runs asked for, 6 kept already, 0 to train\n")
+
+
+def test_a_diverging_run_is_marked_and_the_rest_goes_on(sweep_here, runs_dir):
+    code, out, err = sweep_here(*TINY, "--learning_rate=0.01,1e30", "--seeds=1")
+    assert code == 0
+    diverged = {run.hyperparams.learning_rate: run.diverged for run in store.find(runs_dir)}
+    assert diverged[0.01] is None
+    assert f"at step {max(diverged.values(), key=lambda step: step or 0)}" in out
+    assert "kept, and marked so" in err + out
+    assert "NaN" not in out.splitlines()[3]
+
+
+def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(tmp_path, config):
+    arguments = [*TINY, "--log2_steps=13", "--seeds=2", f"--runs_dir={tmp_path}"]
+    process = started(*arguments)
+    shown = ""
+    while "0%" not in shown:  # the bar is there: so is the answer to Ctrl-C
+        shown += process.stderr.read(1)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130, err
+    assert "stopped; the same command goes on from here" in out
+    assert "Traceback" not in err
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".partial"] * 2
+
+    process = started(*arguments)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "2 runs asked for, 0 kept already, 2 to train" in out
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".safetensors"] * 2
+
+
+def test_ctrl_c_before_training_ends_quietly(sweep_here, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(plan, "make", interrupted)
+    try:
+        code, _, err = sweep_here(*TINY)
+    except KeyboardInterrupt:  # which would end the tests
+        pytest.fail("it came through with a traceback")
+    assert code == 130
+    assert err.count("\n") <= 1
+
+
+def test_a_process_of_its_own_ends_with_code_2_and_one_line(tmp_path):
+    wrong = [["--taks=abs"], ["--k=0"], ["words"], ["--eps="]]
+    processes = [started(*arguments, cwd=tmp_path) for arguments in wrong]
+    for process in processes:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out) == (2, "")
+        assert re.fullmatch(r"sweep: .+\n", err)
+    assert list(tmp_path.iterdir()) == []

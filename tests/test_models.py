@@ -1,0 +1,84 @@
+"""The network: how it starts, what its neurons compute."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.special
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from toymono import Config, Model
+from toymono.models import NONLINEARITIES, init
+
+
+@pytest.fixture(scope="module")
+def paper_model():
+    return init(Config(n=512, m=64, k=1024), -1.0, jax.random.key(0))
+
+
+def test_norms_of_the_papers_model_at_the_start(paper_model):
+    assert jnp.linalg.norm(paper_model.w_mk) == pytest.approx(18.5, abs=0.15)
+    assert jnp.linalg.norm(paper_model.w_ko) == pytest.approx(13.1, abs=0.1)
+    assert jnp.linalg.norm(paper_model.b_k) == pytest.approx(32, abs=0.5)
+    assert jnp.linalg.norm(paper_model.b_k + 1) == pytest.approx(2.3, abs=0.1)
+
+
+def test_weights_start_uniform_as_torchs_do(paper_model):
+    for weights, middle, fan_in in (
+        (paper_model.w_mk, 0, 64),
+        (paper_model.b_k, -1, 64),
+        (paper_model.w_ko, 0, 1024),
+    ):
+        scaled = np.asarray((weights - middle) * math.sqrt(fan_in)).ravel()
+        assert abs(scaled).max() <= 1 + 1e-5
+        assert scipy.stats.kstest(scaled[:10_000], "uniform", (-1, 2)).pvalue > 1e-3
+
+
+def test_an_output_has_the_tasks_size(key):
+    for task, o in (("decoder", 8), ("reproject", 4), ("abs", 8)):
+        model = init(Config(task, n=8, m=4, k=6), 0.0, key)
+        assert model(jnp.ones((3, 4))).shape == (3, o)
+        assert model(jnp.ones(4)).shape == (o,)
+
+
+@given(x=st.floats(-5, 5))
+def test_nonlinearities_are_the_programs(x):
+    wanted = {
+        "relu": max(x, 0),
+        "gelu": x * (1 + scipy.special.erf(x / math.sqrt(2))) / 2,
+        "solu": x * math.exp(x),
+    }
+    for name, phi in NONLINEARITIES.items():
+        assert phi(jnp.float32(x)) == pytest.approx(wanted[name], rel=1e-5, abs=1e-6)
+
+
+def test_gelu_has_its_exact_minimum():
+    x = jnp.linspace(-1, -0.5, 5001)
+    y = NONLINEARITIES["gelu"](x)
+    assert x[y.argmin()] == pytest.approx(-0.7518, abs=2e-3)
+    assert y.min() == pytest.approx(-0.1700, abs=5e-5)
+
+
+def test_a_network_by_hand():
+    model = Model(
+        w_mk=jnp.array([[1.0, -1.0, 0.0], [0.0, 2.0, 1.0]]),
+        b_k=jnp.array([-1.0, 0.5, 0.0]),
+        w_ko=jnp.array([[1.0, 0.0], [0.0, 1.0], [10.0, 10.0]]),
+    )
+    x_bm = jnp.array([[3.0, 1.0], [0.0, -1.0]])
+    np.testing.assert_allclose(model.neurons(x_bm), [[2, 0, 1], [0, 0, 0]])
+    np.testing.assert_allclose(model(x_bm), [[12, 10], [0, 0]])
+    solu = model.replace(nonlinearity="solu")
+    np.testing.assert_allclose(
+        solu.neurons(x_bm)[1], [-math.exp(-1), -1.5 * math.exp(-1.5), -math.exp(-1)], rtol=1e-6
+    )
+
+
+def test_the_nonlinearity_is_no_leaf(key):
+    model = init(Config(n=8, m=4, k=6, nonlinearity="solu"), 0.0, key)
+    assert len(jax.tree.leaves(model)) == 3
+    assert jax.tree.map(lambda leaf: leaf, model).nonlinearity == "solu"

@@ -1,0 +1,133 @@
+"""Dataset images: scikit-learn's digits, or MNIST and its kin from IDX files.
+
+Images are `[b h w]` in [0, 1], labels whole numbers from 0. `digits` comes with
+scikit-learn; the others are four files in a folder that the user names, gzipped
+or plain, as they are published.
+"""
+
+import gzip
+import hashlib
+import math
+import zlib
+from pathlib import Path
+
+import flax.struct
+import numpy as np
+from jaxtyping import Array, Float, Int
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+
+CLASSES = 10
+"""Of every data set here."""
+
+# Our choice: digits has no published split.
+_DIGITS_TEST_SHARE = 0.2
+
+_PARTS = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+_UNSIGNED_BYTE = 0x08  # the only element type of the published files
+
+
+@flax.struct.dataclass
+class Dataset:
+    """Images with their labels, to train on and to test on."""
+
+    train_bhw: Float[Array, "train h w"]
+    train_label_b: Int[Array, " train"]
+    test_bhw: Float[Array, "test h w"]
+    test_label_b: Int[Array, " test"]
+    fingerprint: str = flax.struct.field(pytree_node=False, default="")
+    """16 hexadecimal digits that tell whether two data sets are the same."""
+
+
+def load(name: str, data_dir: str | Path | None = None) -> Dataset:
+    """The data set of that name.
+
+    Args:
+      name: One of `config.CHOICES["data"]`.
+      data_dir: Folder of the IDX files; `digits` needs none.
+
+    Raises:
+      FileNotFoundError: No folder was named, or a file is not there.
+      ValueError: A file is truncated, or not what its name says.
+    """
+    if name == "digits":
+        images, labels = load_digits(return_X_y=True)
+        parts = train_test_split(
+            images.reshape(-1, 8, 8).astype(np.uint8),
+            labels,
+            test_size=_DIGITS_TEST_SHARE,
+            random_state=0,
+            stratify=labels,
+        )
+        train, test = (parts[0], parts[2]), (parts[1], parts[3])
+        return _labelled(train, test, brightest=16)
+    if data_dir is None:
+        raise FileNotFoundError(f"data {name} comes from IDX files: name their folder, --data_dir")
+    train, test = (_read_part(Path(data_dir), name, part) for part in ("train", "test"))
+    if train[0].shape[1:] != test[0].shape[1:]:
+        shapes = " and ".join(str(part[0].shape[1:]) for part in (train, test))
+        raise ValueError(f"{data_dir}: training and test images differ in size: {shapes}")
+    return _labelled(train, test, brightest=255)
+
+
+def read_idx(path: Path) -> np.ndarray:
+    """The array in an IDX file of unsigned bytes, gzipped or plain.
+
+    Raises:
+      ValueError: The file is not of this format, or not whole.
+    """
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"{path} is truncated or damaged: {error}") from None
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTE:
+        raise ValueError(f"{path} is not an IDX file of unsigned bytes: it begins {content[:4]!r}")
+    head = 4 + 4 * content[3]
+    if len(content) < head:
+        raise ValueError(f"{path} is truncated: {len(content)} bytes, its header alone has {head}")
+    shape = tuple(int(length) for length in np.frombuffer(content, ">u4", content[3], 4))
+    expected = head + math.prod(shape)
+    if len(content) != expected:
+        state = "is truncated" if len(content) < expected else "goes on past its end"
+        raise ValueError(f"{path} {state}: {len(content)} bytes, its header says {expected}")
+    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
+
+
+def _read_part(folder: Path, name: str, part: str) -> tuple[np.ndarray, np.ndarray]:
+    images_path, labels_path = (_find(folder, name, file) for file in _PARTS[part])
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if images.ndim != 3 or not images.size:
+        raise ValueError(f"{images_path} holds an array of shape {images.shape}, not images")
+    if labels.shape != images.shape[:1]:
+        raise ValueError(f"{labels_path} has shape {labels.shape} for {len(images)} images")
+    if labels.max() >= CLASSES:
+        raise ValueError(f"{labels_path} has a label {labels.max()}; {name} has {CLASSES} classes")
+    return images, labels
+
+
+def _find(folder: Path, name: str, file: str) -> Path:
+    # Some copies are unpacked with a dot before idx.
+    for spelling in (file, file.replace("-idx", ".idx")):
+        for path in (folder / spelling, folder / f"{spelling}.gz"):
+            if path.is_file():
+                return path
+    raise FileNotFoundError(f"{folder / file} is missing, and {file}.gz: {name} needs either")
+
+
+def _labelled(train, test, brightest: int) -> Dataset:
+    digest = hashlib.sha256()
+    for array in (*train, *test):
+        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array, np.uint8).tobytes())
+    (train_bhw, train_label_b), (test_bhw, test_label_b) = train, test
+    return Dataset(
+        train_bhw=(train_bhw / np.float32(brightest)).astype(np.float32),
+        train_label_b=train_label_b.astype(np.int32),
+        test_bhw=(test_bhw / np.float32(brightest)).astype(np.float32),
+        test_label_b=test_label_b.astype(np.int32),
+        fingerprint=digest.hexdigest()[:16],
+    )

@@ -1,0 +1,159 @@
+"""The features: how often they occur, how they are embedded, what a task asks of them.
+
+A feature vector has n entries, most of them 0. Each is present on its own with
+its frequency and then uniform in [0, 1). The network sees the n features
+through a fixed random embedding into m dimensions. For `abs` features are
+signed: the difference of two draws at half the frequency.
+"""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PRNGKeyArray
+
+from toymono.config import Config, Hyperparams
+
+
+@flax.struct.dataclass
+class World:
+    """The fixed random part of a task."""
+
+    embed_nm: Float[Array, "*r n m"]
+    """Row n is the direction, of length 1, that feature n has in the network's input."""
+    reproject_nm: Float[Array, "*r n m"] | None = None
+    """The embedding that the re-projector has to reach; None for the other tasks."""
+    task: str = flax.struct.field(pytree_node=False, default="decoder")
+    """As in `Config`."""
+
+    def inputs(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b m"]:
+        """What the network reads."""
+        return features_bn @ self.embed_nm
+
+    def targets(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b o"]:
+        """What the network should answer (paper, eqs. 1-3)."""
+        if self.task == "reproject":
+            return features_bn @ self.reproject_nm
+        return abs(features_bn) if self.task == "abs" else features_bn
+
+
+def build(config: Config, key: PRNGKeyArray) -> World:
+    """A world drawn from `key`; setups that share n and m share its embedding."""
+    embed_key, reproject_key = jax.random.split(key)
+    return World(
+        embed_nm=embedding(embed_key, config.n, config.m),
+        reproject_nm=embedding(reproject_key, config.n, config.m)
+        if config.task == "reproject"
+        else None,
+        task=config.task,
+    )
+
+
+def embedding(key: PRNGKeyArray, n: int, m: int) -> Float[Array, "n m"]:
+    """A random embedding: left singular vectors of a Gaussian matrix, rows of length 1.
+
+    Before the rows are rescaled the columns are orthonormal, so the embedding
+    is nearly, not exactly, a tight frame.
+
+    Reference:
+      The paper's program, `make_random_embedder`.
+    """
+    left_nm, _, _ = jnp.linalg.svd(jax.random.normal(key, (n, m), jnp.float32), full_matrices=False)
+    return left_nm / jnp.linalg.norm(left_nm, axis=1, keepdims=True)
+
+
+def frequencies(config: Config, hyperparams: Hyperparams) -> Float[Array, " n"]:
+    """Probability that each feature is present in a sample.
+
+    `equal`: eps for all. `power_law`: in proportion to i**-exponent for
+    i = 1 … n, with mean eps before it is clipped at 1; what is clipped is
+    lost, so that the mean can be lower (for n = 512 and eps = 1/64 the first
+    feature is always present and 7.469 features are, on average).
+
+    Reference:
+      Jermyn, Schiefer & Hubinger (2022), section 2.1, and their `model3.py`.
+    """
+    if config.feature_law == "equal":
+        return jnp.full((config.n,), hyperparams.eps, jnp.float32)
+    rank_n = jnp.arange(1, config.n + 1, dtype=jnp.float32)
+    # Shares as a softmax: a steep exponent must not overflow.
+    share_n = jax.nn.softmax(-hyperparams.exponent * jnp.log(rank_n))
+    return jnp.minimum(config.n * hyperparams.eps * share_n, 1.0)
+
+
+def sample(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Float[Array, "b n"]:
+    """A batch of feature vectors; signed for `abs`, else in [0, 1].
+
+    Reference:
+      Jermyn, Schiefer & Hubinger (2022), section 2.1. That `abs` halves eps for
+      each of its two draws stands in their program alone.
+    """
+    if config.task != "abs":
+        return _draw(key, frequencies(config, hyperparams), config.batch_size)
+    # Halved before a power law is clipped at 1, as in the paper's program.
+    frequency_n = frequencies(config, hyperparams.replace(eps=hyperparams.eps / 2))
+    plus_key, minus_key = jax.random.split(key)
+    plus_bn = _draw(plus_key, frequency_n, config.batch_size)
+    return plus_bn - _draw(minus_key, frequency_n, config.batch_size)
+
+
+# Cells (sample, feature) that share one Poisson process, and the arrivals drawn
+# for each at a time: our choice, measured on a CPU.
+_CELLS, _ARRIVALS = 8192, 192
+
+
+def _draw(
+    key: PRNGKeyArray, frequency_n: Float[Array, " n"], batch_size: int
+) -> Float[Array, "b n"]:
+    """Features present with `frequency_n`, uniform in [0, 1) where present, else 0.
+
+    Features are sparse, so we draw where they are instead of asking every cell.
+    A Poisson process of intensity -log(1 - p) leaves a cell empty with
+    probability exactly 1 - p. The cells of a few samples lie end to end, rarest
+    feature first so that float32 has digits to spare for it, and the process
+    runs over them in exponential steps until it has passed the last. Features
+    that are always present have no finite intensity and are drawn on their own.
+    """
+    n = frequency_n.shape[0]
+    rows = max(1, min(batch_size, _CELLS // n))
+    groups = -(-batch_size // rows)
+    certain_key, process_key = jax.random.split(key)
+
+    # Both laws give frequencies that do not rise with the feature's number.
+    intensity_n = jnp.where(frequency_n < 1, -jnp.log1p(-frequency_n), 0.0)[::-1]
+    end_n = jnp.cumsum(intensity_n) * rows
+    start_n = jnp.concatenate([jnp.zeros(1, jnp.float32), end_n[:-1]])
+
+    def fill_certain(feature, features_bn):
+        feature_key = jax.random.fold_in(certain_key, feature)
+        value_b = jax.random.uniform(feature_key, (batch_size,), jnp.float32)
+        return features_bn.at[:, feature].set(value_b)
+
+    def more(carry):
+        _, time_g, _, _ = carry
+        return time_g.min() < end_n[-1]
+
+    def draw(carry):
+        features_bn, time_g, last_cell_g, round_ = carry
+        gap_key, value_key = jax.random.split(jax.random.fold_in(process_key, round_))
+        shape = (groups, _ARRIVALS)
+        gap_ga = jax.random.exponential(gap_key, shape, jnp.float32)
+        time_ga = time_g[:, None] + jnp.cumsum(gap_ga, axis=1)
+        block_ga = jnp.searchsorted(end_n, time_ga, side="right", method="scan_unrolled")
+        passed = block_ga == n
+        block_ga = jnp.minimum(block_ga, n - 1)
+        row_ga = jnp.floor((time_ga - start_n[block_ga]) / intensity_n[block_ga])
+        row_ga = jnp.clip(row_ga.astype(jnp.int32), 0, rows - 1)
+        # Only a cell's first arrival counts: the value does not depend on how
+        # many there are, nor on the order in which a device writes them.
+        cell_ga = block_ga * rows + row_ga
+        again = cell_ga == jnp.concatenate([last_cell_g[:, None], cell_ga[:, :-1]], axis=1)
+        sample_ga = row_ga + rows * jnp.arange(groups)[:, None]
+        features_bn = features_bn.at[
+            jnp.where(passed | again, batch_size, sample_ga), n - 1 - block_ga
+        ].set(jax.random.uniform(value_key, shape, jnp.float32), mode="drop")
+        return features_bn, time_ga[:, -1], cell_ga[:, -1], round_ + 1
+
+    features_bn = jnp.zeros((batch_size, n), jnp.float32)
+    features_bn = jax.lax.fori_loop(0, (frequency_n >= 1).sum(), fill_certain, features_bn)
+    start = (features_bn, jnp.zeros(groups, jnp.float32), jnp.full(groups, -1, jnp.int32), 0)
+    return jax.lax.while_loop(more, draw, start)[0]

@@ -1,0 +1,41 @@
+"""Runs to tidy data frames: one row per run, snapshot, neuron, feature or bin of the loss."""
+
+from toymono.frames.toy import (
+    MEAN_STEPS,
+    RUN_FIELDS,
+    Runs,
+    course,
+    each,
+    excess,
+    half_lost,
+    per_active,
+    per_bin,
+    per_bin_minimum,
+    per_feature,
+    per_neuron,
+    per_run,
+    per_snapshot,
+    per_snapshot_neuron,
+    sorted_responses,
+    swept,
+)
+
+__all__ = [
+    "MEAN_STEPS",
+    "RUN_FIELDS",
+    "Runs",
+    "course",
+    "each",
+    "excess",
+    "half_lost",
+    "per_active",
+    "per_bin",
+    "per_bin_minimum",
+    "per_feature",
+    "per_neuron",
+    "per_run",
+    "per_snapshot",
+    "per_snapshot_neuron",
+    "sorted_responses",
+    "swept",
+]

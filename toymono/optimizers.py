@@ -1,0 +1,89 @@
+"""How a step changes the weights: LAMB as published, its schedule, bias decay.
+
+The paper used `torch_optimizer.Lamb` with its defaults, which is not the LAMB
+of the textbooks in three ways that the lab must keep: no bias correction, an
+epsilon of 1e-6, and weight norms clamped to 10 in the trust ratio.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int
+
+from toymono.config import Config, Hyperparams
+from toymono.models import Model
+
+# torch_optimizer 0.3.0, Lamb: the defaults that the paper's program runs with.
+_B1, _B2, _EPS, _LARGEST_NORM = 0.9, 0.999, 1e-6, 10.0
+
+
+def build(config: Config, hyperparams: Hyperparams) -> optax.GradientTransformation:
+    """The config's optimiser; `hyperparams` may be traced."""
+    rate = schedule(config, hyperparams)
+    if config.optimizer == "adam":
+        return optax.adam(rate)
+    return optax.chain(scale_by_published_lamb(), optax.scale_by_learning_rate(rate))
+
+
+def schedule(config: Config, hyperparams: Hyperparams) -> optax.Schedule:
+    """Learning rate at each step, counted from 0.
+
+    `cosine` is `learning_rate * (1 + cos(2 pi step / cosine_period)) / 2`. The
+    paper's program steps PyTorch's `CosineAnnealingLR(T_max=512)` on for the
+    whole run, which does not restart it: the rate climbs back to its peak and
+    falls again, with a period of 1024 steps, and the last model stands at a peak.
+    """
+
+    def cosine(step: Int[Array, ""]) -> Float[Array, ""]:
+        # The remainder first: float32 has no digits to spare for large angles.
+        # sin(pi/2 - x/2)**2 is (1 + cos x)/2 without its cancellation near 0.
+        phase = jnp.mod(step, hyperparams.cosine_period) / hyperparams.cosine_period
+        return hyperparams.learning_rate * jnp.sin(jnp.pi * (0.5 - phase)) ** 2
+
+    return cosine if config.schedule == "cosine" else lambda step: hyperparams.learning_rate
+
+
+def scale_by_published_lamb() -> optax.GradientTransformation:
+    """Adam's direction without bias correction, scaled per tensor by the weight norm.
+
+    With `a = mu / (sqrt(nu) + 1e-6)`, a tensor p moves along `min(|p|, 10) a / |a|`;
+    along plain `a` where p or a is all zeros.
+
+    Reference:
+      torch_optimizer 0.3.0, `Lamb`; paper, appendix A.
+    """
+
+    def init(params):
+        zeros = optax.tree.zeros_like(params)
+        return optax.ScaleByAdamState(jnp.zeros([], jnp.int32), mu=zeros, nu=zeros)
+
+    def trusted(direction, param):
+        size = jnp.linalg.norm(direction)
+        weight = jnp.minimum(jnp.linalg.norm(param), _LARGEST_NORM)
+        zero = (size == 0) | (weight == 0)
+        return direction * jnp.where(zero, 1.0, weight / jnp.where(zero, 1.0, size))
+
+    def update(grads, state, params):
+        mu = optax.tree.update_moment(grads, state.mu, _B1, 1)
+        nu = optax.tree.update_moment(grads, state.nu, _B2, 2)
+        direction = jax.tree.map(lambda mu, nu: mu / (jnp.sqrt(nu) + _EPS), mu, nu)
+        updates = jax.tree.map(trusted, direction, params)
+        return updates, optax.ScaleByAdamState(state.count + 1, mu, nu)
+
+    return optax.GradientTransformation(init, update)
+
+
+def decay_bias(
+    hyperparams: Hyperparams, model: Model, step: Int[Array, ""], steps: Int[Array, ""] | int
+) -> Model:
+    """Pulls the biases toward zero after step `step` of `steps`, in the first half only.
+
+    The factor is `1 - bias_decay * learning_rate` with the base rate, whatever
+    the schedule says; none in the second half, so that training ends in a
+    minimum of the undecayed loss.
+
+    Reference:
+      Jermyn, Schiefer & Hubinger (2022), section 4.1.2, and their `model3.py`.
+    """
+    factor = 1 - hyperparams.bias_decay * hyperparams.learning_rate
+    return model.replace(b_k=model.b_k * jnp.where(2 * step < steps, factor, 1.0))
