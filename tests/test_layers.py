@@ -52,7 +52,9 @@ def layer(name: str) -> int:
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
-MODULES = {".".join(("toymono", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES}
+MODULES = {
+    ".".join(("toymono", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES
+}
 UNITS = sorted({unit(path) for path in FILES} - {""})
 
 
