@@ -12,7 +12,14 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-MISSING = dataclasses.MISSING
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
+"""Stands for no value, where None could be one."""
 
 
 @dataclasses.dataclass(frozen=True)
