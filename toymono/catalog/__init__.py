@@ -271,7 +271,11 @@ def _penalty_sweep(title: str, alphas: tuple[float, ...], steps: int, small_step
         title,
         "alpha",
         (
-            {"penalty": penalties.KINDS, "alpha": alphas, **penalised},
+            {
+                "penalty": [kind for kind in penalties.PENALTIES if kind != "none"],
+                "alpha": alphas,
+                **penalised,
+            },
             none,
             {**none, **_NEGATIVE_BIAS},
         ),
