@@ -29,6 +29,7 @@ LAYERS = {
     "classifiers": 3,
     "scores": 3,
     "tasks": 2,
+    "feature_laws": 2,
     "features": 2,
     "models": 2,
     "penalties": 2,
@@ -52,7 +53,9 @@ def layer(name: str) -> int:
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
-MODULES = {".".join(("toymono", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES}
+MODULES = {
+    ".".join(("toymono", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in FILES
+}
 UNITS = sorted({unit(path) for path in FILES} - {""})
 
 
