@@ -97,10 +97,12 @@ def kinks(
             name for name, record in NONLINEARITIES.items() if record.piecewise_linear
         )
         raise ValueError(f"nonlinearity={model.nonlinearity!r} has no kinks; use {piecewise}")
+    read_o = parts.readouts(world)[feature] if read_o is None else read_o
+    chex.assert_rank(read_o, 1)
     x_m = world.inputs(parts.background(world, feature, others_n))
     start_k = x_m @ model.w_mk + model.b_k
     gain_k = sign * jnp.asarray(world.embed_nm)[feature] @ model.w_mk
-    weight_k = model.w_ko @ (parts.readouts(world)[feature] if read_o is None else read_o)
+    weight_k = model.w_ko @ read_o
 
     position_k = -start_k / jnp.where(gain_k == 0, jnp.nan, gain_k)
     inside_k = (position_k > 0) & (position_k < 1)
