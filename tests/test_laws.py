@@ -105,7 +105,9 @@ class Plain:
 
     def response(self):
         signs = (1, -1) if self.signed else (1,)
-        return sum(np.array([self.neurons(sign * row_n) for row_n in np.eye(N)]).T for sign in signs)
+        return sum(
+            np.array([self.neurons(sign * row_n) for row_n in np.eye(N)]).T for sign in signs
+        )
 
     def derivative(self, function, step=1e-6):
         """The derivative of each output by each feature at the input 0."""
@@ -119,9 +121,7 @@ def plain(function):
 
 
 def plain_scores(response_kn):
-    return [
-        max(row_n.max(), 0) / (1e-10 + sum(r for r in row_n if r > 0)) for row_n in response_kn
-    ]
+    return [max(row_n.max(), 0) / (1e-10 + sum(r for r in row_n if r > 0)) for row_n in response_kn]
 
 
 def plain_strongest(response_kn):
@@ -270,7 +270,9 @@ def plain_n_cut(net):
     total = 0.0
     for layer in range(3):
         inside = list(np.flatnonzero(layer_v == layer))
-        leaving = sum(graph_vv[v, w] for v in inside for w in range(len(layer_v)) if w not in inside)
+        leaving = sum(
+            graph_vv[v, w] for v in inside for w in range(len(layer_v)) if w not in inside
+        )
         total += leaving / sum(graph_vv[v, w] for v in inside for w in range(len(layer_v)))
     return total
 
@@ -475,9 +477,7 @@ LAWS = {
     ),
     "effective_rank": Law(
         *(parts.effective_rank, ""),
-        args=lambda model, world: (
-            jnp.linalg.svd(poly_map(model, world), compute_uv=False)[:M],
-        ),
+        args=lambda model, world: (jnp.linalg.svd(poly_map(model, world), compute_uv=False)[:M],),
         bounds=(1, M),
         oracle=plain(plain_effective_rank),
     ),

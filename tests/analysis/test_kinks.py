@@ -66,7 +66,9 @@ def test_kinks_agree_with_dense_sampling(task, sign, toy):
     assert count_n.min() < count_n.max()
     # The sampled function bends nowhere but at a kink.
     bent_nb = abs(jnp.diff(sampled_nb, 2, axis=1)) > 2e-6
-    near_nb = (abs(found.position_k[:, :, None] - amplitude_b[None, None, 1:-1]) < 1 / 400).any(axis=1)
+    near_nb = (abs(found.position_k[:, :, None] - amplitude_b[None, None, 1:-1]) < 1 / 400).any(
+        axis=1
+    )
     assert bent_nb.any()
     assert not (bent_nb & ~near_nb).any()
 
@@ -141,6 +143,7 @@ def test_only_relu_has_kinks_and_features_are_numbered_from_0(toy):
         kinks.kinks(*toy(nonlinearity="gelu"), 0)
     with pytest.raises(ValueError, match=r"feature=12 is not in \[0, 12\)"):
         kinks.kinks(*toy(), N)
+
 
 @pytest.mark.parametrize("name", LADDER)
 def test_own_kinks_of_planted_networks(name):

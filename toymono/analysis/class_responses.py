@@ -57,7 +57,7 @@ def responses(
       AssertionError: Examples of several data sets, or several networks, are stacked.
     """
     chex.assert_rank([images_bhw, label_b, params["output"]["bias"]], [3, 1, 1])
-    _, activations, active = network.answers(config, params, images_bhw)
+    _, activations, active = network.outputs(config, params, images_bhw)
     member_by = jax.nn.one_hot(label_b, CLASSES)
     examples_y = jnp.maximum(member_by.sum(axis=0), 1.0)
 
