@@ -89,9 +89,7 @@ def per_run(runs: Runs, structure: Structure | None = None) -> pd.DataFrame:
     rows = []
     for run, responses, identity in each(runs):
         history, layers = _loaded(run).history, _layers(responses)
-        mono_k = np.concatenate(
-            [scores.monosemanticity(f.response_ky) for f in responses.layers]
-        )
+        mono_k = np.concatenate([scores.monosemanticity(f.response_ky) for f in responses.layers])
         fires_k = np.concatenate([f.count_ky.any(axis=1) for f in responses.layers])
         accuracy = float(history.accuracy[-1])
         rows.append(
@@ -267,7 +265,9 @@ def class_firing(run: ClassifierRun) -> Responses:
 
 def clusterability(run: ClassifierRun, clusters: int, shuffles: int) -> Clusterability:
     """The network's clusters, its n-cut and those of its shuffles."""
-    [found] = clustering.clusterabilities([network.edges(run.params)], clusters, shuffles, [run.seed])
+    [found] = clustering.clusterabilities(
+        [network.edges(run.params)], clusters, shuffles, [run.seed]
+    )
     return found
 
 
@@ -309,9 +309,7 @@ def _coherence(run: Any, cluster_v: np.ndarray, structure: Structure) -> coheren
 
 
 def _ablations(run: Any, cluster_v: np.ndarray, structure: Structure) -> list[Ablation]:
-    return store.cached(
-        cluster_ablations, run, cluster_v=cluster_v, ablations=structure.ablations
-    )
+    return store.cached(cluster_ablations, run, cluster_v=cluster_v, ablations=structure.ablations)
 
 
 def _loaded(run: ClassifierRun | StoredRun) -> ClassifierRun:
@@ -386,9 +384,7 @@ def _structure(run: Any, responses: Responses, structure: Structure) -> dict[str
 
 
 def _class_shares(cluster_v: np.ndarray, responses: Responses) -> Float[np.ndarray, "c y"]:
-    strongest_k = np.concatenate(
-        [scores.strongest(f.response_ky) for f in responses.layers]
-    )
+    strongest_k = np.concatenate([scores.strongest(f.response_ky) for f in responses.layers])
     cluster_k = _hidden(cluster_v, len(strongest_k))
     count_cy = np.zeros((cluster_v.max() + 1, CLASSES))
     used_k = (strongest_k >= 0) & (cluster_k >= 0)
