@@ -168,7 +168,7 @@ def test_a_value_does_not_tell_whether_other_features_are_present(independent):
 
 def test_no_draw_is_dropped_however_often_the_sampler_goes_on(monkeypatch):
     """Three arrivals at a time, where a batch of 256 cells takes some 60 times as many."""
-    monkeypatch.setattr(worlds, "_ARRIVALS", 3)
+    monkeypatch.setattr(features, "_ARRIVALS", 3)
     config, hyperparams = Config(n=4, m=1, batch_size=64), Hyperparams(eps=0.5)
     keys = jax.random.split(jax.random.key(5), 1000)
     batches_rbn = jax.jit(jax.vmap(lambda key: features.sample(config, hyperparams, key)))(keys)

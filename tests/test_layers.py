@@ -29,6 +29,7 @@ LAYERS = {
     "classifiers": 3,
     "scores": 3,
     "tasks": 2,
+    "feature_laws": 2,
     "features": 2,
     "models": 2,
     "penalties": 2,

@@ -1,20 +1,25 @@
-"""toymono: how a feature is held by neurons in toy models, and what decides it.
+"""toymono: how toy models represent more features than they have dimensions.
 
-One letter per axis, here and everywhere in the lab:
+One letter per axis, here and throughout the package:
 
-    b batch   n features   m embedding   k neurons   o outputs
-    r runs    c checkpoints              t steps
+    b batch   n features   m embedding   k neurons   o outputs   d any layer's width
+    r runs    c snapshots  t steps       y classes   l layers    e epochs
 
 An array's name is its meaning, an underscore and its axes: `w_mk`, `loss_t`.
-Functions are written for one run and one model; `jax.vmap` makes them many.
+Functions are written for one run and one model; `jax.vmap` maps them over many.
+Names below are imported when they are first used, so that help needs no JAX.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-from toymono.config import Config, Hyperparams, stack, unstack
-from toymono.features import World
-from toymono.models import Model
-from toymono.train import Run, State, advance, begin, fit, fit_many, replay
+if TYPE_CHECKING:
+    from toymono.config import Config, Hyperparams, stack, unstack
+    from toymono.features import World
+    from toymono.models import Model
+    from toymono.train import Run, State, advance, begin, fit, fit_many, replay, train_step
 
 __all__ = [
     "Config",
@@ -29,5 +34,24 @@ __all__ = [
     "fit_many",
     "replay",
     "stack",
+    "train_step",
     "unstack",
 ]
+
+_MODULES = {
+    "config": ("Config", "Hyperparams", "stack", "unstack"),
+    "features": ("World",),
+    "models": ("Model",),
+    "train": (*("Run", "State", "advance", "begin", "fit", "fit_many", "replay", "train_step"),),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'toymono' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"toymono.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

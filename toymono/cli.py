@@ -1,7 +1,8 @@
-"""What the command lines share: flags read by absl, errors in one line.
+"""What the command lines share: flags made from fields, errors in one line, exit codes.
 
 Exit codes: 0 done, 1 something failed while running, 2 the command was wrong,
-130 stopped by Ctrl-C.
+130 stopped by Ctrl-C. The module imports no JAX, so that help and wrong flags
+are answered at once.
 """
 
 import difflib
@@ -9,26 +10,21 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import jax
 from absl import app, flags, logging
 
-from toymono import catalog
-from toymono.store import BrokenRun
+from toymono.fields import Field
+from toymono.files import BrokenRun
 
-RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder that keeps the runs.")
-
-
-def scale_flag() -> flags.FlagHolder[str]:
-    """The flag --scale, for commands that know the paper's sweeps; a process may import several."""
-    meaning = "Size of the paper's sweeps: the paper's own, or one for two CPU cores."
-    return flags.DEFINE_enum("scale", "small", catalog.SCALES, meaning, allow_override=True)
+RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder of the runs.")
 
 
 class UsageError(ValueError):
-    """The command asks for something that cannot be; the message is one line."""
+    """The command asks for something impossible; the message is one line."""
 
 
 class Failure(RuntimeError):
@@ -36,15 +32,73 @@ class Failure(RuntimeError):
 
 
 def run(main: Callable[[], int | None]) -> None:
-    """Reads the flags and runs `main`; its `UsageError` and every wrong flag
-    end with code 2, its `Failure` with code 1.
+    """Parses the flags and runs `main`.
+
+    Its `UsageError` and every wrong flag end with code 2, its `Failure` with code 1.
     """
-    logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's talk of absent devices
+    logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's search for devices
+    warnings.showwarning = _show_warning
+    app.run(lambda argv: _guarded(main), flags_parser=_parse)
+
+
+class _FieldList(flags.ArgumentParser):
+    """Parses a comma list of values of one field."""
+
+    def __init__(self, field: Field):
+        super().__init__()
+        self.field = field
+        noun = {str: "words", int: "whole numbers", float: "numbers", tuple: "widths"}[field.type]
+        self.syntactic_help = f"a comma list of {noun}"
+
+    def parse(self, argument: str | list) -> list:
+        if isinstance(argument, list):
+            return argument
+        items = [item.strip() for item in argument.split(",")]
+        if not all(items):
+            raise ValueError(f"an empty item in {argument!r}")
+        return [self.field.parse(item) for item in items]
+
+    def flag_type(self) -> str:
+        return self.syntactic_help
+
+
+def define_fields(table: Mapping[str, Field]) -> None:
+    """Defines a flag for each field; every one takes a comma list."""
+    for name, field in table.items():
+        words = [f"{word}: {meaning}" for word, meaning in field.choices.items()]
+        text = f"{field.description} {'; '.join(words) + '.' if words else ''}".strip()
+        flags.DEFINE(_FieldList(field), name, None, text)
+
+
+def given(table: Mapping[str, Field]) -> dict[str, list[Any]]:
+    """The values of the fields whose flags were given."""
+    return {name: flags.FLAGS[name].value for name in table if flags.FLAGS[name].present}
+
+
+def count_or_auto(name: str, default: str, text: str) -> flags.FlagHolder[int | None]:
+    """A flag that takes a positive whole number, or `auto`, which is None."""
+    return flags.DEFINE(_Count(), name, default, text)
+
+
+class _Count(flags.ArgumentParser):
+    syntactic_help = "a whole number of at least 1, or auto"
+
+    def parse(self, argument: str) -> int | None:
+        if argument == "auto":
+            return None
+        if not argument.isdecimal() or not 1 <= int(argument) <= 2**20:
+            raise ValueError(f"not {self.syntactic_help}")
+        return int(argument)
+
+
+def prepare_jax() -> None:
+    """Sets JAX up for a command: compiled programs are cached, products are float32."""
+    import jax  # here, since help needs none of it
+
     if jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(_compilation_cache()))
-    # Scores tell 0 from nearly 0: no fast products, which are the default on a GPU or TPU.
+    # Scores tell 0 from nearly 0: no reduced precision, the default on a GPU or TPU.
     jax.config.update("jax_default_matmul_precision", "float32")
-    app.run(lambda argv: _guarded(main), flags_parser=_parse)
 
 
 def _compilation_cache() -> Path:
@@ -65,7 +119,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
     except SystemExit:  # absl has printed the help, and calls that a failure
         sys.exit(0)
     if len(rest) > 1:
-        _fail(2, f"stray words: {' '.join(rest[1:])}; every setting is a flag, see --help")
+        _fail(2, f"unexpected arguments: {' '.join(rest[1:])}; every setting is a flag, see --help")
     return rest
 
 
@@ -82,10 +136,17 @@ def _guarded(main: Callable[[], int | None]) -> None:
         _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
 
-def _fail(code: int, message: str) -> None:
+def _program() -> str:
     program = Path(sys.argv[0])
-    name = program.parent.name if program.stem == "__main__" else program.stem
-    print(f"{name}: {' '.join(message.split())}", file=sys.stderr)
+    return program.parent.name if program.stem == "__main__" else program.stem
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    print(f"{_program()}: {' '.join(str(message).split())}", file=sys.stderr)
+
+
+def _fail(code: int, message: str) -> None:
+    print(f"{_program()}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 
 

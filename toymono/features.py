@@ -1,49 +1,29 @@
-"""The features: how often they occur, how they are embedded, what a task asks of them.
+"""How features are drawn and embedded.
 
-A feature vector has n entries, most of them 0. Each is present on its own with
-its frequency and then uniform in [0, 1). The network sees the n features
-through a fixed random embedding into m dimensions. For `abs` features are
-signed: the difference of two draws at half the frequency.
+A feature vector has n entries, most of them 0. Each feature is present
+independently of the others, with its own frequency, and then uniform in [0, 1).
+The network's input is the n features in a fixed random embedding into m
+dimensions.
 """
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from toymono.config import Config, Hyperparams
+from toymono.feature_laws import FEATURE_LAWS, frequencies
+from toymono.tasks import TASKS, Draw, World
 
-
-@flax.struct.dataclass
-class World:
-    """The fixed random part of a task."""
-
-    embed_nm: Float[Array, "*r n m"]
-    """Row n is the direction, of length 1, that feature n has in the network's input."""
-    reproject_nm: Float[Array, "*r n m"] | None = None
-    """The embedding that the re-projector has to reach; None for the other tasks."""
-    task: str = flax.struct.field(pytree_node=False, default="decoder")
-    """As in `Config`."""
-
-    def inputs(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b m"]:
-        """What the network reads."""
-        return features_bn @ self.embed_nm
-
-    def targets(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b o"]:
-        """What the network should answer (paper, eqs. 1-3)."""
-        if self.task == "reproject":
-            return features_bn @ self.reproject_nm
-        return abs(features_bn) if self.task == "abs" else features_bn
+__all__ = ["FEATURE_LAWS", "World", "build", "embedding", "frequencies", "sample"]
 
 
 def build(config: Config, key: PRNGKeyArray) -> World:
-    """A world drawn from `key`; setups that share n and m share its embedding."""
+    """A world drawn from `key`; configs with the same n and m get the same `embed_nm`."""
     embed_key, reproject_key = jax.random.split(key)
+    second = TASKS[config.task].second_embedding
     return World(
         embed_nm=embedding(embed_key, config.n, config.m),
-        reproject_nm=embedding(reproject_key, config.n, config.m)
-        if config.task == "reproject"
-        else None,
+        reproject_nm=embedding(reproject_key, config.n, config.m) if second else None,
         task=config.task,
     )
 
@@ -61,39 +41,17 @@ def embedding(key: PRNGKeyArray, n: int, m: int) -> Float[Array, "n m"]:
     return left_nm / jnp.linalg.norm(left_nm, axis=1, keepdims=True)
 
 
-def frequencies(config: Config, hyperparams: Hyperparams) -> Float[Array, " n"]:
-    """Probability that each feature is present in a sample.
-
-    `equal`: eps for all. `power_law`: in proportion to i**-exponent for
-    i = 1 … n, with mean eps before it is clipped at 1; what is clipped is
-    lost, so that the mean can be lower (for n = 512 and eps = 1/64 the first
-    feature is always present and 7.469 features are, on average).
-
-    Reference:
-      Jermyn, Schiefer & Hubinger (2022), section 2.1, and their `model3.py`.
-    """
-    if config.feature_law == "equal":
-        return jnp.full((config.n,), hyperparams.eps, jnp.float32)
-    rank_n = jnp.arange(1, config.n + 1, dtype=jnp.float32)
-    # Shares as a softmax: a steep exponent must not overflow.
-    share_n = jax.nn.softmax(-hyperparams.exponent * jnp.log(rank_n))
-    return jnp.minimum(config.n * hyperparams.eps * share_n, 1.0)
-
-
 def sample(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Float[Array, "b n"]:
-    """A batch of feature vectors; signed for `abs`, else in [0, 1].
+    """A batch of feature vectors, in [0, 1), or in (-1, 1) if the task's features are signed.
 
     Reference:
-      Jermyn, Schiefer & Hubinger (2022), section 2.1. That `abs` halves eps for
-      each of its two draws stands in their program alone.
+      Jermyn, Schiefer & Hubinger (2022), section 2.1.
     """
-    if config.task != "abs":
-        return _draw(key, frequencies(config, hyperparams), config.batch_size)
-    # Halved before a power law is clipped at 1, as in the paper's program.
-    frequency_n = frequencies(config, hyperparams.replace(eps=hyperparams.eps / 2))
-    plus_key, minus_key = jax.random.split(key)
-    plus_bn = _draw(plus_key, frequency_n, config.batch_size)
-    return plus_bn - _draw(minus_key, frequency_n, config.batch_size)
+    return TASKS[config.task].sample(_draw_batch(config), hyperparams, key)
+
+
+def _draw_batch(config: Config) -> Draw:
+    return lambda hyperparams, key: _draw(key, frequencies(config, hyperparams), config.batch_size)
 
 
 # Cells (sample, feature) that share one Poisson process, and the arrivals drawn

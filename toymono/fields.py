@@ -352,5 +352,8 @@ TOY_HYPERPARAMS = table(
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""
 
+SEED = Field("seed", 0, "What all that is random about a run is drawn from.", int, 0, 2**32 - 1)
+"""The seed of a run, of any kind."""
+
 TOY = {**TOY_CONFIG, **TOY_HYPERPARAMS}
 """All that determines a toy run, apart from its seed."""

@@ -1,9 +1,10 @@
-"""Runs over devices and hosts, by placement alone.
+"""Groups of runs over devices and processes, by placement alone.
 
-Within a process, the runs of a group are dealt over its devices along one mesh
-axis; each device trains its share in a loop of its own, with nothing to say to
-the others. Across processes, which JAX's distributed runtime joins, each takes
-its share of the runs and keeps them. What is kept is the same as on one device.
+Within a process, a group's runs are dealt over its devices along one mesh axis.
+Each device trains its runs one after the other, or `lanes` at a time where
+batching is faster, in one compiled program. So a run's bits do not depend on
+what trains beside it. Across processes, which JAX's distributed runtime joins,
+each takes its share of the runs and stores them.
 """
 
 import functools
@@ -16,16 +17,14 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from toymono import train
-from toymono.train import State
+from toymono.kinds import RunKind
 
 Item = TypeVar("Item")
 
-# Our choice, above JAX's 100: a host that compiles on few cores can be silent for long.
+# Our choice, above JAX's 100: a process that compiles on few cores can be silent for long.
 _HEARTBEAT_SECONDS = 600
 
 _RUNS, _SHARED = P("runs"), P()
-_STATE = State(model=_RUNS, optimizer=_RUNS, loss_t=_RUNS, step=_SHARED, key=_RUNS)
 
 
 @functools.cache
@@ -33,68 +32,116 @@ def _mesh() -> Mesh:
     return Mesh(np.array(jax.local_devices()), ("runs",))
 
 
-def _dealt(function: Callable, in_specs: Any, out_specs: Any, **jit: Any) -> Callable:
-    """`function` of stacked runs, each device taking its share of them."""
+def map_runs(function: Callable, lanes: int, *stacked: Any) -> Any:
+    """`function` of each run of stacked pytrees, `lanes` runs at a time.
 
-    # The sampling loop runs until every run of a device is done; sharding alone,
-    # without shard_map, would make all devices agree on that in every step.
-    @functools.cache
-    def compiled():
-        shares = jax.shard_map(
-            function, mesh=_mesh(), in_specs=in_specs, out_specs=out_specs, check_vma=False
+    With one lane, runs pass through the very program of a single run, one after
+    the other: the group changes no bit. With more, `lanes` is a fixed width and
+    the number of runs a multiple of it.
+    """
+    if lanes == 1:
+        return jax.lax.map(lambda args: function(*args), stacked)
+    return jax.lax.map(lambda args: function(*args), stacked, batch_size=lanes)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def begin(kind: RunKind, lanes: int, config: Any, hyperparams: Any, shared: Any, keys: Any):
+    """Worlds and untrained states of a group, `[r …]`, spread over this process's devices.
+
+    Args:
+      kind: Of all its runs.
+      lanes: Runs that a device trains at a time.
+      config: Of all its runs.
+      hyperparams: Each `[r]`; r is a multiple of devices times lanes, see `pad_to_devices`.
+      shared: What all runs read.
+      keys: `[r]`.
+    """
+
+    def of_device(hyperparams, shared, keys):
+        return map_runs(
+            lambda hyperparams, key: kind.begin(config, hyperparams, shared, key),
+            lanes,
+            hyperparams,
+            keys,
         )
-        return jax.jit(shares, **jit)
 
-    return lambda *args: compiled()(*args)
-
-
-begin_many = _dealt(train.begin_many, (_SHARED, _RUNS, _RUNS), (_RUNS, _STATE))
-"""`train.begin_many` over this process's devices; they share the runs evenly, see `fill`."""
-
-advance_many = _dealt(
-    train.advance_many, (_SHARED, _RUNS, _RUNS, _STATE, _SHARED), _STATE, donate_argnums=3
-)
-"""`train.advance_many` over this process's devices; the state that goes in is used up."""
+    return _over_devices(of_device, (_RUNS, _SHARED, _RUNS))(hyperparams, shared, keys)
 
 
-def fill(items: Sequence[Item]) -> list[Item]:
-    """The items, the last one repeated up to a multiple of this process's devices.
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=6)
+def advance(
+    kind: RunKind,
+    lanes: int,
+    config: Any,
+    hyperparams: Any,
+    shared: Any,
+    world: Any,
+    state: Any,
+    units: Any,
+):
+    """The states of a group after `units` more steps or epochs; `state` is used up."""
+
+    def of_device(hyperparams, shared, world, state, units):
+        return map_runs(
+            lambda hyperparams, world, state: kind.advance(
+                config, hyperparams, shared, world, state, units
+            ),
+            lanes,
+            hyperparams,
+            world,
+            state,
+        )
+
+    specs = (_RUNS, _SHARED, _RUNS, _RUNS, _SHARED)
+    return _over_devices(of_device, specs)(hyperparams, shared, world, state, units)
+
+
+def _over_devices(function: Callable, in_specs: Any) -> Callable:
+    # The sampling loop runs until a device's runs are done; sharding alone, without
+    # shard_map, would make all devices agree on that in every step.
+    return jax.shard_map(
+        function, mesh=_mesh(), in_specs=in_specs, out_specs=_RUNS, check_vma=False
+    )
+
+
+def pad_to_devices(items: Sequence[Item], lanes: int = 1) -> list[Item]:
+    """The items, the last one repeated up to a multiple of this process's devices times lanes.
 
     Example:
-      >>> fill(["a", "b"])  # on one device
-      ['a', 'b']
+      >>> pad_to_devices(["a", "b"], lanes=4)  # on one device
+      ['a', 'b', 'b', 'b']
     """
-    return [*items, *[items[-1]] * (-len(items) % jax.local_device_count())]
+    return [*items, *[items[-1]] * (-len(items) % (jax.local_device_count() * lanes))]
 
 
 def join(coordinator: str, hosts: int | None = None, host: int | None = None) -> None:
     """Joins this process to the others of its sweep.
 
     Args:
-      coordinator: Address and port of the first process, or `auto`, which takes
+      coordinator: Address and port of process 0, or `auto`, which takes
         everything from the cluster's environment (Slurm, Cloud TPU and others
         that `jax.distributed.initialize` knows).
       hosts: Processes in all; known to `auto`.
       host: This one's number, from 0; known to `auto`.
 
     Raises:
-      RuntimeError: The others did not come, or the environment says too little.
+      RuntimeError: The others did not connect, or the environment says too little.
     """
     address = None if coordinator == "auto" else coordinator
     jax.distributed.initialize(address, hosts, host, heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
 
 
-def share(items: Sequence[Item]) -> Sequence[Item]:
-    """Those of the items that are this process's to do; every process calls with the same ones."""
+def shard(items: Sequence[Item]) -> Sequence[Item]:
+    """Those of the items that this process handles; every process calls with the same ones."""
     return items[jax.process_index() :: jax.process_count()]
 
 
-def is_first() -> bool:
-    """Whether this process is the one that speaks for all."""
+def is_process_0() -> bool:
+    """Whether this process prints the summary."""
     return jax.process_index() == 0
 
 
 def wait_for_all(name: str) -> None:
-    """Returns once every process has come here."""
+    """Returns once every process has called it."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)

@@ -1,0 +1,32 @@
+"""`toymono COMMAND …` and `python -m toymono COMMAND …` run `python -m toymono.COMMAND …`."""
+
+import runpy
+import sys
+
+COMMANDS = {
+    "sweep": "train a grid of toy models",
+    "classifiers": "train classifiers with a polysemantic penalty",
+    "plots": "draw figures of stored runs",
+    "papers": "judge published claims by stored runs",
+    "store": "check the files of a folder of runs",
+}
+
+
+def main() -> None:
+    """Runs the command that the first argument names."""
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in COMMANDS:
+        sys.argv[:2] = [f"toymono {name}"]
+        runpy.run_module(f"toymono.{name}", run_name="__main__", alter_sys=False)
+        return
+    lines = [f"  {command:12} {text}" for command, text in COMMANDS.items()]
+    usage = "\n".join(["usage: toymono COMMAND [--flag=value …]", *lines])
+    if name in ("--help", "-h", "help"):
+        print(f"{usage}\n\n`toymono COMMAND --help` lists a command's flags.")
+        return
+    print(f"toymono: {name!r} is not one of {', '.join(COMMANDS)}", file=sys.stderr)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""What is to be trained: a `Job`, and the name that its run has wherever it is stored."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+from typing import Any
+
+import jax
+from jaxtyping import PRNGKeyArray
+
+from toymono.config import decimal
+from toymono.kinds import RunKind, kind_of
+
+KEY_IMPL = "threefry2x32"
+"""Keys of stored runs are JAX's default; under another one a seed means other draws."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """One run to be trained, or one that was."""
+
+    config: Any
+    hyperparams: Any
+    seed: int
+    fingerprint: str = ""
+    """Of the data that it reads; empty for toy models, which draw theirs."""
+    parents: tuple[str, ...] = ()
+    """Names of the stored runs that it starts from."""
+
+    @property
+    def kind(self) -> RunKind:
+        """The kind of run."""
+        return kind_of(self.config)
+
+    @functools.cached_property
+    def fields(self) -> dict[str, Any]:
+        """Config, hyperparameters and seed as one flat dictionary of plain values."""
+        return fields(self.config, self.hyperparams, self.seed)
+
+    @functools.cached_property
+    def name(self) -> str:
+        """The run's name: 16 hexadecimal digits of a hash of all that determines it.
+
+        Fields that have no effect in the run are left out, as are fields whose
+        value means what every run had before the field existed.
+        """
+        table = self.kind.fields
+        identity = {
+            name: value
+            for name, value in self.fields.items()
+            if name == "seed" or (table[name].matters(self.fields) and value != table[name].before)
+        }
+        if self.kind.name != "toy":
+            identity["kind"] = self.kind.name
+        if self.fingerprint:
+            identity["fingerprint"] = self.fingerprint
+        if self.parents:
+            identity["parents"] = list(self.parents)
+        canonical = json.dumps(identity, sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @functools.cached_property
+    def setting(self) -> str:
+        """What it shares with runs of other seeds: the name of the one with seed 0."""
+        return Job(self.config, self.hyperparams, 0, self.fingerprint, self.parents).name
+
+    @property
+    def key(self) -> PRNGKeyArray:
+        """All that is random about the run, whatever JAX's default implementation is."""
+        return jax.random.key(self.seed, impl=KEY_IMPL)
+
+
+def fields(config: Any, hyperparams: Any, seed: int) -> dict[str, Any]:
+    """What determines a run, flat; numbers as the shortest decimals of their float32 values."""
+    kind = kind_of(config)
+    values = {name: getattr(config, name) for name in kind.static}
+    numbers = {
+        name: decimal(getattr(hyperparams, name)) for name in kind.fields if name not in values
+    }
+    return {**values, **numbers, "seed": int(seed)}
+
+
+def name(config: Any, hyperparams: Any, seed: int, fingerprint: str = "") -> str:
+    """The name of a run; see `Job.name`."""
+    return Job(config, hyperparams, seed, fingerprint).name
+
+
+def job_of(run: Any) -> Job:
+    """The job that a trained run carried out.
+
+    Raises:
+      ValueError: The run is stacked, or its key is not of JAX's default implementation.
+    """
+    implementation = str(jax.random.key_impl(run.key))
+    if implementation != KEY_IMPL:
+        raise ValueError(
+            f"a run from a key of {implementation!r} cannot be stored; use keys of {KEY_IMPL!r}"
+        )
+    return Job(run.config, run.hyperparams, run.seed, getattr(run, "fingerprint", ""))

@@ -1,0 +1,254 @@
+"""Kinds of run as records: how a run of each kind begins, advances and is stored.
+
+The trainer, the store and the planner know nothing else about toy models or
+classifiers. Every function is written for one run; `sweep.devices` maps them
+over groups.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from toymono import train
+from toymono.classifiers import data, network
+from toymono.classifiers import train as classifier_train
+from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
+from toymono.classifiers.fields import CLASSIFIER, CLASSIFIER_CONFIG
+from toymono.classifiers.train import ClassifierRun, Measures
+from toymono.config import Config, Hyperparams
+from toymono.features import World
+from toymono.fields import TOY, TOY_CONFIG, Field
+from toymono.models import MODELS, Model
+from toymono.penalties import PENALTIES
+from toymono.tasks import TASKS
+from toymono.train import Run
+
+Tensors = dict[str, np.ndarray]
+
+
+class Cost(NamedTuple):
+    """What one run takes."""
+
+    flops: int
+    """Floating-point operations of the matrix products of the whole training."""
+    training_bytes: int
+    """Device memory while it trains, an estimate."""
+    stored_bytes: int
+    """Size of its file, apart from the header."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunKind:
+    """One kind of run. Time counts in units: steps, or epochs."""
+
+    name: str
+    unit: str
+    """What `config.steps` counts, in the plural."""
+    fields: Mapping[str, Field] = dataclasses.field(hash=False)
+    """All that determines a run, apart from its seed and data."""
+    static: Mapping[str, Field] = dataclasses.field(hash=False)
+    """Those of `fields` that belong to the config."""
+    config: type
+    hyperparams: type
+    run: type
+    shared: Callable[[Any, str | None], Any]
+    """Of a config and a data folder: what all runs of the config read, such as a data set."""
+    begin: Callable[..., tuple[Any, Any]]
+    """`(config, hyperparams, shared, key) -> (world, state)`, untrained; `state.step` is 0."""
+    advance: Callable[..., Any]
+    """`(config, hyperparams, shared, world, state, units) -> state`."""
+    snapshot: Callable[[Any], Any]
+    """What of a state is saved after each of `config.snapshot_steps`."""
+    loss: Callable[[Any], Any]
+    """The loss of a state in each unit so far, `[r t]` for stacked states."""
+    finish: Callable[..., Any]
+    """`(config, hyperparams, shared, key, world, snapshots, state) -> run`, trained."""
+    tensors: Callable[[Any], dict[str, Any]]
+    """The arrays of a run, as its file names them."""
+    load: Callable[..., Any]
+    """`(config, hyperparams, key, fingerprint, tensors) -> run`, the inverse."""
+    cost: Callable[[Any, Any], Cost]
+    """Of a config and what its runs share."""
+
+    def split(self, values: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The config and the hyperparameters that `values` describe; others keep their defaults.
+
+        Raises:
+          ValueError: A name is not a field, or a value is out of its range.
+        """
+        for name in values:
+            if name not in self.fields:
+                raise ValueError(f"{name!r} is not one of {', '.join(self.fields)}")
+        static = {name: value for name, value in values.items() if name in self.static}
+        traced = {name: value for name, value in values.items() if name not in self.static}
+        config, hyperparams = self.config(**static), self.hyperparams(**traced)
+        hyperparams.checked()
+        return config, hyperparams
+
+
+def _toy_begin(config, hyperparams, shared, key):
+    return train.begin(config, hyperparams, key)
+
+
+def _toy_advance(config, hyperparams, shared, world, state, steps):
+    return train.advance(config, hyperparams, world, state, steps)
+
+
+def _toy_finish(config, hyperparams, shared, key, world, snapshots, state) -> Run:
+    return Run(config, hyperparams, key, world, snapshots, state.loss_t)
+
+
+def _toy_tensors(run: Run) -> dict[str, Any]:
+    tensors = {"loss_t": run.loss_t}
+    for prefix, tree in (("world", run.world), ("snapshots", run.snapshots)):
+        tensors |= {
+            f"{prefix}.{name}": leaf
+            for name, leaf in vars(tree).items()
+            if isinstance(leaf, jax.Array | np.ndarray)
+        }
+    return tensors
+
+
+def _toy_load(config, hyperparams, key, fingerprint, tensors: Tensors) -> Run:
+    def named(prefix: str) -> dict[str, Any]:
+        start = f"{prefix}."
+        return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+
+    return Run(
+        config=config,
+        hyperparams=hyperparams,
+        key=key,
+        world=World(**named("world"), task=config.task),
+        snapshots=Model(**named("snapshots"), nonlinearity=config.nonlinearity),
+        loss_t=tensors["loss_t"],
+    )
+
+
+def _toy_cost(config: Config, shared: Any) -> Cost:
+    task = TASKS[config.task]
+    n, m, k, o, b = config.n, config.m, config.k, task.outputs(config), config.batch_size
+    embeddings = 2 if task.second_embedding else 1
+    products = (
+        embeddings * n * m  # the input, and the re-projector's target
+        + 2 * m * k  # forward, weight gradient
+        + 3 * k * o  # forward, weight gradient, gradient of the neurons
+    )
+    parameters = MODELS["two_layer"].parameters(config)
+    # The model, its two moments, gradients and updates; then each batch's features,
+    # inputs, neurons and outputs with the gradients of the last two.
+    arrays = 5 * parameters + b * (2 * n + m + 2 * k + 2 * o) + config.steps
+    arrays += PENALTIES[config.penalty].elements(n, k)
+    snapshots = len(config.snapshot_steps) * parameters
+    return Cost(
+        flops=config.steps * 2 * b * products,
+        training_bytes=4 * arrays,
+        stored_bytes=4 * (snapshots + embeddings * n * m + config.steps),
+    )
+
+
+def _classifier_begin(config, hyperparams, dataset, key):
+    return (), classifier_train.begin(config, hyperparams, dataset, key)
+
+
+def _classifier_advance(config, hyperparams, dataset, world, state, epochs):
+    return classifier_train.advance(config, hyperparams, dataset, state, epochs)
+
+
+def _classifier_finish(config, hyperparams, dataset, key, world, snapshots, state):
+    return ClassifierRun(config, hyperparams, key, state.params, state.history, dataset.fingerprint)
+
+
+def _classifier_tensors(run: ClassifierRun) -> dict[str, Any]:
+    tensors = {f"history.{name}": leaf for name, leaf in vars(run.history).items()}
+    for layer, params in run.params.items():
+        tensors |= {f"params.{layer}.{name}": leaf for name, leaf in params.items()}
+    return tensors
+
+
+def _classifier_load(config, hyperparams, key, fingerprint, tensors: Tensors) -> ClassifierRun:
+    params: dict[str, dict[str, Any]] = {}
+    history: dict[str, Any] = {}
+    for name, leaf in tensors.items():
+        group, *place = name.split(".")
+        if group == "params":
+            params.setdefault(place[0], {})[place[1]] = leaf
+        elif group == "history":
+            history[place[0]] = leaf
+    return ClassifierRun(config, hyperparams, key, params, Measures(**history), fingerprint)
+
+
+def _classifier_cost(config: ClassifierConfig, dataset: data.Dataset) -> Cost:
+    image_hw = dataset.train_bhw.shape[1:]
+    params = jax.eval_shape(
+        lambda key: network.init(config, image_hw, key), jax.ShapeDtypeStruct((), _KEY)
+    )
+    parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
+    pixels = 1 if config.network == "mlp" else math.prod(image_hw)
+    steps = config.steps * classifier_train.steps_per_epoch(config, dataset)
+    # Forward, weight gradient, gradient of the neurons; a kernel slides over the map.
+    flops = steps * 6 * config.batch_size * parameters * pixels
+    neurons = sum(config.sizes) * pixels
+    arrays = 6 * parameters + 4 * config.batch_size * neurons
+    return Cost(flops, 4 * arrays + dataset.train_bhw.nbytes, 4 * parameters)
+
+
+_KEY = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")).dtype
+
+KINDS: dict[str, RunKind] = {
+    kind.name: kind
+    for kind in (
+        RunKind(
+            name="toy",
+            unit="steps",
+            fields=TOY,
+            static=TOY_CONFIG,
+            config=Config,
+            hyperparams=Hyperparams,
+            run=Run,
+            shared=lambda config, data_dir: None,
+            begin=_toy_begin,
+            advance=_toy_advance,
+            snapshot=lambda state: state.model,
+            loss=lambda state: state.loss_t,
+            finish=_toy_finish,
+            tensors=_toy_tensors,
+            load=_toy_load,
+            cost=_toy_cost,
+        ),
+        RunKind(
+            name="classifier",
+            unit="epochs",
+            fields=CLASSIFIER,
+            static=CLASSIFIER_CONFIG,
+            config=ClassifierConfig,
+            hyperparams=ClassifierHyperparams,
+            run=ClassifierRun,
+            shared=lambda config, data_dir: data.load(config.data, data_dir),
+            begin=_classifier_begin,
+            advance=_classifier_advance,
+            snapshot=lambda state: (),
+            loss=lambda state: state.history.train_loss,
+            finish=_classifier_finish,
+            tensors=_classifier_tensors,
+            load=_classifier_load,
+            cost=_classifier_cost,
+        ),
+    )
+}
+"""Every kind of run by its name."""
+
+
+def kind_of(run: Any) -> RunKind:
+    """The kind of a trained run, or of a config.
+
+    Raises:
+      TypeError: It is neither.
+    """
+    for kind in KINDS.values():
+        if isinstance(run, kind.run | kind.config):
+            return kind
+    raise TypeError(f"{type(run).__name__} is not a run of this lab")

@@ -1,0 +1,224 @@
+"""Runs on disk: saved, found by what they are, and loaded."""
+
+import dataclasses
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+import toymono
+from toymono import catalog
+from toymono.config import decimal, split
+from toymono.fields import SEED
+from toymono.files import BrokenRun
+from toymono.job import KEY_IMPL, Job, job_of
+from toymono.kinds import KINDS
+from toymono.store import format as files
+from toymono.store.format import PARTIAL, SUFFIX, broken
+
+
+@dataclasses.dataclass(frozen=True)
+class StoredRun(Job):
+    """A run on disk, known by its header; `load` reads its arrays."""
+
+    path: Path = Path()
+    diverged: int | None = None
+    """Step at which it diverged, if it did."""
+    versions: dict[str, str] = dataclasses.field(default_factory=dict, compare=False)
+    """Versions of the packages that trained it, and `platform`: cpu, gpu or tpu."""
+    date: str = dataclasses.field(default="", compare=False)
+    """When it was stored."""
+
+
+def path(runs_dir: str | Path, job: Job) -> Path:
+    """Where the run of a job is, or would be, stored."""
+    return Path(runs_dir) / (job.name + SUFFIX)
+
+
+def versions() -> dict[str, str]:
+    """What trains in this process, as stored with every run."""
+    return {
+        "toymono": toymono.__version__,
+        "jax": jax.__version__,
+        "platform": jax.default_backend(),
+    }
+
+
+def save(runs_dir: str | Path, run: Any, job: Job | None = None) -> Path:
+    """Stores one run, and removes what was stored of it unfinished.
+
+    Args:
+      runs_dir: The folder; it is made if need be.
+      run: A trained `Run` or `ClassifierRun`.
+      job: What it carried out; by default the job that the run itself describes.
+
+    Raises:
+      TypeError: It is not a run, or the arguments are exchanged.
+      ValueError: The run is stacked, or its key is not of JAX's default implementation.
+      OSError: The folder cannot be written.
+    """
+    if not isinstance(runs_dir, str | Path):
+        raise TypeError(f"runs_dir is a {type(runs_dir).__name__}: save(runs_dir, run)")
+    job = job_of(run) if job is None else job
+    target = path(runs_dir, job)
+    header = {
+        **files.describe(job),
+        "diverged": run.diverged,
+        "versions": versions(),
+        "date": files.now(),
+    }
+    tensors = {"key": jax.random.key_data(run.key), **job.kind.tensors(run)}
+    files.write(target, tensors, header)
+    target.with_suffix(PARTIAL).unlink(missing_ok=True)
+    return target
+
+
+def load(stored: StoredRun | str | Path) -> Any:
+    """The run that `find` returned, or the one in a file.
+
+    Raises:
+      BrokenRun: The file is not a run, is damaged, or has an unknown format.
+    """
+    source = stored.path if isinstance(stored, StoredRun) else Path(stored)
+    header = files.read_header(source)
+    job = stored if isinstance(stored, StoredRun) else _job(source, header)
+    tensors = files.read_tensors(source, header)
+    key = jax.random.wrap_key_data(tensors.pop("key", _key_words(job)), impl=KEY_IMPL)
+    try:
+        return job.kind.load(job.config, job.hyperparams, key, job.fingerprint, tensors)
+    except (KeyError, IndexError, TypeError) as error:
+        raise broken(source, f"tensors are missing or unknown: {error}") from error
+
+
+def _key_words(job: Job) -> np.ndarray:
+    return np.asarray(jax.random.key_data(job.key))
+
+
+def find(runs_dir: str | Path, kind: str = "toy", **wanted: Any) -> list[StoredRun]:
+    """The stored runs of a kind whose fields have these values, in the order of their fields.
+
+    A list or tuple of values admits any of them. A file that cannot be read is
+    skipped with one warning that names it.
+
+    Raises:
+      FileNotFoundError: There is no such folder.
+      ValueError: A name is not a field of a run, or cannot have such a value.
+
+    Example:
+      >>> import tempfile
+      >>> from toymono import Config, Hyperparams, fit
+      >>> runs_dir = tempfile.mkdtemp()
+      >>> config = Config(n=8, m=4, k=8, batch_size=8, log2_steps=2)
+      >>> path = save(runs_dir, fit(config, Hyperparams(eps=0.5), jax.random.key(3)))
+      >>> [stored] = find(runs_dir, k=8, eps=[0.25, 0.5])
+      >>> load(stored).seed
+      3
+    """
+    admitted = {name: _values(kind, name, value) for name, value in wanted.items()}
+    matching = [
+        stored
+        for stored in every(runs_dir)
+        if stored.kind.name == kind
+        and all(stored.fields[name] in values for name, values in admitted.items())
+    ]
+    return sorted(matching, key=lambda stored: tuple(map(str, stored.fields.values())))
+
+
+def every(runs_dir: str | Path) -> list[StoredRun]:
+    """All runs in a folder, of every kind, each once; unreadable files are skipped with a warning.
+
+    Raises:
+      FileNotFoundError: There is no such folder.
+    """
+    by_name: dict[str, StoredRun] = {}
+    for source in run_files(runs_dir):
+        try:
+            stored = read(source)
+        except BrokenRun as error:
+            warnings.warn(
+                f"skipping {error}; `python -m toymono.store check --runs_dir {runs_dir} "
+                "--quarantine` moves such files aside",
+                stacklevel=3,
+            )
+        else:
+            by_name[stored.name] = stored
+    return list(by_name.values())
+
+
+def named(runs_dir: str | Path, jobs: Sequence[Job]) -> list[StoredRun]:
+    """The stored runs of jobs, in their order; those that are not on disk are left out."""
+    by_name = {stored.name: stored for stored in every(runs_dir)}
+    return [by_name[job.name] for job in jobs if job.name in by_name]
+
+
+def run_files(runs_dir: str | Path) -> Iterator[Path]:
+    """The files in the places of runs; format 1 kept classifiers in a folder of their own.
+
+    Raises:
+      FileNotFoundError: There is no such folder.
+    """
+    folder = Path(runs_dir)
+    if not folder.is_dir():  # a mistyped name is not a folder without runs
+        raise FileNotFoundError(f"there is no folder {str(runs_dir)!r}")
+    for place in (folder / "labelled", folder):
+        yield from sorted(place.glob(f"*{SUFFIX}"))
+
+
+def read(source: Path) -> StoredRun:
+    """The run in a file, by its header alone.
+
+    Raises:
+      BrokenRun: The file is not a run, is damaged, or has an unknown format.
+    """
+    header = files.read_header(source)
+    job = _job(source, header)
+    try:
+        return StoredRun(
+            job.config,
+            job.hyperparams,
+            job.seed,
+            job.fingerprint,
+            job.parents,
+            path=source,
+            diverged=header.get("diverged"),
+            versions=dict(header["versions"]),
+            date=files.date_of(source, header),
+        )
+    except (KeyError, TypeError, ValueError, OSError) as error:
+        raise broken(source, error) from error
+
+
+def _job(source: Path, header: dict[str, Any]) -> Job:
+    try:
+        return files.read_job(header)
+    except (KeyError, TypeError, ValueError) as error:
+        raise broken(source, error) from error
+
+
+def _values(kind: str, name: str, value: Any) -> list[Any]:
+    """The values of a field that `find` admits, as `Job.fields` has them."""
+    table = {**KINDS[kind].fields, "seed": SEED}
+    if name not in table:
+        raise ValueError(f"{name!r} is not one of {', '.join(table)}")
+    field = table[name]
+    several = isinstance(value, list) or (isinstance(value, tuple) and field.type is not tuple)
+    checked = [field.check(v) for v in (value if several else [value])]
+    return [decimal(v) if field.type is float else v for v in checked]
+
+
+def positions(sweep: str, scale: str, **changed: Any) -> dict[str, int]:
+    """The settings of a sweep of the catalog, as in `Job.setting`, and their index in it.
+
+    Args:
+      sweep: Its name.
+      scale: One of `catalog.SCALES`.
+      changed: Fields that replace the sweep's own.
+
+    Raises:
+      ValueError: The catalog has no such sweep.
+    """
+    points = enumerate(catalog.points([sweep], scale, **changed))
+    return {Job(*split(point), seed=0).name: index for index, point in points}

@@ -1,0 +1,105 @@
+"""What a person sees of a sweep: its cost in words, a progress bar, Ctrl-C that loses nothing."""
+
+import math
+import signal
+import sys
+
+import pandas as pd
+from tqdm import tqdm
+
+from toymono import frames
+from toymono.cli import counted
+from toymono.job import job_of
+from toymono.sweep import trainer
+from toymono.sweep.plan import Plan
+
+# benchmarks/results.md: a step's matrix products over its time, at the sizes
+# laptop (118 to 140) and paper (126 to 143). Smaller ones are slower.
+_CPU_PACE = 120e9
+
+
+def describe(plan: Plan) -> str:
+    """The plan in words: runs, groups, and what training costs."""
+    requested, left = len(plan.jobs), len(plan.jobs) - len(plan.stored)
+    first = f"{counted(requested, 'run')} requested, {len(plan.stored)} already on disk, "
+    first += f"{left} to train"
+    if plan.to_train < left:
+        first += f", {plan.to_train} of them by this process"
+    if not plan.groups:
+        return first
+    flops = sum(len(group.jobs) * group.cost.flops for group in plan.groups)
+    memory = max(len(group.jobs) * group.cost.training_bytes for group in plan.groups)
+    disk = sum(len(group.jobs) * group.cost.stored_bytes for group in plan.groups)
+    programs = {(group.jobs[0].config, len(group.jobs)) for group in plan.groups}
+    largest = max(len(group.jobs) for group in plan.groups)
+    return "\n".join(
+        [
+            first,
+            f"{counted(len(plan.groups), 'group')} of up to {counted(largest, 'run')}; "
+            f"{counted(len(programs), 'program')} to compile",
+            f"{flops:.2g} floating-point operations: {_time(flops / _CPU_PACE)} at "
+            f"{_CPU_PACE / 1e9:.0f} GFLOP/s, which two CPU cores reach on models of the paper's "
+            "size",
+            f"{_size(memory)} of memory for the largest group, {_size(disk)} on disk",
+        ]
+    )
+
+
+def _time(seconds: float) -> str:
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"about {seconds / length:.2g} {unit}"
+    return f"about {seconds:.2g} s"
+
+
+def _size(count: float) -> str:
+    return f"{count / 2**20:.0f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"
+
+
+def train(plan: Plan, runs_dir: str) -> bool:
+    """Carries the plan out behind a progress bar; False if Ctrl-C stopped it."""
+    interrupted = False
+
+    def interrupt(signum, frame):
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, previous)  # a second Ctrl-C stops at once
+
+    total = sum(job.config.steps for group in plan.groups for job in group.jobs)
+    units = {group.jobs[0].kind.unit for group in plan.groups}
+    terminal = sys.stderr.isatty()
+    previous = signal.signal(signal.SIGINT, interrupt)
+    try:
+        with tqdm(
+            total=total,
+            unit=f" {' or '.join(sorted(units))}",
+            unit_scale=True,
+            mininterval=0.2 if terminal else 15,
+            disable=not plan.groups,
+            dynamic_ncols=terminal,
+        ) as bar:
+
+            def report(group: int, taken: int, loss: float) -> None:
+                bar.set_description(f"group {group + 1}/{len(plan.groups)}", refresh=False)
+                bar.set_postfix_str("" if math.isnan(loss) else f"loss {loss:.3f}", refresh=False)
+                bar.update(taken)
+
+            for run in trainer.run_plan(plan, runs_dir, report, lambda: interrupted):
+                if run.diverged is not None:
+                    name = job_of(run).name
+                    bar.write(f"run {name} diverged at step {run.diverged}: saved and flagged")
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    return not interrupted
+
+
+def summary(runs: pd.DataFrame) -> str:
+    """The table at the end of a sweep: one line per run."""
+    columns = [*frames.swept(runs), "seed", "loss", "mono_per_feature", "dead", "mean_bias"]
+    names = {"mono_per_feature": "mono/feature", "mean_bias": "mean bias"}
+    table = runs[columns].rename(columns=names)
+    if runs["diverged"].notna().any():
+        table["diverged"] = [
+            "" if pd.isna(step) else f"at step {int(step)}" for step in runs["diverged"]
+        ]
+    return table.to_string(index=False, float_format="{:.4g}".format)
