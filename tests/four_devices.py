@@ -1,4 +1,4 @@
-"""What `test_placement.py` has done on four devices, in a process of its own."""
+"""What `test_devices.py` runs on four devices, in a process of its own."""
 
 import sys
 from pathlib import Path
@@ -7,27 +7,29 @@ import jax
 from settings import POINTS, TINY
 
 from toymono import stack
-from toymono.sweep import devices, plan
-from toymono.sweep.plan import Job
+from toymono.job import Job
+from toymono.kinds import KINDS
+from toymono.sweep import devices, plan, trainer
 
-# The points of the fixture `runs`, with its seeds; then two that stop on the way.
-JOBS = [Job(TINY, hyperparams, seed) for seed, hyperparams in enumerate([*POINTS, *POINTS[:2]])]
+# The points of the fixture `runs`, with its seeds; then two that are stopped on the way.
+JOBS = [Job(TINY, point, seed) for seed, point in enumerate([*POINTS, *POINTS[:2]])]
 STOPPED = JOBS[3:]
 COUNTS = (1, 3, 5)
 
 
 def train(jobs, folder, stop=False) -> None:
     """Trains the jobs as one group; `stop` ends it after a few steps."""
-    asked = iter([False])
+    answers = iter([False])
     made = plan.make(jobs, folder, group_size=len(jobs))
-    list(plan.run_plan(made, folder, stopped=lambda: stop and next(asked, True)))
+    list(trainer.run_plan(made, folder, stopped=lambda: stop and next(answers, True)))
 
 
 def programs() -> dict[str, str]:
     """Optimised programs: the training of four runs, and one that has to communicate."""
-    hyperparams, keys = stack([POINTS[0].checked()] * 4), jax.random.split(jax.random.key(0), 4)
-    world, state = devices.begin_many(TINY, hyperparams, keys)
-    training = jax.jit(devices.advance_many).lower(TINY, hyperparams, world, state, 1)
+    kind, keys = KINDS["toy"], jax.random.split(jax.random.key(0), 4)
+    hyperparams = stack([POINTS[0].checked()] * 4)
+    world, state = devices.begin(kind, 1, TINY, hyperparams, None, keys)
+    training = devices.advance.lower(kind, 1, TINY, hyperparams, None, world, state, 1)
     mean_bias = jax.jit(lambda state: state.model.b_k.mean()).lower(state)
     return {"training": training.compile().as_text(), "mean_bias": mean_bias.compile().as_text()}
 

@@ -11,10 +11,11 @@ from absl import app
 from absl.testing import flagsaver
 
 from toymono import Config, Hyperparams, cli, frames, store
-from toymono import config as settings
+from toymono.fields import TOY
+from toymono.job import Job
+from toymono.kinds import KINDS
 from toymono.sweep import __main__ as sweep
-from toymono.sweep import plan
-from toymono.sweep.plan import Job
+from toymono.sweep import devices, plan
 
 app.define_help_flags()  # or those that the command defines are lost with the flags of a test
 
@@ -59,15 +60,15 @@ def test_lists_multiply_into_a_grid_with_seeds(sweep_here):
     grid = ["--k=8,24", "--init_bias=-1,0", "--learning_rate=0.003,0.01,0.03", "--seeds=8"]
     code, out, err = sweep_here("--preset=smoke", *grid, "--dry_run")
     assert (code, err) == (0, "")
-    assert out.startswith("96 runs asked for, 0 kept already, 96 to train\n")
-    assert "programs to compile: 2" in out
+    assert out.startswith("96 runs requested, 0 already on disk, 96 to train\n")
+    assert "2 programs to compile" in out
 
 
-def test_each_process_tells_its_share(sweep_here, monkeypatch):
-    monkeypatch.setattr(placement, "share", lambda items: items[1::2])
+def test_each_process_reports_its_share(sweep_here, monkeypatch):
+    monkeypatch.setattr(devices, "shard", lambda items: items[1::2])
     code, out, _ = sweep_here("--preset=smoke", "--seeds=3", "--dry_run")
     assert code == 0
-    told = "3 runs asked for, 0 kept already, 3 to train, 1 of them by this process\n"
+    told = "3 runs requested, 0 already on disk, 3 to train, 1 of them by this process\n"
     assert out.startswith(told)
 
 
@@ -75,13 +76,14 @@ def test_a_dry_run_says_what_training_would_cost(sweep_here, runs_dir):
     _, out, _ = sweep_here("--preset=paper", "--k=1024", "--seeds=3", "--dry_run")
     # 3 x 2**17 x 28.5 GFLOP
     assert "1.1e+16 floating-point operations: about 26 h at 120 GFLOP/s" in out
-    kept = plan.stored_bytes(Config(k=1024, batch_size=2**13, log2_steps=17))
-    assert f"{3 * kept / 2**20:.0f} MiB on disk" in out
+    config = Config(k=1024, batch_size=2**13, log2_steps=17)
+    stored = KINDS["toy"].cost(config, None).stored_bytes
+    assert f"{3 * stored / 2**20:.0f} MiB on disk" in out
     assert re.search(r"\d+ MiB of memory", out)
     assert not runs_dir.exists()
 
 
-def test_small_costs_are_told_in_small_units(sweep_here):
+def test_small_costs_are_given_in_small_units(sweep_here):
     _, out, _ = sweep_here(*TINY, "--seeds=1", "--dry_run")
     assert re.search(r": about [\d.e-]+ s at", out)
     assert re.search(r"[1-9]\d* KiB of memory for the largest group, [1-9]\d* KiB on disk", out)
@@ -90,7 +92,7 @@ def test_small_costs_are_told_in_small_units(sweep_here):
 def test_flags_override_the_preset(sweep_here, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        plan, "make", lambda jobs, *rest: asked.extend(jobs) or plan.Plan((), (), 0)
+        plan, "make", lambda jobs, *rest: asked.extend(jobs) or plan.Plan((), (), {})
     )
     sweep_here("--preset=smoke", "--k=8", "--eps=0.5", "--seed=3", "--dry_run")
     smoke = Config(n=32, m=8, k=8, batch_size=64, log2_steps=6)
@@ -100,7 +102,7 @@ def test_flags_override_the_preset(sweep_here, monkeypatch):
 def test_the_defaults_are_the_laptop_preset(sweep_here, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        plan, "make", lambda jobs, *rest: asked.extend(jobs) or plan.Plan((), (), 0)
+        plan, "make", lambda jobs, *rest: asked.extend(jobs) or plan.Plan((), (), {})
     )
     sweep_here("--seeds=1", "--dry_run")
     assert asked == [Job(Config(), Hyperparams(), 0)]
@@ -108,17 +110,17 @@ def test_the_defaults_are_the_laptop_preset(sweep_here, monkeypatch):
 
 def test_a_sweep_of_the_paper_takes_settings_of_its_own(sweep_here):
     _, out, _ = sweep_here("--sweep=LR1,LR3", "--seeds=3", "--dry_run")
-    assert out.startswith("36 runs asked for")
+    assert out.startswith("36 runs requested")
     _, out, _ = sweep_here("--sweep=LR1", "--learning_rate=0.5", "--seeds=1", "--dry_run")
-    assert out.startswith("1 run asked for")
+    assert out.startswith("1 run requested")
 
 
-def test_every_field_has_a_flag_that_says_what_it_means():
+def test_every_field_has_a_flag_that_describes_it():
     flags = sweep.flags.FLAGS
-    for name in settings.field_types(Config) | settings.field_types(Hyperparams):
-        assert flags[name].help
-        for choice in settings.CHOICES.get(name, ()):
-            assert choice in flags[name].help
+    for name, field in TOY.items():
+        assert field.description in flags[name].help
+        for word, meaning in field.choices.items():
+            assert f"{word}: {meaning}" in flags[name].help
 
 
 # What is refused: one line that names the value and the choices, and nothing written.
@@ -146,6 +148,7 @@ REFUSED = {
     "--learning_rate=-1": "learning_rate=-1 is not in [0, inf)",
     "--m=600": "m=600 is more than n=512: an embedding has m <= n",
     "--log2_steps=40": "log2_steps=40 is more than 24",
+    "--n=3000000000": "n=3000000000 is more than 16777216",
     "--seeds=0": "--seeds",
     "--seeds=two": "--seeds",
     "--seed=-1": "--seed",
@@ -154,20 +157,20 @@ REFUSED = {
     "--preset=huge": "smoke|laptop|paper",
     "--scale=huge": "paper|small",
     "--sweep=LR9": "sweep='LR9' is not one of LR1, ",
-    "--preset=paper --sweep=LR1": "--preset has no part beside --sweep; say --scale",
-    "--scale=paper": "--scale has no part without --sweep; say --preset",
-    "--alpha=0,1": "--alpha has no part while penalty=none; say --penalty",
-    "--sweep=LR1 --alpha=0.5": "--alpha has no part while penalty=none",
-    "--exponent=2": "--exponent has no part while feature_law=equal; say --feature_law",
-    "--schedule=constant --cosine_period=64": "--cosine_period has no part while schedule=constan",
+    "--preset=paper --sweep=LR1": "--preset does not go with --sweep; use --scale",
+    "--scale=paper": "--scale requires --sweep; use --preset",
+    "--alpha=0,1": "--alpha has no effect with penalty=none; use --penalty",
+    "--sweep=LR1 --alpha=0.5": "--alpha has no effect with penalty=none",
+    "--exponent=2": "--exponent has no effect with feature_law=equal; use --feature_law",
+    "--schedule=constant --cosine_period=64": "--cosine_period has no effect with schedule=constant",
     "--dry_run=perhaps": "--dry_run",
-    "--coordinator=here:1": "--coordinator address:port needs --hosts and --host",
-    "train now": "stray words: train now; every setting is a flag, see --help",
+    "--coordinator=here:1": "--coordinator address:port requires --hosts and --host",
+    "train now": "unexpected arguments: train now; every setting is a flag, see --help",
 }
 
 
 @pytest.mark.parametrize("arguments", REFUSED)
-def test_what_is_wrong_is_said_in_one_line(sweep_here, runs_dir, arguments):
+def test_bad_input_gets_one_line(sweep_here, runs_dir, arguments):
     code, out, err = sweep_here(*arguments.split())
     assert code == 2
     assert REFUSED[arguments] in err
@@ -196,26 +199,29 @@ def test_a_folder_that_cannot_be_written_is_refused(sweep_here, runs_dir):
         "--sweep=LR1 --scale=paper",
     ],
 )
-def test_what_has_a_part_is_taken(sweep_here, arguments):
+def test_settings_with_an_effect_are_accepted(sweep_here, arguments):
     code, _, err = sweep_here(*arguments.split(), "--dry_run")
     assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".partial"])
-def test_a_kept_file_that_is_not_whole_is_named(sweep_here, runs_dir, config, suffix):
-    broken = store.path(runs_dir, config, Hyperparams(eps=0.25), 0).with_suffix(suffix)
+def test_a_damaged_file_is_named_and_stops_nothing(sweep_here, runs_dir, config, suffix):
+    damaged = store.path(runs_dir, Job(config, Hyperparams(eps=0.25), 0)).with_suffix(suffix)
+    other = damaged.with_name(f"other{suffix}")
     runs_dir.mkdir()
-    broken.write_bytes(b"half a run")
+    for path in (damaged, other):
+        path.write_bytes(b"half a run")
     code, _, err = sweep_here(*TINY, "--seeds=1")
-    assert code == 1
-    assert f"{broken} is not" in err
+    assert code == (1 if suffix == ".safetensors" else 0)
+    assert f"{damaged} is not a complete run" in err
     assert "Traceback" not in err
+    assert other.read_bytes() == b"half a run"
 
 
 def test_help_names_every_setting(sweep_here):
     code, out, err = sweep_here("--help")
     assert (code, err) == (0, "")
-    assert all(f"--{name}" in out or f"--[no]{name}" in out for name in sweep.FIELDS)
+    assert all(f"--{name}" in out or f"--[no]{name}" in out for name in TOY)
 
 
 # What it does.
@@ -236,7 +242,7 @@ def test_a_sweep_keeps_each_run_and_lists_it(smoke):
     assert code == 0, err
     assert "Traceback" not in err
     assert "100%" in err
-    assert "4 runs asked for, 0 kept already, 4 to train" in out
+    assert "4 runs requested, 0 already on disk, 4 to train" in out
     kept = store.find(folder)
     assert [(run.hyperparams.init_bias, run.seed) for run in kept] == [
         (-1, 0),
@@ -262,14 +268,14 @@ def test_extending_a_grid_trains_only_what_is_new(smoke, sweep_here, monkeypatch
     grid = ["--preset=smoke", "--init_bias=-1,0,-0.5", f"--runs_dir={folder}"]
     code, out, _ = sweep_here(*grid)
     assert code == 0
-    assert "6 runs asked for, 4 kept already, 2 to train" in out
+    assert "6 runs requested, 4 already on disk, 2 to train" in out
     assert len(out.splitlines()) > 6  # all six are listed
     assert len(store.find(folder)) == 6
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
 
     code, out, err = sweep_here(*grid)
     assert (code, err) == (0, "")
-    assert out.startswith("6 runs asked for, 6 kept already, 0 to train\n")
+    assert out.startswith("6 runs requested, 6 already on disk, 0 to train\n")
 
 
 def test_a_diverging_run_is_marked_and_the_rest_goes_on(sweep_here, runs_dir):
@@ -278,7 +284,7 @@ def test_a_diverging_run_is_marked_and_the_rest_goes_on(sweep_here, runs_dir):
     diverged = {run.hyperparams.learning_rate: run.diverged for run in store.find(runs_dir)}
     assert diverged[0.01] is None
     assert f"at step {max(diverged.values(), key=lambda step: step or 0)}" in out
-    assert "kept, and marked so" in err + out
+    assert "saved and flagged" in err + out
     assert "NaN" not in out.splitlines()[3]
 
 
@@ -291,14 +297,14 @@ def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(tmp_path, config):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
-    assert "stopped; the same command goes on from here" in out
+    assert "stopped; the same command continues from here" in out
     assert "Traceback" not in err
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".partial"] * 2
 
     process = started(*arguments)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
-    assert "2 runs asked for, 0 kept already, 2 to train" in out
+    assert "2 runs requested, 0 already on disk, 2 to train" in out
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".safetensors"] * 2
 
 

@@ -1,0 +1,222 @@
+"""Training of plans: any kind of run, in any group, stopped anywhere, ends in the same bits."""
+
+import dataclasses
+import itertools
+
+import chex
+import jax
+import numpy as np
+import pytest
+
+from toymono import Config, Hyperparams, fit, store
+from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
+from toymono.job import Job
+from toymono.kinds import KINDS
+from toymono.sweep import plan, trainer
+
+
+def toy_jobs(config):
+    """Four of one config, two biases with two seeds each."""
+    return [
+        Job(config, Hyperparams(eps=0.25, init_bias=bias), seed)
+        for bias, seed in itertools.product((-0.5, 0.0), (3, 7))
+    ]
+
+
+@pytest.fixture(scope="module", params=["toy", "classifier"])
+def jobs(request, config, digits):
+    if request.param == "toy":
+        return toy_jobs(config)
+    classifier = ClassifierConfig(sizes=(6, 5), batch_size=32, epochs=3, prune_epochs=1)
+    return [
+        Job(classifier, ClassifierHyperparams(alpha=alpha), seed, digits.fingerprint)
+        for alpha, seed in itertools.product((0.0, 0.1), (3, 7))
+    ]
+
+
+@pytest.fixture(autouse=True)
+def few_digits(monkeypatch, digits):
+    few = dataclasses.replace(KINDS["classifier"], shared=lambda config, data_dir: digits)
+    monkeypatch.setitem(KINDS, "classifier", few)
+
+
+def trained(jobs, folder, group_size=2, stopped=lambda: False):
+    made = plan.make(jobs, folder, group_size)
+    return list(trainer.run_plan(made, folder, stopped=stopped))
+
+
+def assert_same(run, other, **tolerance):
+    plain = [
+        one.replace(hyperparams=one.hyperparams.checked(), key=jax.random.key_data(one.key))
+        for one in (run, other)
+    ]
+    if tolerance:
+        chex.assert_trees_all_close(*plain, **tolerance)
+    else:
+        chex.assert_trees_all_equal(*plain)
+
+
+def assert_same_files(folder, other):
+    assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in other.iterdir())
+    for path in folder.iterdir():
+        assert_same(store.load(path), store.load(other / path.name))
+
+
+def suffixes(folder):
+    return [path.suffix for path in folder.iterdir()]
+
+
+@pytest.fixture(scope="module")
+def whole(jobs, tmp_path_factory, digits):
+    """A folder with the four runs, trained two at a time without a stop."""
+    folder = tmp_path_factory.mktemp("whole")
+    with pytest.MonkeyPatch.context() as patch:
+        few = dataclasses.replace(KINDS["classifier"], shared=lambda config, data_dir: digits)
+        patch.setitem(KINDS, "classifier", few)
+        assert len(trained(jobs, folder)) == 4
+    return folder
+
+
+# The same bits.
+
+
+def test_stored_toy_runs_are_those_of_fit(config, tmp_path):
+    for job, run in zip(toy_jobs(config), trained(toy_jobs(config), tmp_path, 4), strict=True):
+        alone = fit(job.config, job.hyperparams, job.key)
+        assert_same(run, alone, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("order", "size"), [((2, 0, 3, 1), 1), ((3, 1, 0, 2), 3), ((0, 1, 2, 3), 4)]
+)
+def test_a_run_does_not_depend_on_its_group(jobs, whole, tmp_path, order, size):
+    trained([jobs[index] for index in order], tmp_path, size)
+    assert_same_files(tmp_path, whole)
+
+
+LONGER = {
+    "tiny": (Config(n=16, m=4, k=24, batch_size=8, log2_steps=10), 0.25),
+    "small": (Config(n=256, m=32, k=512, batch_size=256, log2_steps=10), 1 / 64),
+}
+
+
+def assert_exact(config, eps, folder):
+    """1, 2, 3 and 6 runs together, and a stop after which they are grouped otherwise."""
+    jobs = [Job(config, Hyperparams(0.02, eps), seed) for seed in range(6)]
+    trained(jobs, folder / "6", 6)
+    for count in (1, 2, 3):
+        trained(jobs[:count], folder / str(count), count)
+    stops = iter([False] * 4)
+    trained(jobs, folder / "stopped", 3, stopped=lambda: next(stops, True))
+    trained(jobs[:2], folder / "stopped", 2)
+    trained(jobs[2:], folder / "stopped", 1)
+    assert len(list((folder / "stopped").iterdir())) == 6
+    for other in ("1", "2", "3", "stopped"):
+        for path in (folder / other).iterdir():
+            assert_same(store.load(path), store.load(folder / "6" / path.name))
+
+
+def test_runs_are_exact_after_2_to_the_10_steps(tmp_path):
+    assert_exact(*LONGER["tiny"], tmp_path)
+
+
+@pytest.mark.slow
+def test_runs_of_the_small_scale_are_exact_after_2_to_the_10_steps(tmp_path):
+    assert_exact(*LONGER["small"], tmp_path)
+
+
+# Progress.
+
+
+def test_runs_are_yielded_as_they_are_stored(jobs, tmp_path):
+    for job, run in zip(jobs, trained(jobs[:2], tmp_path), strict=False):
+        assert_same(run, store.load(store.path(tmp_path, job)))
+
+
+def test_progress_is_reported_to_the_last_step(jobs, tmp_path):
+    reports = []
+    made = plan.make(jobs, tmp_path, 2)
+    list(trainer.run_plan(made, tmp_path, lambda *report: reports.append(report)))
+    for group in (0, 1):
+        taken = sum(units for index, units, _ in reports if index == group)
+        assert taken == 2 * jobs[0].config.steps
+    assert np.isfinite([loss for _, units, loss in reports if units]).all()
+
+
+def test_a_diverging_run_is_stored_and_the_rest_continues(config, tmp_path):
+    wild, tame = Job(config, Hyperparams(1e30, 0.5), 0), Job(config, Hyperparams(eps=0.5), 0)
+    trained([wild, tame], tmp_path)
+    assert {
+        stored.hyperparams.learning_rate: stored.diverged is None for stored in store.find(tmp_path)
+    } == {float(str(np.float32(1e30))): False, 0.01: True}
+
+
+def test_the_mean_loss_is_that_of_the_segment(compilations):
+    loss_rt = (
+        jax.random.normal(jax.random.key(0), (3, 20)).at[1, 4].set(np.nan).at[:, 12:].set(np.nan)
+    )
+    with compilations() as compiled:
+        for start, end in [(0, 1), (5, 12), (2, 8)]:
+            wanted_r = np.asarray(loss_rt)[:, start:end].mean(axis=1)
+            np.testing.assert_allclose(trainer._mean_loss(loss_rt, start, end), wanted_r, rtol=1e-5)
+    assert len(compiled) == 1
+
+
+# Stopping and continuing.
+
+
+def stop_after(segments):
+    asked = itertools.count(1)
+    return lambda: next(asked) >= segments
+
+
+@pytest.mark.parametrize("segments", [1, 2])
+def test_a_stopped_plan_continues_to_the_same_runs(jobs, whole, tmp_path, segments):
+    assert trained(jobs, tmp_path, stopped=stop_after(segments)) == []
+    assert store.every(tmp_path) == []
+    assert suffixes(tmp_path) == [".partial"] * 2
+    assert len(trained(jobs, tmp_path)) == 4
+    assert_same_files(tmp_path, whole)
+
+
+def test_whether_to_stop_is_asked_once_a_segment(jobs, tmp_path):
+    """Or a Ctrl-C between two answers would end the training with nothing saved."""
+    answers = itertools.chain([False, True], itertools.repeat(False))
+    assert trained(jobs[:2], tmp_path, stopped=lambda: next(answers)) == []
+    assert suffixes(tmp_path) == [".partial"] * 2
+
+
+def test_what_is_saved_from_time_to_time_outlives_a_crash(jobs, whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "_SAVE_SECONDS", 0)
+    calls = itertools.count()
+
+    def crash(*report):
+        if next(calls) == 2:  # the first call says what was resumed
+            raise MemoryError
+
+    with pytest.raises(MemoryError):
+        list(trainer.run_plan(plan.make(jobs[:2], tmp_path, 2), tmp_path, crash))
+    for job in jobs[:2]:
+        assert 0 < store.partial_step(tmp_path, job) < job.config.steps
+    trained(jobs[:2], tmp_path)
+    for job in jobs[:2]:
+        assert_same(store.load(store.path(tmp_path, job)), store.load(store.path(whole, job)))
+
+
+def test_a_plan_stopped_at_every_segment_comes_to_its_end(jobs, whole, tmp_path):
+    for _ in range(40):
+        trained(jobs[:2], tmp_path, stopped=lambda: True)
+        if len(store.every(tmp_path)) == 2:
+            break
+    for job in jobs[:2]:
+        assert_same(store.load(store.path(tmp_path, job)), store.load(store.path(whole, job)))
+
+
+def test_a_damaged_unfinished_run_starts_again_with_a_warning(jobs, whole, tmp_path):
+    trained(jobs[:2], tmp_path, stopped=lambda: True)
+    partial = store.path(tmp_path, jobs[0]).with_suffix(".partial")
+    partial.write_bytes(partial.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="training from the start: "):
+        trained(jobs[:2], tmp_path)
+    for job in jobs[:2]:
+        assert_same(store.load(store.path(tmp_path, job)), store.load(store.path(whole, job)))
