@@ -16,8 +16,11 @@ from typing import Any
 
 import pandas as pd
 
-from toymono.fields import Field
+from toymono.fields import SEED, Field
 from toymono.files import atomic_write
+from toymono.job import Job
+from toymono.kinds import KINDS
+from toymono.store import StoredRun
 
 Row = dict[str, str]
 """One line of an evidence file, as text."""
@@ -26,7 +29,7 @@ DIGITS = 6
 """Significant digits of a measured number in the file; our choice."""
 
 HALF, END = "_half", "_end"
-_ORIGIN = ("run", "diverged", "platform", "versions", "date")
+_ORIGIN = ("fingerprint", "run", "diverged", "platform", "versions", "date")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,24 +38,36 @@ class Source:
 
     name: str
     """Of the file, without its suffix."""
-    fields: Mapping[str, Field]
-    """What determines a run, apart from its seed."""
+    kind: str
+    """Of its runs: a name in `kinds.KINDS`."""
     quantities: tuple[str, ...]
     """Columns with what was measured at the end."""
     halves: tuple[str, ...]
     """Those of them that are measured at half of training too."""
-    find: Callable[[str | Path], Sequence[Any]]
+    find: Callable[[str | Path], Sequence[StoredRun]]
     """The stored runs in a folder that belong in the file."""
-    measure: Callable[[Any], Mapping[str, Any]]
-    """From a stored run to its quantities, and its halves with the suffix `_half`."""
-    setting: Callable[[Mapping[str, Any]], str]
-    """From a run's fields to the name that its setting has with seed 0."""
+    measure: Callable[[StoredRun], Mapping[str, Any]]
+    """From a run to its quantities, and its halves with the suffix `_half`; those that it
+    leaves out are empty in the file."""
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """What determines a run, apart from its seed."""
+        return KINDS[self.kind].fields
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Columns of measured numbers, in order."""
+        return (*self.quantities, *(name + HALF for name in self.halves))
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Of the file, in order."""
-        halves = tuple(name + HALF for name in self.halves)
-        return (*self.fields, "seed", *_ORIGIN, *self.quantities, *halves)
+        """All columns of the file, in order."""
+        return (*self.fields, "seed", *_ORIGIN, *self.measured)
+
+    def setting(self, values: Mapping[str, Any]) -> str:
+        """The name of a setting, whatever the data: that of its run with seed 0."""
+        return Job(*KINDS[self.kind].split(values), seed=0).name
 
 
 def read(path: str | Path, source: Source) -> list[Row]:
@@ -69,7 +84,7 @@ def read(path: str | Path, source: Source) -> list[Row]:
         try:
             for name, field in source.fields.items():
                 field.parse(row[name])
-            int(row["seed"])
+            SEED.parse(row["seed"])
             if not row["run"]:
                 raise ValueError("run is empty")
         except (KeyError, TypeError, ValueError) as error:
@@ -81,7 +96,7 @@ def extend(
     rows: Sequence[Row],
     source: Source,
     runs_dir: str | Path,
-    progress: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+    progress: Callable[[Sequence[StoredRun]], Iterable[StoredRun]] = iter,
 ) -> list[Row]:
     """The rows, with those of stored runs that are new, newer, or lack a column.
 
@@ -99,34 +114,29 @@ def extend(
     """
     by_run = {row["run"]: row for row in rows}
 
-    def outdated(stored: Any) -> bool:
+    def outdated(stored: StoredRun) -> bool:
         row = by_run.get(stored.name)
-        lacks = row is None or not set(source.columns) <= set(row)
-        return lacks or (stored.date or "") > row["date"]
+        return row is None or stored.date > row["date"] or not set(source.columns) <= set(row)
 
     for stored in progress([stored for stored in source.find(runs_dir) if outdated(stored)]):
         by_run[stored.name] = _row(stored, source)
     return sorted(by_run.values(), key=lambda row: _identity(row, source))
 
 
-def _row(stored: Any, source: Source) -> Row:
-    fields, versions = stored.fields, dict(stored.versions)
-    row = {name: _exact(fields[name], source.fields[name]) for name in source.fields}
-    platform = versions.pop("platform", "")
+def _row(stored: StoredRun, source: Source) -> Row:
+    versions = dict(stored.versions)
+    row = {name: _exact(stored.fields[name], field) for name, field in source.fields.items()}
     row |= {
-        "seed": str(fields["seed"]),
+        "seed": str(stored.seed),
+        "fingerprint": stored.fingerprint,
         "run": stored.name,
         "diverged": "" if stored.diverged is None else str(stored.diverged),
-        "platform": platform,
-        "versions": ", ".join(
-            f"{package} {number}" for package, number in sorted(versions.items())
-        ),
-        "date": stored.date or "",
+        "platform": versions.pop("platform", ""),
+        "versions": ", ".join(f"{package} {number}" for package, number in sorted(versions.items())),
+        "date": stored.date,
     }
-    measured = {} if stored.diverged is not None else source.measure(stored)
-    return row | {
-        name: rounded(measured.get(name, math.nan)) for name in source.columns if name not in row
-    }
+    measured = source.measure(stored)
+    return row | {name: rounded(measured.get(name, math.nan)) for name in source.measured}
 
 
 def _exact(value: Any, field: Field) -> str:
@@ -169,22 +179,21 @@ def write(path: str | Path, rows: Iterable[Row], source: Source) -> None:
 
 
 def frame(rows: Sequence[Row], source: Source) -> pd.DataFrame:
-    """The rows with numbers for text: fields as runs have them, and `setting`.
-
-    Raises:
-      ValueError: A number is not one.
-    """
+    """The rows as numbers, with the column `setting`; an empty frame if there are none."""
+    settings: dict[tuple[str, ...], str] = {}
     records = []
     for row in rows:
         values = {name: field.parse(row[name]) for name, field in source.fields.items()}
+        identity = tuple(row[name] for name in source.fields)
+        if identity not in settings:
+            settings[identity] = source.setting(values)
         record = {
             name: field.text(values[name]) if field.type is tuple else values[name]
             for name, field in source.fields.items()
         }
-        record |= {"seed": int(row["seed"]), "setting": source.setting(values)}
+        record |= {"seed": int(row["seed"]), "setting": settings[identity]}
         record |= {name: row[name] for name in ("run", "platform", "versions", "date")}
-        measured = ("diverged", *source.columns[len(source.fields) + 1 + len(_ORIGIN) :])
-        record |= {name: _number(row.get(name, "")) for name in measured}
+        record |= {name: _number(row.get(name, "")) for name in ("diverged", *source.measured)}
         if "settled" in record:
             record["settled"] = record["settled"] == 1
         records.append(record)
@@ -207,7 +216,7 @@ class Sweep:
     wanted: int
     """Settings that the sweep lists."""
     frame: pd.DataFrame
-    """One row per run that did not diverge."""
+    """One row per run, from `frame`; without those that diverged, unless claims judge them."""
     diverged: int = 0
     """Runs that diverged."""
     command: str = ""
@@ -215,12 +224,12 @@ class Sweep:
 
     @property
     def measured(self) -> int:
-        """Settings with at least one run that did not diverge."""
+        """Settings with at least one row in `frame`."""
         return 0 if self.frame.empty else self.frame["setting"].nunique()
 
     @property
     def complete(self) -> bool:
-        """Whether every setting has a run that did not diverge."""
+        """Whether every setting has a row."""
         return self.measured == self.wanted
 
     @property
@@ -239,7 +248,13 @@ class Sweep:
         return at_end.rename(columns={name + HALF: name for name in names})
 
 
-def sweep(name: str, runs: pd.DataFrame, settings: Collection[str], command: str = "") -> Sweep:
+def sweep(
+    name: str,
+    runs: pd.DataFrame,
+    settings: Collection[str],
+    command: str = "",
+    with_diverged: bool = False,
+) -> Sweep:
     """The runs of a sweep, by the names of its settings.
 
     Args:
@@ -247,12 +262,14 @@ def sweep(name: str, runs: pd.DataFrame, settings: Collection[str], command: str
       runs: From `frame`.
       settings: Names of all its settings, as in the column `setting`.
       command: Trains the sweep, if it is not one of the catalog's.
+      with_diverged: Whether runs that diverged are among its rows.
     """
     if runs.empty:
         return Sweep(name, len(settings), runs, command=command)
     mine = runs[runs["setting"].isin(list(settings))]
     whole = mine[mine["diverged"].isna()]
-    return Sweep(name, len(settings), whole, len(mine) - len(whole), command)
+    rows = mine if with_diverged else whole
+    return Sweep(name, len(settings), rows, len(mine) - len(whole), command)
 
 
 @dataclasses.dataclass(frozen=True)

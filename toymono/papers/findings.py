@@ -6,9 +6,6 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from toymono.classifiers.fields import CLASSIFIER
-from toymono.fields import TOY
-
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
@@ -125,8 +122,7 @@ def over(
     **limits,
 ) -> list[Finding]:
     """One finding of all settings together, one value for each seed that has every setting."""
-    fields = [field for field in {**TOY, **CLASSIFIER} if field in frame]
-    settings = len(frame[fields].drop_duplicates())
+    settings = frame["setting"].nunique()
     whole = [rows for _, rows in frame.groupby("seed") if len(rows) == settings]
     if not whole:
         return []
