@@ -22,6 +22,7 @@ test-slow: .venv/ready
 lint: .venv/ready
 	$(RUN) ruff check
 	$(RUN) ruff format --check
+	$(BIN)/basedpyright
 
 format: .venv/ready
 	$(RUN) ruff check --fix

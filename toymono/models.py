@@ -5,19 +5,36 @@ eqs. 4-6). A `Model` is a pytree of its weights, so that many are stacked,
 mapped over and differentiated like any array.
 """
 
+import dataclasses
+from collections.abc import Callable, Mapping
+
+import chex
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from toymono.config import Config
+from toymono.tasks import TASKS
 
-NONLINEARITIES = {
-    "relu": jax.nn.relu,
-    "gelu": lambda x: jax.nn.gelu(x, approximate=False),
+
+@dataclasses.dataclass(frozen=True)
+class Nonlinearity:
+    """The activation function of the hidden layer."""
+
+    function: Callable[[Array], Array]
+    """Acts on each entry."""
+    piecewise_linear: bool
+    """Linear on either side of 0; if so, a neuron has a kink where its input crosses 0."""
+
+
+NONLINEARITIES: Mapping[str, Nonlinearity] = {
+    "relu": Nonlinearity(jax.nn.relu, piecewise_linear=True),
+    "gelu": Nonlinearity(lambda x: jax.nn.gelu(x, approximate=False), piecewise_linear=False),
     # What the paper's program calls SoLU has neither the softmax nor the norm.
-    "solu": lambda x: x * jnp.exp(x),
+    "solu": Nonlinearity(lambda x: x * jnp.exp(x), piecewise_linear=False),
 }
+"""By the name in `Config.nonlinearity`."""
 
 
 @flax.struct.dataclass
@@ -25,17 +42,20 @@ class Model:
     """A network of k neurons from m embedding dimensions to o outputs."""
 
     w_mk: Float[Array, "*c m k"]
-    """Input weights; column k is what neuron k looks for."""
+    """Input weights; column k is the direction that neuron k responds to."""
     b_k: Float[Array, "*c k"]
     """Hidden biases."""
     w_ko: Float[Array, "*c k o"]
-    """Output weights; row k is what neuron k writes."""
+    """Output weights; row k is what neuron k adds to the output."""
     nonlinearity: str = flax.struct.field(pytree_node=False, default="relu")
     """A key of `NONLINEARITIES`."""
 
     def neurons(self, x_bm: Float[Array, "*b m"]) -> Float[Array, "*b k"]:
         """Activation of each neuron."""
-        return NONLINEARITIES[self.nonlinearity](x_bm @ self.w_mk + self.b_k)
+        chex.assert_rank([self.w_mk, self.b_k, self.w_ko], [2, 1, 2])
+        input_bk = x_bm @ self.w_mk
+        input_bk = input_bk + jnp.broadcast_to(self.b_k, input_bk.shape)
+        return NONLINEARITIES[self.nonlinearity].function(input_bk)
 
     def __call__(self, x_bm: Float[Array, "*b m"]) -> Float[Array, "*b o"]:
         """Outputs of the network."""
@@ -43,14 +63,15 @@ class Model:
 
 
 def init(config: Config, init_bias: Float[Array, ""] | float, key: PRNGKeyArray) -> Model:
-    """A model as PyTorch's `nn.Linear` starts it, with `init_bias` added to the biases.
+    """An untrained model with the initialisation of PyTorch's `nn.Linear`, biases shifted.
 
-    Weights and biases are uniform in ±1/sqrt(fan in); the biases keep that
-    spread around `init_bias`.
+    Weights and biases are uniform in ±1/sqrt(fan in); `init_bias` is added to
+    the biases, which keep that spread.
 
     Reference:
       The paper's program, `model3.py`; PyTorch's `nn.Linear`.
     """
+    chex.assert_rank(init_bias, 0)
     w_in_key, bias_key, w_out_key = jax.random.split(key, 3)
 
     def uniform(key, shape, fan_in):
@@ -60,6 +81,44 @@ def init(config: Config, init_bias: Float[Array, ""] | float, key: PRNGKeyArray)
     return Model(
         w_mk=uniform(w_in_key, (config.m, config.k), config.m),
         b_k=uniform(bias_key, (config.k,), config.m) + init_bias,
-        w_ko=uniform(w_out_key, (config.k, config.o), config.k),
+        w_ko=uniform(w_out_key, (config.k, TASKS[config.task].outputs(config)), config.k),
         nonlinearity=config.nonlinearity,
+    )
+
+
+def parameters(config: Config) -> int:
+    """Number of weights and biases.
+
+    Example:
+      >>> parameters(Config(n=16, m=4, k=24))
+      504
+    """
+    return config.m * config.k + config.k + config.k * TASKS[config.task].outputs(config)
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """What the rest of the package asks of a kind of model before there is one."""
+
+    init: Callable[[Config, Float[Array, ""] | float, PRNGKeyArray], Model]
+    """An untrained model, from the config, the shift of its biases and a key."""
+    parameters: Callable[[Config], int]
+    """Number of weights and biases."""
+
+
+MODELS: Mapping[str, Architecture] = {"two_layer": Architecture(init, parameters)}
+"""The architectures by name."""
+
+
+def permute(model: Model, order_k: Int[Array, " k"]) -> Model:
+    """The same function with its neurons in another order: neuron i is `order_k[i]` of `model`.
+
+    Example:
+      >>> model = Model(jnp.array([[1.0, 2.0]]), jnp.array([3.0, 4.0]), jnp.array([[5.0], [6.0]]))
+      >>> permute(model, jnp.array([1, 0])).b_k.tolist()
+      [4.0, 3.0]
+    """
+    chex.assert_rank([model.w_mk, model.b_k, model.w_ko, order_k], [2, 1, 2, 1])
+    return model.replace(
+        w_mk=model.w_mk[:, order_k], b_k=model.b_k[order_k], w_ko=model.w_ko[order_k]
     )

@@ -1,10 +1,13 @@
 """How a step changes the weights: LAMB as published, its schedule, bias decay.
 
-The paper used `torch_optimizer.Lamb` with its defaults, which is not the LAMB
-of the textbooks in three ways that the lab must keep: no bias correction, an
+The paper used `torch_optimizer.Lamb` with its defaults, which differs from the
+LAMB of the textbooks in three ways that are kept here: no bias correction, an
 epsilon of 1e-6, and weight norms clamped to 10 in the trust ratio.
 """
 
+from collections.abc import Callable, Mapping
+
+import chex
 import jax
 import jax.numpy as jnp
 import optax
@@ -18,29 +21,40 @@ _B1, _B2, _EPS, _LARGEST_NORM = 0.9, 0.999, 1e-6, 10.0
 
 
 def build(config: Config, hyperparams: Hyperparams) -> optax.GradientTransformation:
-    """The config's optimiser; `hyperparams` may be traced."""
-    rate = schedule(config, hyperparams)
-    if config.optimizer == "adam":
-        return optax.adam(rate)
-    return optax.chain(scale_by_published_lamb(), optax.scale_by_learning_rate(rate))
+    """The config's optimiser with its schedule; `hyperparams` may be traced."""
+    return OPTIMIZERS[config.optimizer](schedule(config, hyperparams))
 
 
 def schedule(config: Config, hyperparams: Hyperparams) -> optax.Schedule:
-    """Learning rate at each step, counted from 0.
+    """Learning rate at each step, counted from 0."""
+    return SCHEDULES[config.schedule](hyperparams)
 
-    `cosine` is `learning_rate * (1 + cos(2 pi step / cosine_period)) / 2`. The
-    paper's program steps PyTorch's `CosineAnnealingLR(T_max=512)` on for the
-    whole run, which does not restart it: the rate climbs back to its peak and
-    falls again, with a period of 1024 steps, and the last model stands at a peak.
+
+def cosine(hyperparams: Hyperparams) -> optax.Schedule:
+    """A periodic cosine, `learning_rate * (1 + cos(2 pi step / cosine_period)) / 2`.
+
+    The paper's program continues PyTorch's `CosineAnnealingLR(T_max=512)` for
+    the whole run, which does not restart it: the rate climbs back to its peak
+    and falls again, with a period of 1024 steps, and training ends at a peak.
     """
 
-    def cosine(step: Int[Array, ""]) -> Float[Array, ""]:
-        # The remainder first: float32 has no digits to spare for large angles.
+    def rate(step: Int[Array, ""]) -> Float[Array, ""]:
+        # The remainder first: float32 loses the phase of large angles.
         # sin(pi/2 - x/2)**2 is (1 + cos x)/2 without its cancellation near 0.
         phase = jnp.mod(step, hyperparams.cosine_period) / hyperparams.cosine_period
         return hyperparams.learning_rate * jnp.sin(jnp.pi * (0.5 - phase)) ** 2
 
-    return cosine if config.schedule == "cosine" else lambda step: hyperparams.learning_rate
+    return rate
+
+
+def constant(hyperparams: Hyperparams) -> optax.Schedule:
+    """The rate `learning_rate` at every step."""
+    return lambda step: hyperparams.learning_rate
+
+
+def published_lamb(rate: optax.Schedule) -> optax.GradientTransformation:
+    """LAMB as in the paper's program."""
+    return optax.chain(scale_by_published_lamb(), optax.scale_by_learning_rate(rate))
 
 
 def scale_by_published_lamb() -> optax.GradientTransformation:
@@ -73,17 +87,31 @@ def scale_by_published_lamb() -> optax.GradientTransformation:
     return optax.GradientTransformation(init, update)
 
 
+SCHEDULES: Mapping[str, Callable[[Hyperparams], optax.Schedule]] = {
+    "cosine": cosine,
+    "constant": constant,
+}
+"""By the name in `Config.schedule`."""
+
+OPTIMIZERS: Mapping[str, Callable[[optax.Schedule], optax.GradientTransformation]] = {
+    "lamb": published_lamb,
+    "adam": optax.adam,
+}
+"""By the name in `Config.optimizer`."""
+
+
 def decay_bias(
     hyperparams: Hyperparams, model: Model, step: Int[Array, ""], steps: Int[Array, ""] | int
 ) -> Model:
-    """Pulls the biases toward zero after step `step` of `steps`, in the first half only.
+    """Multiplies the biases by a factor below 1 after step `step`, in the first half of `steps`.
 
     The factor is `1 - bias_decay * learning_rate` with the base rate, whatever
-    the schedule says; none in the second half, so that training ends in a
-    minimum of the undecayed loss.
+    the schedule says. The second half has no decay, so that training ends in a
+    minimum of the loss itself.
 
     Reference:
       Jermyn, Schiefer & Hubinger (2022), section 4.1.2, and their `model3.py`.
     """
+    chex.assert_rank(model.b_k, 1)
     factor = 1 - hyperparams.bias_decay * hyperparams.learning_rate
     return model.replace(b_k=model.b_k * jnp.where(2 * step < steps, factor, 1.0))

@@ -1,14 +1,16 @@
-"""Training: one loop, `advance`, and the ways to compose it.
+"""Training: one step, one loop over steps, and the ways to compose them.
 
-`fit` composes it inside one call, for notebooks and `vmap`; the sweep command
-composes it from the host, to show progress, save and stop. Both run the same
-compiled loop body, and so give the same numbers. What a run draws depends on
-its key and its config alone, never on its neighbours.
+`train_step` is one optimiser step on one batch, `advance` a loop over steps on
+fresh batches. `fit` composes it inside one call, for notebooks and `vmap`; the
+sweep command composes it from the host, to show progress, save and stop. What
+a run draws depends on its key and its config only, never on other runs.
 """
 
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
+import chex
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -16,10 +18,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono import features, models, optimizers, penalties
+from toymono import batching, features, models, optimizers
 from toymono.config import Config, Hyperparams
 from toymono.features import World
 from toymono.models import Model
+from toymono.penalties import PENALTIES, activation_l1
 
 
 @flax.struct.dataclass
@@ -34,7 +37,18 @@ class State:
     step: Int[Array, ""]
     """Steps taken so far."""
     key: PRNGKeyArray
-    """What the batches are drawn from, each with its step folded in."""
+    """What each step draws from, with the step folded in."""
+
+
+class Metrics(NamedTuple):
+    """What a step computes on its batch, with the weights from before its update."""
+
+    task_loss: Float[Array, ""]
+    """Squared error, summed over outputs and averaged over the batch."""
+    penalty: Float[Array, ""]
+    """The polysemantic penalty of `Config.penalty`, not yet multiplied by alpha; 0 for `none`."""
+    gradient_norm: Float[Array, ""]
+    """Euclidean norm of the gradient of the whole loss, over all weights."""
 
 
 @flax.struct.dataclass
@@ -53,9 +67,11 @@ class Run:
     @property
     def final(self) -> Model:
         """The trained model."""
-        kept = self.snapshots
-        return kept.replace(
-            w_mk=kept.w_mk[..., -1, :, :], b_k=kept.b_k[..., -1, :], w_ko=kept.w_ko[..., -1, :, :]
+        model = self.snapshots
+        return model.replace(
+            w_mk=model.w_mk[..., -1, :, :],
+            b_k=model.b_k[..., -1, :],
+            w_ko=model.w_ko[..., -1, :, :],
         )
 
     @property
@@ -66,8 +82,7 @@ class Run:
           ValueError: The run is stacked.
         """
         self._refuse_stacked("seed")
-        words = np.asarray(jax.random.key_data(self.key)).tolist()
-        return sum(word << 32 * place for place, word in enumerate(reversed(words)))
+        return batching.seed_of(self.key)
 
     @property
     def diverged(self) -> int | None:
@@ -77,30 +92,126 @@ class Run:
           ValueError: The run is stacked.
         """
         self._refuse_stacked("diverged")
-        lost_t = ~np.isfinite(np.asarray(self.loss_t))
-        if lost_t.any():
-            return int(lost_t.argmax())
+        not_finite_t = ~np.isfinite(np.asarray(self.loss_t))
+        if not_finite_t.any():
+            return int(not_finite_t.argmax())
         finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.final))
         return None if finite else self.config.steps
 
-    def _refuse_stacked(self, asked: str) -> None:
+    def _refuse_stacked(self, name: str) -> None:
         if np.ndim(self.loss_t) > 1:
-            raise ValueError(f"{asked} is one run's, and these are stacked: config.unstack them")
+            raise ValueError(f"these runs are stacked: config.unstack them to ask for {name}")
 
 
 @jax.jit
 def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[World, State]:
-    """The world and the untrained state that `key` stands for."""
-    _refuse_stacked_hyperparams(hyperparams)
+    """The world and the untrained state that `key` determines."""
+    batching.refuse_stacked(hyperparams)
     world_key, model_key, batch_key = jax.random.split(key, 3)
     model = models.init(config, hyperparams.init_bias, model_key)
-    return features.build(config, world_key), State(
+    return features.build(config, world_key), _untrained(
+        config, hyperparams, model, config.steps, batch_key
+    )
+
+
+def _untrained(
+    config: Config, hyperparams: Hyperparams, model: Model, steps: int, key: PRNGKeyArray
+) -> State:
+    return State(
         model=model,
         optimizer=optimizers.build(config, hyperparams).init(model),
-        loss_t=jnp.full(config.steps, jnp.nan, jnp.float32),
+        loss_t=jnp.full(steps, jnp.nan, jnp.float32),
         step=jnp.zeros((), jnp.int32),
-        key=batch_key,
+        key=key,
     )
+
+
+# Separates the penalty's draws from those of the batch, whose key it is folded
+# into. A large number: folding in a small i gives the i-th of the key's splits.
+_PENALTY = 2**31 - 1
+
+
+def _batch_key(state: State) -> PRNGKeyArray:
+    return jax.random.fold_in(state.key, state.step)
+
+
+def _at_precision(function: Callable) -> Callable:
+    """`function` of a config and more, its matrix products at the config's precision.
+
+    Theirs and their gradients', whatever JAX's own default is on a device.
+    """
+
+    @functools.wraps(function)
+    def traced(config, *args):
+        with jax.default_matmul_precision(config.matmul_precision):
+            return function(config, *args)
+
+    return traced
+
+
+@jax.jit
+@_at_precision
+def train_step(
+    config: Config,
+    hyperparams: Hyperparams,
+    world: World,
+    state: State,
+    features_bn: Float[Array, "b n"],
+) -> tuple[State, Metrics]:
+    """One optimiser step on one batch.
+
+    The loss is the task loss plus `l1` times the L1 norm of the activations plus
+    `alpha` times the polysemantic penalty. Bias decay ends halfway through the
+    run, whose length is that of `state.loss_t`. A penalty that draws inputs
+    draws them from the state's key and step.
+
+    Args:
+      config: Names the task, nonlinearity, penalty, optimiser and schedule; its
+        batch_size and log2_steps are not used.
+      hyperparams: Those of one run.
+      world: How features are embedded.
+      state: From `begin`, or from the last step.
+      features_bn: The batch; `advance` takes `features.sample`.
+
+    Returns:
+      The state after the step, its task loss recorded, and the step's metrics.
+
+    Raises:
+      ValueError: Hyperparameters are stacked.
+
+    Example:
+      >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
+      >>> world, state = begin(config, Hyperparams(), jax.random.key(0))
+      >>> features_bn = features.sample(config, Hyperparams(), jax.random.key(1))
+      >>> state, metrics = train_step(config, Hyperparams(), world, state, features_bn)
+      >>> state.step.item(), state.loss_t[0] == metrics.task_loss
+      (1, Array(True, dtype=bool))
+    """
+    batching.refuse_stacked(hyperparams)
+    chex.assert_rank([features_bn, state.loss_t, state.step], [2, 1, 0])
+    x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
+    penalty_key = jax.random.fold_in(_batch_key(state), _PENALTY)
+
+    def objective(model: Model):
+        hidden_bk = model.neurons(x_bm)
+        task_loss = ((hidden_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
+        penalty = PENALTIES[config.penalty].on_features(model, world, penalty_key)
+        loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk)
+        return loss + hyperparams.alpha * penalty, (task_loss, penalty)
+
+    grads, (task_loss, penalty) = jax.grad(objective, has_aux=True)(state.model)
+    updates, optimizer = optimizers.build(config, hyperparams).update(
+        grads, state.optimizer, state.model
+    )
+    model = optax.apply_updates(state.model, updates)
+    model = optimizers.decay_bias(hyperparams, model, state.step, len(state.loss_t))
+    stepped = state.replace(
+        model=model,
+        optimizer=optimizer,
+        loss_t=state.loss_t.at[state.step].set(task_loss),
+        step=state.step + 1,
+    )
+    return stepped, Metrics(task_loss, penalty, optax.tree.norm(grads))
 
 
 @jax.jit
@@ -124,65 +235,11 @@ def advance(
     """
 
     def step(_, state: State) -> State:
-        key = jax.random.fold_in(state.key, state.step)
-        features_bn = features.sample(config, hyperparams, key)
-        model, optimizer, loss = _update(
-            config,
-            hyperparams,
-            world,
-            (state.model, state.optimizer),
-            features_bn,
-            (state.step, config.steps),
-            jax.random.fold_in(key, _PENALTY),
-        )
-        return state.replace(
-            model=model,
-            optimizer=optimizer,
-            loss_t=state.loss_t.at[state.step].set(loss),
-            step=state.step + 1,
-        )
+        features_bn = features.sample(config, hyperparams, _batch_key(state))
+        state, _ = train_step(config, hyperparams, world, state, features_bn)
+        return state
 
     return jax.lax.fori_loop(0, steps, step, state)
-
-
-# Sets the penalty's draws apart from those of the batch, whose key it is folded
-# into. A large number: folding in a small i gives the i-th of the key's splits.
-_PENALTY = 2**31 - 1
-
-
-def _at_precision(function):
-    """`function` of a config and more, its matrix products at the config's precision.
-
-    Theirs and their gradients', whatever JAX's own default is on a device.
-    """
-
-    @functools.wraps(function)
-    def traced(config, *args):
-        with jax.default_matmul_precision(config.matmul_precision):
-            return function(config, *args)
-
-    return traced
-
-
-@_at_precision
-def _update(config, hyperparams, world, trained, features_bn, progress, key):
-    """One step on one batch: the new model and optimiser state, and the task loss before it."""
-    _refuse_stacked_hyperparams(hyperparams)
-    (model, optimizer), (step, steps) = trained, progress
-    x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
-
-    def objective(model: Model):
-        hidden_bk = model.neurons(x_bm)
-        task_loss = ((hidden_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
-        loss = task_loss + hyperparams.l1 * penalties.activation_l1(hidden_bk)
-        if config.penalty != "none":
-            loss += hyperparams.alpha * penalties.on_features(config.penalty, model, world, key)
-        return loss, task_loss
-
-    grads, task_loss = jax.grad(objective, has_aux=True)(model)
-    updates, optimizer = optimizers.build(config, hyperparams).update(grads, optimizer, model)
-    model = optimizers.decay_bias(hyperparams, optax.apply_updates(model, updates), step, steps)
-    return model, optimizer, task_loss
 
 
 def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
@@ -191,21 +248,18 @@ def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
     Args:
       config: Shape and code of the run.
       hyperparams: Its numbers.
-      key: All that is random about it.
+      key: Determines all that is random about it.
 
     Raises:
-      ValueError: A hyperparam is out of range, or hyperparams or keys are stacked.
-      TypeError: The key is none.
+      ValueError: A hyperparameter is out of range, or hyperparams or keys are stacked.
+      TypeError: The key is not a PRNG key.
 
     Example:
       >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
       >>> fit(config, Hyperparams(eps=1 / 8), jax.random.key(0)).loss_t.shape
       (64,)
     """
-    key = _typed(key)
-    if key.ndim:
-        raise ValueError(f"key has shape {key.shape}: one run takes one key; fit_many takes stacks")
-    return _fit(config, hyperparams.checked(), key)
+    return _fit(config, hyperparams.checked(), batching.one_key(key))
 
 
 @jax.jit
@@ -224,17 +278,20 @@ def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
 def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
     """Trains many models in one program: `jit(vmap(fit))`.
 
+    The last digits of a run depend on how many runs are in the batch, and
+    training amplifies them. Runs of the sweep command do not: see `advance_many`.
+
     Args:
       config: Shared by all runs.
-      hyperparams: Each hyperparam `[r]`, or a scalar that all runs share.
+      hyperparams: Each `[r]`, or a scalar that all runs share.
       keys: One key for each run, `[r]`.
 
     Returns:
-      A `Run` whose arrays are stacked, `[r …]`; `config.unstack` parts them.
+      A `Run` whose arrays are stacked, `[r …]`; `config.unstack` separates them.
 
     Raises:
-      ValueError: A hyperparam is out of range, or its length is not that of the keys.
-      TypeError: The keys are none.
+      ValueError: A hyperparameter is out of range, or its length is not that of the keys.
+      TypeError: The keys are not PRNG keys.
 
     Example:
       >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
@@ -242,31 +299,53 @@ def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Ru
       >>> fit_many(config, hyperparams, jax.random.split(jax.random.key(0), 3)).loss_t.shape
       (3, 64)
     """
-    keys, hyperparams = _typed(keys), hyperparams.checked()
-    if keys.ndim != 1:
-        raise ValueError(f"keys have shape {keys.shape}, not [r]: fit_many takes one for each run")
-    for name, hyperparam in vars(hyperparams).items():
-        if hyperparam.shape not in ((), keys.shape):
-            raise ValueError(f"{name} has shape {hyperparam.shape}, and the keys have {keys.shape}")
-    hyperparams = jax.tree.map(
-        lambda hyperparam: jnp.broadcast_to(hyperparam, keys.shape), hyperparams
-    )
-    return _fit_many(config, hyperparams, keys)
+    return _fit_many(config, *batching.broadcast(hyperparams, keys))
 
 
 _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, 0)))
 
-# The step count is shared: every run of a group writes its loss to the same place.
-_STATE_AXES = State(model=0, optimizer=0, loss_t=0, step=None, key=0)
 
-begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0), out_axes=(0, _STATE_AXES)))
-"""`begin` for stacked hyperparams and keys."""
+@functools.partial(jax.jit, static_argnames="lanes")
+def begin_many(
+    config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray, lanes: int = 1
+) -> tuple[World, State]:
+    """`begin` for stacked hyperparams and keys, `lanes` at a time; the runs share `state.step`."""
+    world, state = batching.map_runs(lambda run: begin(config, *run), (hyperparams, keys), lanes)
+    return world, state.replace(step=state.step[0])
 
-advance_many = jax.jit(
-    jax.vmap(advance, in_axes=(None, 0, 0, _STATE_AXES, None), out_axes=_STATE_AXES),
-    donate_argnums=3,
-)
-"""`advance` for a group of runs; the state that goes in is used up."""
+
+@functools.partial(jax.jit, static_argnames="lanes", donate_argnames="state")
+def advance_many(
+    config: Config,
+    hyperparams: Hyperparams,
+    world: World,
+    state: State,
+    steps: Int[Array, ""] | int,
+    lanes: int = 1,
+) -> State:
+    """`advance` for a group of runs, `lanes` at a time; the input state's memory is reused.
+
+    With `lanes=1` each run has the same bits as if it were trained alone,
+    whatever the group. More lanes are faster on a GPU; the bits of a run then
+    depend on `lanes`, still not on the other runs.
+
+    Args:
+      config: Shared by all runs.
+      hyperparams: Stacked, `[r]`.
+      world: Stacked.
+      state: Stacked, but for the step, which the runs share.
+      steps: To take.
+      lanes: Runs that are vmapped together; r is a multiple of it.
+    """
+    step = state.step
+
+    def one(run: tuple[Hyperparams, World, State]) -> State:
+        hyperparams, world, state = run
+        state = advance(config, hyperparams, world, state.replace(step=step), steps)
+        return state.replace(step=None)
+
+    state = batching.map_runs(one, (hyperparams, world, state.replace(step=None)), lanes)
+    return state.replace(step=step + steps)
 
 
 def replay(
@@ -279,12 +358,13 @@ def replay(
     """Trains `model` on given batches, to follow another program's run step by step.
 
     The number of steps, and with it the end of bias decay, is the length of
-    `features_tbn`; `config` says the task, the nonlinearity, the optimiser and
+    `features_tbn`; `config` names the task, the nonlinearity, the optimiser and
     the schedule.
 
     Args:
-      config: Its sizes, batch_size and log2_steps play no part.
-      hyperparams: Those of `fit`; what `init_bias` and `eps` decide is given here.
+      config: Its sizes, batch_size and log2_steps are not used.
+      hyperparams: Those of `fit`; `init_bias` and `eps` are not used, since the
+        model and the batches are given.
       world: The embeddings.
       model: The weights before the first step.
       features_tbn: A batch for each step; signed for `abs`.
@@ -292,6 +372,7 @@ def replay(
     Returns:
       The model after the last step, and the task loss before each step.
     """
+    chex.assert_rank(features_tbn, 3)
     return _replay(
         config,
         hyperparams.checked(),
@@ -303,35 +384,9 @@ def replay(
 
 @jax.jit
 def _replay(config, hyperparams, world, model, features_tbn):
-    steps = features_tbn.shape[0]
+    def step(state: State, features_bn: Float[Array, "b n"]) -> tuple[State, None]:
+        return train_step(config, hyperparams, world, state, features_bn)[0], None
 
-    def step(carry, batch):
-        step_, features_bn = batch
-        key = jax.random.fold_in(jax.random.key(0), step_)
-        model, optimizer, loss = _update(
-            config, hyperparams, world, carry, features_bn, (step_, steps), key
-        )
-        return (model, optimizer), loss
-
-    start = (model, optimizers.build(config, hyperparams).init(model))
-    (model, _), loss_t = jax.lax.scan(step, start, (jnp.arange(steps), features_tbn))
-    return model, loss_t
-
-
-def _refuse_stacked_hyperparams(hyperparams: Hyperparams) -> None:
-    """Under `vmap` each run sees its own scalars; a hyperparam that is an array would broadcast."""
-    for name, hyperparam in vars(hyperparams).items():
-        if shape := jnp.shape(hyperparam):
-            raise ValueError(
-                f"{name} has shape {shape}: one run takes scalars; fit_many takes stacks"
-            )
-
-
-def _typed(key: PRNGKeyArray) -> PRNGKeyArray:
-    """A typed key, also from the raw words that `jax.random.PRNGKey` makes."""
-    dtype = getattr(key, "dtype", None)
-    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
-        return key
-    if dtype != np.uint32:
-        raise TypeError(f"{key!r} is no key; jax.random.key(seed) makes one")
-    return jax.random.wrap_key_data(key)
+    state = _untrained(config, hyperparams, model, len(features_tbn), jax.random.key(0))
+    state, _ = jax.lax.scan(step, state, features_tbn)
+    return state.model, state.loss_t

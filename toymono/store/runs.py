@@ -124,7 +124,7 @@ def find(runs_dir: str | Path, kind: str = "toy", **wanted: Any) -> list[StoredR
         if stored.kind.name == kind
         and all(stored.fields[name] in values for name, values in admitted.items())
     ]
-    return sorted(matching, key=lambda stored: tuple(map(str, stored.fields.values())))
+    return sorted(matching, key=lambda stored: tuple(stored.fields.values()))
 
 
 def every(runs_dir: str | Path) -> list[StoredRun]:

@@ -1,0 +1,101 @@
+"""Many runs in one program: their keys, their hyperparameters, and how they are mapped over."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PRNGKeyArray
+
+Tree = TypeVar("Tree")
+Hyper = TypeVar("Hyper")
+
+
+def map_runs(function: Callable[[Tree], Any], runs: Tree, lanes: int = 1) -> Any:
+    """`function` of each of the stacked `runs`, in one program and with `lanes` at a time.
+
+    Runs that are vmapped together share their arithmetic, whose last digits then
+    depend on how many they are. The number of lanes is therefore fixed by the
+    caller, not by the number of runs: with `lanes=1` each run is computed as if
+    alone, one after the other, and otherwise all vmapped groups have the same
+    size.
+
+    Raises:
+      ValueError: The number of runs is not a multiple of `lanes`.
+
+    Example:
+      >>> map_runs(lambda x: x**2, jnp.arange(4.0), lanes=2).tolist()
+      [0.0, 1.0, 4.0, 9.0]
+    """
+    count = jax.tree.leaves(runs)[0].shape[0]
+    if count % lanes:
+        raise ValueError(f"{count} runs are not a multiple of lanes={lanes}: repeat the last one")
+    return jax.lax.map(function, runs, batch_size=None if lanes == 1 else lanes)
+
+
+def broadcast(hyperparams: Hyper, keys: Any) -> tuple[Hyper, PRNGKeyArray]:
+    """Checked hyperparameters, each `[r]`, and typed keys `[r]`, of any kind of run.
+
+    Raises:
+      ValueError: A hyperparameter is out of range, or its length is not that of the keys.
+      TypeError: The keys are not PRNG keys.
+    """
+    keys, hyperparams = typed_key(keys), hyperparams.checked()
+    if keys.ndim != 1:
+        raise ValueError(f"keys have shape {keys.shape}, not [r]: fit_many takes one for each run")
+    for name, value in vars(hyperparams).items():
+        if value.shape not in ((), keys.shape):
+            raise ValueError(f"{name} has shape {value.shape}, and the keys have {keys.shape}")
+    return jax.tree.map(lambda value: jnp.broadcast_to(value, keys.shape), hyperparams), keys
+
+
+def refuse_stacked(hyperparams: Any) -> None:
+    """Under `vmap` each run has its own scalars; a hyperparameter that is an array would broadcast.
+
+    Raises:
+      ValueError: A hyperparameter is an array.
+    """
+    for name, value in vars(hyperparams).items():
+        if shape := jnp.shape(value):
+            raise ValueError(
+                f"{name} has shape {shape}: one run takes scalars; fit_many takes stacks"
+            )
+
+
+def one_key(key: Any) -> PRNGKeyArray:
+    """`typed_key` of a single key.
+
+    Raises:
+      TypeError: It is not a PRNG key.
+      ValueError: It is a stack of keys.
+    """
+    key = typed_key(key)
+    if key.ndim:
+        raise ValueError(f"key has shape {key.shape}: one run takes one key; fit_many takes stacks")
+    return key
+
+
+def typed_key(key: Any) -> PRNGKeyArray:
+    """A typed key or a stack of them, also from the raw words that `jax.random.PRNGKey` makes.
+
+    Raises:
+      TypeError: It is neither.
+    """
+    dtype = getattr(key, "dtype", None)
+    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+        return key
+    if dtype != np.uint32:
+        raise TypeError("key is not a PRNG key; jax.random.key(seed) makes one")
+    return jax.random.wrap_key_data(key)
+
+
+def seed_of(key: PRNGKeyArray) -> int:
+    """The number that identifies a key: s for `jax.random.key(s)`.
+
+    Example:
+      >>> seed_of(jax.random.key(5))
+      5
+    """
+    words = np.asarray(jax.random.key_data(key)).tolist()
+    return sum(word << 32 * index for index, word in enumerate(reversed(words)))
