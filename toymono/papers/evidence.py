@@ -132,7 +132,9 @@ def _row(stored: StoredRun, source: Source) -> Row:
         "run": stored.name,
         "diverged": "" if stored.diverged is None else str(stored.diverged),
         "platform": versions.pop("platform", ""),
-        "versions": ", ".join(f"{package} {number}" for package, number in sorted(versions.items())),
+        "versions": ", ".join(
+            f"{package} {number}" for package, number in sorted(versions.items())
+        ),
         "date": stored.date,
     }
     measured = source.measure(stored)

@@ -3,8 +3,11 @@
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
+
+from toymono.quantities import QUANTITIES, plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,39 +82,26 @@ def finding(
     return Finding(setting, measure, finite(values), settled, **limits)
 
 
-MONO = "monosemantic neurons per feature"
+def label(column: str) -> str:
+    """What a column of a frame is called in text; other columns are called what they are."""
+    words = plain(QUANTITIES[column].label) if column in QUANTITIES else column
+    return words.replace("\N{NO-BREAK SPACE}", " ")
 
-LABELS = {
-    "learning_rate": "learning rate",
-    "bias_decay": "bias decay",
-    "loss": "loss",
-    "mono_per_feature": MONO,
-    "mono_per_neuron": "fraction of neurons that are monosemantic",
-    "mono_bias": "mean bias of monosemantic neurons",
-    "broad_bias": "mean bias of neurons that respond to at least a quarter of the features",
-    "mean_bias": "mean bias",
-    "mono_rise": f"{MONO}, change in the second half of training",
-    "loss_fall": "loss, relative decrease in the second half of training",
-    "loss_share": "loss over that of a zero output",
-    "singular_in_band": "fraction of M's singular values that are 0 or in 0.99 … 1.03",
-    "largest_singular": "largest singular value of M",
-    "slope_mean": "slope of the poly part along its feature, mean",
-    "slope_q05": "slope of the poly part along its feature, 5 % quantile",
-    "slope_q95": "slope of the poly part along its feature, 95 % quantile",
-    "slope_change": "largest change of the poly part's slope on [0, 1], median over features",
-    "poly_offset": "largest output of the poly part at 0",
-    "one_kink": "kink of features with one monosemantic neuron, median",
-    "two_first_kink": "first kink of features with two monosemantic neurons, median",
-    "two_second_kink": "second kink of features with two monosemantic neurons, median",
-}
+
+MONO = label("mono_per_feature")
 
 
 def each(frame: pd.DataFrame, field: str, column: str, **limits) -> list[Finding]:
     """One finding for each value of a field: a column, one value per seed."""
     return [
-        finding(f"{field} {value:g}", LABELS.get(column, column), rows[column], rows, **limits)
+        finding(f"{field} {_text(field, value)}", label(column), rows[column], rows, **limits)
         for value, rows in frame.groupby(field)
     ]
+
+
+def _text(field: str, value: Any) -> str:
+    """A field's value, with an ordinary minus sign."""
+    return QUANTITIES[field].text(value).replace("−", "-")
 
 
 def over(
@@ -146,7 +136,7 @@ def trend(frame: pd.DataFrame, cause: str, column: str, **limits) -> list[Findin
     """Whether a column increases (1) or decreases (-1) with another."""
     return over(
         frame,
-        f"rank correlation of {LABELS[cause]} and {LABELS[column]}",
+        f"rank correlation of {label(cause)} and {label(column)}",
         lambda rows: rank_correlation(rows[cause], rows[column]),
         **limits,
     )

@@ -91,9 +91,7 @@ def update(
     after: dict[str, list[Row]] = dict(before)
     if runs_dir is not None:
         for source in sources:
-            after[source.name] = evidence.extend(
-                before[source.name], source, runs_dir, progress
-            )
+            after[source.name] = evidence.extend(before[source.name], source, runs_dir, progress)
     runs = sum(map(len, after.values()))
     if not runs:
         raise ValueError(
@@ -108,9 +106,7 @@ def update(
     judged = judge_all(paper.claims, found)
     page.parent.mkdir(parents=True, exist_ok=True)
     markdown.write(page, _text(paper, scale, frames, found, judged))
-    added = sum(
-        sum(row not in before[name] for row in rows) for name, rows in after.items()
-    )
+    added = sum(sum(row not in before[name] for row in rows) for name, rows in after.items())
     return Update(page, tuple(judged), runs, added)
 
 

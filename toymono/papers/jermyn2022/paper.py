@@ -76,7 +76,9 @@ def _measure(stored: StoredRun, scale: str) -> dict[str, Any]:
     if stored.diverged is not None:
         return {}
     field = {name: stored.fields[name] for name in _LARGER}
-    decomposed = any(stored.setting in store.positions(name, scale, **field) for name in _DECOMPOSED)
+    decomposed = any(
+        stored.setting in store.positions(name, scale, **field) for name in _DECOMPOSED
+    )
     ends = store.cached(summary.row, stored, decomposed=decomposed)
     halves = store.cached(_half_row, stored, decomposed=decomposed)
     return {**ends, **{name + evidence.HALF: value for name, value in halves.items()}}
