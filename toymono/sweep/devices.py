@@ -17,6 +17,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
+from toymono.batching import map_runs
 from toymono.kinds import RunKind
 
 Item = TypeVar("Item")
@@ -30,18 +31,6 @@ _RUNS, _SHARED = P("runs"), P()
 @functools.cache
 def _mesh() -> Mesh:
     return Mesh(np.array(jax.local_devices()), ("runs",))
-
-
-def map_runs(function: Callable, lanes: int, *stacked: Any) -> Any:
-    """`function` of each run of stacked pytrees, `lanes` runs at a time.
-
-    With one lane, runs pass through the very program of a single run, one after
-    the other: the group changes no bit. With more, `lanes` is a fixed width and
-    the number of runs a multiple of it.
-    """
-    if lanes == 1:
-        return jax.lax.map(lambda args: function(*args), stacked)
-    return jax.lax.map(lambda args: function(*args), stacked, batch_size=lanes)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
@@ -58,12 +47,11 @@ def begin(kind: RunKind, lanes: int, config: Any, hyperparams: Any, shared: Any,
     """
 
     def of_device(hyperparams, shared, keys):
-        return map_runs(
-            lambda hyperparams, key: kind.begin(config, hyperparams, shared, key),
-            lanes,
-            hyperparams,
-            keys,
-        )
+        def one(run):
+            hyperparams, key = run
+            return kind.begin(config, hyperparams, shared, key)
+
+        return map_runs(one, (hyperparams, keys), lanes)
 
     return _over_devices(of_device, (_RUNS, _SHARED, _RUNS))(hyperparams, shared, keys)
 
@@ -82,15 +70,11 @@ def advance(
     """The states of a group after `units` more steps or epochs; `state` is used up."""
 
     def of_device(hyperparams, shared, world, state, units):
-        return map_runs(
-            lambda hyperparams, world, state: kind.advance(
-                config, hyperparams, shared, world, state, units
-            ),
-            lanes,
-            hyperparams,
-            world,
-            state,
-        )
+        def one(run):
+            hyperparams, world, state = run
+            return kind.advance(config, hyperparams, shared, world, state, units)
+
+        return map_runs(one, (hyperparams, world, state), lanes)
 
     specs = (_RUNS, _SHARED, _RUNS, _RUNS, _SHARED)
     return _over_devices(of_device, specs)(hyperparams, shared, world, state, units)
