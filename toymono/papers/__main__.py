@@ -64,7 +64,7 @@ def main() -> int:
         for each in done.judged:
             print(f"{each.claim.name}: {each.text}")
         counts = [(sum(each.verdict == kind for each in done.judged), kind) for kind in Verdict]
-        listed = ", ".join(f"{count} {kind.value}" for count, kind in counts if count)
+        listed = ", ".join(f"{kind.value} {count}" for count, kind in counts if count)
         runs = f"{cli.counted(done.runs, 'run')}, {done.added} new"
         print(f"{done.page}: {listed} ({runs})")
     return 0

@@ -95,8 +95,8 @@ def update(
     runs = sum(map(len, after.values()))
     if not runs:
         raise ValueError(
-            f"no runs of {paper.name} at the {scale} scale, stored or in {Path(docs_dir)}/evidence; "
-            f"to train some: {paper.start.format(scale=scale)}"
+            f"no runs of {paper.name} at the {scale} scale, stored or in {Path(docs_dir)}/evidence;"
+            f" to train some: {paper.start.format(scale=scale)}"
         )
     for source in sources:
         if after[source.name] != before[source.name]:
@@ -164,7 +164,7 @@ def _files(frames: Mapping[str, pd.DataFrame]) -> Iterable[str]:
         line = f"- {count} in [{name}.csv](../evidence/{name}.csv)"
         if len(runs):
             days = sorted({str(date)[:10] for date in runs["date"] if date})
-            when = f" from {days[0]} to {days[-1]}" if days else ""
+            when = f" {' to '.join(dict.fromkeys([days[0], days[-1]]))}" if days else ""
             on = ", ".join(sorted({str(p) for p in runs["platform"] if p})) or "unknown devices"
             using = "; ".join(sorted({str(v) for v in runs["versions"] if v}))
             line += f", trained{when} on {on} with {using}"

@@ -14,6 +14,15 @@ from toymono.papers.verdicts import RULES, Verdict
 _MISSED = (Verdict.DIFFERS, Verdict.NOT_REACHED, Verdict.UNDECIDED)
 
 
+_COUNTED = {
+    Verdict.AGREES: ("agrees with our runs", "agree with our runs"),
+    Verdict.UNDECIDED: ("is undecided between seeds", "are undecided between seeds"),
+    Verdict.NOT_REACHED: ("is not reached at this scale", "are not reached at this scale"),
+    Verdict.DIFFERS: ("differs from them", "differ from them"),
+    Verdict.NOT_MEASURED: ("is not measured", "are not measured"),
+}
+
+
 def found(judged: Sequence[Judged], runs: int) -> str:
     """The page's first three sentences: how many claims agree, which do, and which do not.
 
@@ -22,32 +31,28 @@ def found(judged: Sequence[Judged], runs: int) -> str:
       runs: Training runs behind them.
     """
     counts = {kind: sum(each.verdict == kind for each in judged) for kind in Verdict}
-    said = {
-        Verdict.AGREES: "agree with it",
-        Verdict.UNDECIDED: "are undecided between seeds",
-        Verdict.NOT_REACHED: "are not reached at this scale",
-        Verdict.DIFFERS: "differ from it",
-        Verdict.NOT_MEASURED: "are not measured",
-    }
-    listed = [f"{counts[kind]} {words}" for kind, words in said.items() if counts[kind]]
-    provisional = sum(each.provisional for each in judged)
-    note = f" ({provisional} of these verdicts provisional, with fewer than " if provisional else ""
-    note += f"{verdicts.ENOUGH_SEEDS} seeds)" if provisional else ""
+    listed = [f"{counts[k]} {words[counts[k] > 1]}" for k, words in _COUNTED.items() if counts[k]]
     main = [each for each in judged if each.claim.headline]
     agree = [_named(each) for each in main if each.verdict == Verdict.AGREES]
     missed = [_named(each) for each in main if each.verdict in _MISSED]
     return " ".join(
         [
-            f"We tested {len(judged)} statements of the paper on {runs} training runs: "
-            f"{_and(listed)}{note}.",
-            f"Of the main statements, these agree: {'; '.join(agree)}."
+            f"We compared {len(judged)} published statements with {runs} training runs: "
+            f"{_and(listed)}{_provisional(judged)}.",
+            f"Among the main statements, these agree: {'; '.join(agree)}."
             if agree
-            else "None of the main statements agrees.",
-            f"These do not, or not yet: {'; '.join(missed)}."
+            else "None of the main statements agrees yet.",
+            f"These do not agree, or not yet: {'; '.join(missed)}."
             if missed
-            else "No main statement was contradicted.",
+            else "Our runs contradict none of them.",
         ]
     )
+
+
+def _provisional(judged: Sequence[Judged]) -> str:
+    count = sum(each.provisional for each in judged)
+    few = f"fewer than {verdicts.ENOUGH_SEEDS} seeds"
+    return f" ({count} of these verdicts rest on {few} and are provisional)" if count else ""
 
 
 def _and(words: Sequence[str]) -> str:
@@ -55,14 +60,17 @@ def _and(words: Sequence[str]) -> str:
 
 
 def _named(judged: Judged) -> str:
-    """The claim's short form with the number that speaks for its verdict."""
-    bad = [f for f in judged.findings if f.counts and f.within < len(f.values)]
-    chosen = (bad or [f for f in judged.findings if f.counts])[0]
-    same = [f for f in bad or judged.findings if f.measure == chosen.measure and f.counts]
-    value = f"{chosen.measure}: {_range(same)}"
-    if bad:
-        value += f", expected {chosen.limits}; {judged.text}"
-    return f"{judged.claim.headline} ({value})"
+    """The claim's short form with the numbers that speak for its verdict."""
+    counted = [finding for finding in judged.findings if finding.counts]
+    outside = [finding for finding in counted if finding.within < len(finding.values)]
+    measures = list(dict.fromkeys(finding.measure for finding in outside or counted))
+    numbers = []
+    for measure in measures[: 1 if outside else 2]:
+        of_measure = [finding for finding in outside or counted if finding.measure == measure]
+        limits = f", expected {of_measure[0].limits}" if outside else ""
+        numbers.append(f"{measure}: {_range(of_measure)}{limits}")
+    verdict = f"; {judged.verdict.value}" if outside else ""
+    return f"{judged.claim.headline} ({'; '.join(numbers)}{verdict})"
 
 
 def _range(findings: Iterable[Finding]) -> str:
@@ -121,9 +129,10 @@ def rule() -> str:
             "is provisional. Findings without a value do not count.",
             "",
             "A run had settled if, from half of training to the end, its loss changed by at most "
-            f"{SETTLED_LOSS_FALL:.0%} (averaged over one eighth of all steps at either point) and its "
-            f"monosemantic neurons per feature by at most {SETTLED_MONO_RISE:g}. A finding had settled "
-            "if at least half of its runs had. Distance from the limits is the mean over seeds.",
+            f"{SETTLED_LOSS_FALL:.0%} (averaged over one eighth of all steps at either point) and "
+            f"its monosemantic neurons per feature by at most {SETTLED_MONO_RISE:g}. A finding had "
+            "settled if at least half of its runs had. Distance from the limits is the mean over "
+            "seeds.",
         ]
     )
 
@@ -135,7 +144,9 @@ def runs_table(evidence: Evidence, scale: str) -> str:
             sweep.name,
             f"{sweep.measured} of {sweep.wanted}",
             sweep.seeds,
-            f"{sweep.frame['settled'].mean():.0%}" if "settled" in sweep.frame else "",
+            f"{sweep.frame['settled'].mean():.0%}"
+            if "settled" in sweep.frame and len(sweep.frame)
+            else "",
             str(sweep.diverged or ""),
         )
         for sweep in evidence.sweeps.values()
