@@ -71,8 +71,8 @@ CLAIMS = table(
         "65 for d = 64",
         measures.low_rank,
         small="about m = 32",
-        headline="monosemantic models keep about as many positive-bias neurons as the embedding has "
-        "dimensions",
+        headline="monosemantic models keep about as many positive-bias neurons as the embedding "
+        "has dimensions",
     ),
     Claim(
         "holds_to_limit",

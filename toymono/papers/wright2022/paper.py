@@ -30,10 +30,13 @@ DIGITS: dict[str, dict[str, tuple]] = {
 }
 """Grids of classifiers; fields not named have their defaults, which are those published."""
 
+_ANALYSED = ("digits", "digits_pruned")
+"""Grids whose clusters and ablations are analysed, which takes seconds per run."""
+
 _SEEDS = 5  # as published
 
 _STRUCTURE = (
-    *("n_cut", "shuffled_n_cut", "n_cut_p"),
+    *("n_cut", "shuffled_n_cut_mean", "n_cut_p"),
     *("coherence", "coherence_p", "ablation_p_mean"),
 )
 _HISTORY = ("accuracy", "cross_entropy", "penalty_sum")
@@ -83,7 +86,9 @@ def _settings(grid: Mapping[str, tuple]) -> list[str]:
 def _measure_digits(stored: StoredRun) -> dict[str, Any]:
     """The columns of `frames.classifiers.per_run`, and what the history has at half of training."""
     run = store.load(stored)
-    [ends] = classifiers.per_run([stored]).to_dict("records")
+    analysed = {setting for name in _ANALYSED for setting in _settings(DIGITS[name])}
+    structure = classifiers.Structure() if _setting(stored.fields) in analysed else None
+    [ends] = classifiers.per_run([stored], structure).to_dict("records")
     half = run.config.steps // 2 - 1
     halves = {
         "accuracy": run.history.accuracy[half],

@@ -61,7 +61,7 @@ def _digits(runs: pd.DataFrame) -> str:
                 *(_spread(good, c) for c in ("accuracy", "cross_entropy", "penalty_sum")),
                 _spread(good, "mean_monosemanticity"),
                 _spread(good, "n_cut", 4),
-                _spread(good, "shuffled_n_cut", 4),
+                _spread(good, "shuffled_n_cut_mean", 4),
                 _significant(good, "n_cut_p"),
                 _spread(good, "coherence", 2),
                 _significant(good, "coherence_p"),
