@@ -1,6 +1,5 @@
-"""Many runs in one program: their keys, their hyperparameters, and how they are mapped over."""
+"""One run or many: the checks of keys and hyperparameters that every kind of run shares."""
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
@@ -8,30 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-Tree = TypeVar("Tree")
-Hyper = TypeVar("Hyper")
-
-
-def map_runs(function: Callable[[Tree], Any], runs: Tree, lanes: int = 1) -> Any:
-    """`function` of each of the stacked `runs`, in one program and with `lanes` at a time.
-
-    Runs that are vmapped together share their arithmetic, whose last digits then
-    depend on how many they are. The number of lanes is therefore fixed by the
-    caller, not by the number of runs: with `lanes=1` each run is computed as if
-    alone, one after the other, and otherwise all vmapped groups have the same
-    size.
-
-    Raises:
-      ValueError: The number of runs is not a multiple of `lanes`.
-
-    Example:
-      >>> map_runs(lambda x: x**2, jnp.arange(4.0), lanes=2).tolist()
-      [0.0, 1.0, 4.0, 9.0]
-    """
-    count = jax.tree.leaves(runs)[0].shape[0]
-    if count % lanes:
-        raise ValueError(f"{count} runs are not a multiple of lanes={lanes}: repeat the last one")
-    return jax.lax.map(function, runs, batch_size=None if lanes == 1 else lanes)
+Hyper = TypeVar("Hyper", bound=Any)
 
 
 def broadcast(hyperparams: Hyper, keys: Any) -> tuple[Hyper, PRNGKeyArray]:

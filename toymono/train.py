@@ -279,7 +279,7 @@ def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Ru
     """Trains many models in one program: `jit(vmap(fit))`.
 
     The last digits of a run depend on how many runs are in the batch, and
-    training amplifies them. Runs of the sweep command do not: see `advance_many`.
+    training amplifies them; those of the sweep command do not.
 
     Args:
       config: Shared by all runs.
@@ -303,49 +303,6 @@ def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Ru
 
 
 _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, 0)))
-
-
-@functools.partial(jax.jit, static_argnames="lanes")
-def begin_many(
-    config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray, lanes: int = 1
-) -> tuple[World, State]:
-    """`begin` for stacked hyperparams and keys, `lanes` at a time; the runs share `state.step`."""
-    world, state = batching.map_runs(lambda run: begin(config, *run), (hyperparams, keys), lanes)
-    return world, state.replace(step=state.step[0])
-
-
-@functools.partial(jax.jit, static_argnames="lanes", donate_argnames="state")
-def advance_many(
-    config: Config,
-    hyperparams: Hyperparams,
-    world: World,
-    state: State,
-    steps: Int[Array, ""] | int,
-    lanes: int = 1,
-) -> State:
-    """`advance` for a group of runs, `lanes` at a time; the input state's memory is reused.
-
-    With `lanes=1` each run has the same bits as if it were trained alone,
-    whatever the group. More lanes are faster on a GPU; the bits of a run then
-    depend on `lanes`, still not on the other runs.
-
-    Args:
-      config: Shared by all runs.
-      hyperparams: Stacked, `[r]`.
-      world: Stacked.
-      state: Stacked, but for the step, which the runs share.
-      steps: To take.
-      lanes: Runs that are vmapped together; r is a multiple of it.
-    """
-    step = state.step
-
-    def one(run: tuple[Hyperparams, World, State]) -> State:
-        hyperparams, world, state = run
-        state = advance(config, hyperparams, world, state.replace(step=step), steps)
-        return state.replace(step=None)
-
-    state = batching.map_runs(one, (hyperparams, world, state.replace(step=None)), lanes)
-    return state.replace(step=step + steps)
 
 
 def replay(

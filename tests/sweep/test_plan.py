@@ -112,7 +112,7 @@ LARGE = [
 @pytest.mark.parametrize("config", LARGE)
 def test_training_takes_about_the_memory_predicted(config):
     hyperparams, keys = stack([Hyperparams().checked()]), stack([jax.random.key(0)])
-    world, state = jax.eval_shape(lambda: devices.begin(TOY, 1, config, hyperparams, None, keys))
+    world, state = devices.begin(TOY, 1, config, hyperparams, None, keys)
     program = devices.advance.lower(TOY, 1, config, hyperparams, None, world, state, 1).compile()
     memory = program.memory_analysis()
     taken = memory.argument_size_in_bytes + memory.temp_size_in_bytes  # updated in place

@@ -122,7 +122,7 @@ def _accuracies(config, layer, params, images_bhw, label_b, keep_k):
     # Under vmap the layers before the ablation, which do not depend on it, run once.
     keep = [None] * len(config.sizes)
     keep[layer] = keep_k
-    logits_by = network.answers(config, params, images_bhw, keep).logits_by
+    logits_by = network.outputs(config, params, images_bhw, keep).logits_by
     right_b = (logits_by.argmax(axis=1) == label_b).astype(jnp.float32)
     member_by = jax.nn.one_hot(label_b, CLASSES)
     return right_b @ member_by / jnp.maximum(member_by.sum(axis=0), 1.0)

@@ -42,7 +42,7 @@ def firing(
     label_b: Int[Array, " b"],
 ) -> tuple[Firing, ...]:
     """The firing of each hidden layer on the given examples."""
-    _, activations, fired = network.answers(config, params, images_bhw)
+    _, activations, fired = network.outputs(config, params, images_bhw)
     member_by = jax.nn.one_hot(label_b, CLASSES)
     examples_y = jnp.maximum(member_by.sum(axis=0), 1.0)
 

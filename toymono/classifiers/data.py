@@ -1,13 +1,14 @@
-"""Dataset images: scikit-learn's digits, or MNIST and its kin from IDX files.
+"""Images with labels: scikit-learn's digits, or MNIST and its variants from IDX files.
 
 Images are `[b h w]` in [0, 1], labels whole numbers from 0. `digits` comes with
-scikit-learn; the others are four files in a folder that the user names, gzipped
-or plain, as they are published.
+scikit-learn; each of the others is four files, as they are published, gzipped or
+not, in a folder that the user names.
 """
 
 import gzip
 import hashlib
 import math
+import os
 import zlib
 from pathlib import Path
 
@@ -18,7 +19,10 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 CLASSES = 10
-"""Of every data set here."""
+"""Number of classes of every data set here."""
+
+FOLDER_VARIABLE = "TOYMONO_DATA_DIR"
+"""Environment variable with the folder of the IDX files."""
 
 # Our choice: digits has no published split.
 _DIGITS_TEST_SHARE = 0.2
@@ -32,25 +36,26 @@ _UNSIGNED_BYTE = 0x08  # the only element type of the published files
 
 @flax.struct.dataclass
 class Dataset:
-    """Images with their labels, to train on and to test on."""
+    """Training and test images with their labels."""
 
     train_bhw: Float[Array, "train h w"]
     train_label_b: Int[Array, " train"]
     test_bhw: Float[Array, "test h w"]
     test_label_b: Int[Array, " test"]
     fingerprint: str = flax.struct.field(pytree_node=False, default="")
-    """16 hexadecimal digits that tell whether two data sets are the same."""
+    """16 hexadecimal digits, a hash of images and labels: equal for equal data sets."""
 
 
-def load(name: str, data_dir: str | Path | None = None) -> Dataset:
+def load(name: str, folder: str | Path | None = None) -> Dataset:
     """The data set of that name.
 
     Args:
-      name: One of `config.CHOICES["data"]`.
-      data_dir: Folder of the IDX files; `digits` needs none.
+      name: One of the choices of `fields.CLASSIFIER["data"]`.
+      folder: Of the IDX files; None for the one that the environment variable
+        TOYMONO_DATA_DIR names. `digits` needs none.
 
     Raises:
-      FileNotFoundError: No folder was named, or a file is not there.
+      FileNotFoundError: No folder is given, or a file is missing.
       ValueError: A file is truncated, or not what its name says.
     """
     if name == "digits":
@@ -63,21 +68,25 @@ def load(name: str, data_dir: str | Path | None = None) -> Dataset:
             stratify=labels,
         )
         train, test = (parts[0], parts[2]), (parts[1], parts[3])
-        return _labelled(train, test, brightest=16)
-    if data_dir is None:
-        raise FileNotFoundError(f"data {name} comes from IDX files: name their folder, --data_dir")
-    train, test = (_read_part(Path(data_dir), name, part) for part in ("train", "test"))
+        return _dataset(train, test, brightest=16)
+    folder = folder or os.environ.get(FOLDER_VARIABLE)
+    if not folder:
+        raise FileNotFoundError(
+            f"data={name} is read from IDX files: name their folder with --data_dir,"
+            f" or in the environment variable {FOLDER_VARIABLE}"
+        )
+    train, test = (_read_part(Path(folder), name, part) for part in ("train", "test"))
     if train[0].shape[1:] != test[0].shape[1:]:
         shapes = " and ".join(str(part[0].shape[1:]) for part in (train, test))
-        raise ValueError(f"{data_dir}: training and test images differ in size: {shapes}")
-    return _labelled(train, test, brightest=255)
+        raise ValueError(f"{folder}: training and test images differ in size: {shapes}")
+    return _dataset(train, test, brightest=255)
 
 
 def read_idx(path: Path) -> np.ndarray:
     """The array in an IDX file of unsigned bytes, gzipped or plain.
 
     Raises:
-      ValueError: The file is not of this format, or not whole.
+      ValueError: The file is not of this format, or truncated.
     """
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
@@ -86,14 +95,16 @@ def read_idx(path: Path) -> np.ndarray:
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"{path} is truncated or damaged: {error}") from None
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != _UNSIGNED_BYTE:
-        raise ValueError(f"{path} is not an IDX file of unsigned bytes: it begins {content[:4]!r}")
+        raise ValueError(
+            f"{path} is not an IDX file of unsigned bytes: it starts with {content[:4]!r}"
+        )
     head = 4 + 4 * content[3]
     if len(content) < head:
         raise ValueError(f"{path} is truncated: {len(content)} bytes, its header alone has {head}")
     shape = tuple(int(length) for length in np.frombuffer(content, ">u4", content[3], 4))
     expected = head + math.prod(shape)
     if len(content) != expected:
-        state = "is truncated" if len(content) < expected else "goes on past its end"
+        state = "is truncated" if len(content) < expected else "continues past its end"
         raise ValueError(f"{path} {state}: {len(content)} bytes, its header says {expected}")
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
 
@@ -116,10 +127,10 @@ def _find(folder: Path, name: str, file: str) -> Path:
         for path in (folder / spelling, folder / f"{spelling}.gz"):
             if path.is_file():
                 return path
-    raise FileNotFoundError(f"{folder / file} is missing, and {file}.gz: {name} needs either")
+    raise FileNotFoundError(f"{name} needs {folder / file}, or {file}.gz: neither exists")
 
 
-def _labelled(train, test, brightest: int) -> Dataset:
+def _dataset(train, test, brightest: int) -> Dataset:
     digest = hashlib.sha256()
     for array in (*train, *test):
         digest.update(repr(array.shape).encode() + np.ascontiguousarray(array, np.uint8).tobytes())

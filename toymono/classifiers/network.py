@@ -1,17 +1,20 @@
 """The classifiers: dense layers, or convolutions whose channels are the neurons.
 
-A network answers with its logits and with its hidden neurons, layer by layer,
-`[b k]` each: what the penalty, the scores and the figures look at.
+A network returns its logits and its hidden neurons, layer by layer, `[b k]`
+each: what the penalty, the scores and the figures read.
 """
 
+import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from einops import rearrange, reduce
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from toymono import scores
@@ -21,32 +24,69 @@ from toymono.classifiers.data import CLASSES
 Params = Mapping[str, Mapping[str, Array]]
 """`hidden_0` … and `output`, each with `kernel` and `bias`."""
 
-# A feature map of fewer pixels a side is not pooled further.
+# A feature map with fewer pixels a side is not pooled further.
 _SMALLEST_POOLED = 4
 
-# Images that pass through at once where no gradient is wanted: our choice.
+# Images that are computed at once where no gradient is wanted: our choice.
 _AT_ONCE = 1024
 
+_INIT: dict[str, Any] = {"kernel_init": nn.initializers.glorot_uniform()}
 
-class Answer(NamedTuple):
-    """What a network makes of a batch; the tuples have an entry for each hidden layer."""
+
+class Outputs(NamedTuple):
+    """What a network returns for a batch; the tuples have an entry for each hidden layer."""
 
     logits_by: Float[Array, "b y"]
     activations: tuple[Float[Array, "b _"], ...]
     """Of each neuron; of a channel, the mean over its map."""
     fired: tuple[Float[Array, "b _"], ...]
-    """1 where a neuron is above 0, else 0; of a channel, the share of its map."""
+    """1 where a neuron is above 0, else 0; of a channel, the fraction of its map."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layers:
+    """The hidden layers of one kind of network."""
+
+    arrange: Callable[[Array], Array]
+    """Images `[b h w]` to the input of the first layer."""
+    layer: Callable[[int, str], nn.Module]
+    """A linear layer, from its number of neurons and its name."""
+    pool: Callable[[Array], Array]
+    """What happens between a hidden layer and the next one."""
+
+
+def _max_pool(map_bhwk: Float[Array, "b h w k"]) -> Float[Array, "b h2 w2 k"]:
+    """The maximum of each 2 x 2 pixels, unless the map is too small."""
+    if min(map_bhwk.shape[1:3]) < _SMALLEST_POOLED:
+        return map_bhwk
+    return nn.max_pool(map_bhwk, (2, 2), strides=(2, 2))
+
+
+NETWORKS: Mapping[str, Layers] = {
+    "mlp": Layers(
+        arrange=lambda images_bhw: rearrange(images_bhw, "b h w -> b (h w)"),
+        layer=lambda size, name: nn.Dense(size, name=name, **_INIT),
+        pool=lambda activations_bk: activations_bk,
+    ),
+    "cnn": Layers(
+        arrange=lambda images_bhw: rearrange(images_bhw, "b h w -> b h w 1"),
+        layer=lambda size, name: nn.Conv(size, (3, 3), name=name, **_INIT),
+        pool=_max_pool,
+    ),
+}
+"""By the name in `ClassifierConfig.network`."""
 
 
 class Network(nn.Module):
     """A classifier with relu neurons, glorot-uniform kernels and biases that start at 0.
 
     `mlp`: dense layers on the flattened image. `cnn`: 3 x 3 convolutions, each
-    with a 2 x 2 maximum pool after it while the map has 4 pixels a side or more,
-    then one dense layer to the logits. A channel is a neuron.
+    followed by a 2 x 2 maximum pool as long as the map has 4 pixels a side or
+    more, then one dense layer to the logits. A channel is a neuron.
     """
 
     network: str
+    """A key of `NETWORKS`."""
     sizes: tuple[int, ...]
     """Neurons of each hidden layer."""
 
@@ -55,34 +95,27 @@ class Network(nn.Module):
         self,
         images_bhw: Float[Array, "b h w"],
         keep: Sequence[Float[Array, " _"] | None] | None = None,
-    ) -> Answer:
-        """The network's answer to a batch.
+    ) -> Outputs:
+        """The network's outputs for a batch.
 
         Args:
           images_bhw: In [0, 1].
           keep: For each hidden layer a factor for each neuron, 0 for one that
-            is to be silenced, or None.
+            is ablated, or None.
         """
-        start = {"kernel_init": nn.initializers.glorot_uniform()}
+        kind = NETWORKS[self.network]
         keep = keep or [None] * len(self.sizes)
         activations, fired = [], []
-        if self.network == "mlp":
-            h = images_bhw.reshape(len(images_bhw), -1)
-        else:
-            h = images_bhw[..., None]
-        for layer, (size, factor_k) in enumerate(zip(self.sizes, keep, strict=True)):
-            if self.network == "mlp":
-                h = nn.relu(nn.Dense(size, name=f"hidden_{layer}", **start)(h))
-            else:
-                h = nn.relu(nn.Conv(size, (3, 3), name=f"hidden_{layer}", **start)(h))
-            h = h if factor_k is None else h * factor_k
-            over_map = tuple(range(1, h.ndim - 1))  # none, for dense layers
-            activations.append(h.mean(axis=over_map))
-            fired.append((h > 0).astype(h.dtype).mean(axis=over_map))
-            if self.network == "cnn" and min(h.shape[1:3]) >= _SMALLEST_POOLED:
-                h = nn.max_pool(h, (2, 2), strides=(2, 2))
-        logits_by = nn.Dense(CLASSES, name="output", **start)(h.reshape(len(h), -1))
-        return Answer(logits_by, tuple(activations), tuple(fired))
+        h = kind.arrange(images_bhw)
+        for index, (size, factor_k) in enumerate(zip(self.sizes, keep, strict=True)):
+            h = nn.relu(kind.layer(size, f"hidden_{index}")(h))
+            h = h if factor_k is None else h * jnp.broadcast_to(factor_k, h.shape)
+            activations.append(reduce(h, "b ... k -> b k", "mean"))
+            fired.append(reduce((h > 0).astype(h.dtype), "b ... k -> b k", "mean"))
+            h = kind.pool(h)
+        flat_bd = rearrange(h, "b ... -> b (...)")
+        logits_by = nn.Dense(CLASSES, name="output", **_INIT)(flat_bd)
+        return Outputs(logits_by, tuple(activations), tuple(fired))
 
 
 def build(config: ClassifierConfig) -> Network:
@@ -98,22 +131,23 @@ def init(config: ClassifierConfig, image_hw: tuple[int, int], key: PRNGKeyArray)
 
 @functools.partial(jax.jit, static_argnums=0)
 @scores.precise
-def answers(
+def outputs(
     config: ClassifierConfig,
     params: Params,
     images_bhw: Float[Array, "b h w"],
     keep: Sequence[Float[Array, " _"] | None] | None = None,
-) -> Answer:
-    """What the network returns for many images, computed some at a time to save memory."""
+) -> Outputs:
+    """What the network returns for many images, computed in parts to save memory."""
+    chex.assert_rank(images_bhw, 3)
     b = len(images_bhw)
     at_once = min(b, _AT_ONCE)
     parts = -(-b // at_once)
-    full_bhw = jnp.pad(images_bhw, ((0, parts * at_once - b), (0, 0), (0, 0)))
+    padded_bhw = jnp.pad(images_bhw, ((0, parts * at_once - b), (0, 0), (0, 0)))
     found = jax.lax.map(
         lambda part_bhw: build(config).apply({"params": params}, part_bhw, keep),
-        full_bhw.reshape(parts, at_once, *images_bhw.shape[1:]),
+        rearrange(padded_bhw, "(parts b) h w -> parts b h w", parts=parts),
     )
-    return jax.tree.map(lambda leaf: leaf.reshape(parts * at_once, -1)[:b], found)
+    return jax.tree.map(lambda leaf: rearrange(leaf, "parts b k -> (parts b) k")[:b], found)
 
 
 def edges(params: Params) -> list[Float[np.ndarray, "_ _"]]:
@@ -127,13 +161,14 @@ def edges(params: Params) -> list[Float[np.ndarray, "_ _"]]:
       Filan et al. (2021), arXiv 2103.03386, section 2; Wright,
       `run_clusterability_analysis.py`.
     """
-    names = [f"hidden_{layer}" for layer in range(len(params) - 1)]
+    names = [f"hidden_{index}" for index in range(len(params) - 1)]
     strengths = []
     for name in [*names, "output"]:
         kernel = np.abs(np.asarray(params[name]["kernel"], np.float64))
-        if kernel.ndim == 4:  # height, width, channels before, channels after
-            kernel = kernel.sum(axis=(0, 1))
-        elif strengths and len(kernel) != strengths[-1].shape[1]:  # pixels of channels, flattened
-            kernel = kernel.reshape(-1, strengths[-1].shape[1], kernel.shape[1]).sum(axis=0)
+        if kernel.ndim == 4:
+            kernel = reduce(kernel, "h w before after -> before after", "sum")
+        elif strengths and len(kernel) != strengths[-1].shape[1]:  # flattened maps of channels
+            channels = strengths[-1].shape[1]
+            kernel = reduce(kernel, "(hw k) y -> k y", "sum", k=channels)
         strengths.append(kernel)
     return strengths

@@ -1,15 +1,15 @@
-"""Training on labelled data: one pure `fit`, and `jit(vmap(fit))` over alphas and seeds.
+"""Training of classifiers, analogous to `toymono.train`; a step of a run is an epoch.
 
-An epoch is a pass through a fresh permutation of the training examples. The
+An epoch is a pass through a new permutation of the training examples. The
 loss is the mean cross-entropy plus alpha times the polysemantic penalty, summed
 over the hidden layers. Accuracy is arg-max accuracy: the mean over outputs of
 whether each is right, which others report, is 82 % for a network that always
-answers the same class.
+predicts the same class.
 """
 
-import functools
 from typing import Any
 
+import chex
 import flax.struct
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono import penalties, scores
+from toymono import batching, penalties, scores
 from toymono.classifiers import network
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.classifiers.data import CLASSES, Dataset
@@ -32,14 +32,14 @@ class Measures:
     """What is measured after each epoch, on the test examples unless said otherwise."""
 
     accuracy: Float[Array, "*e"]
-    """Share of examples whose largest logit is that of their class."""
+    """Fraction of examples whose largest logit is that of their class."""
     cross_entropy: Float[Array, "*e"]
     penalty_l: Float[Array, "*e l"]
     """The polysemantic penalty of each hidden layer, whether or not it was trained on."""
     alive_l: Int[Array, "*e l"]
-    """Neurons of each hidden layer that fire on some example."""
+    """Neurons of each hidden layer that are active on some example."""
     answers: Int[Array, "*e"]
-    """How many of the classes the network answers at least once."""
+    """How many of the classes the network predicts for at least one example."""
     train_loss: Float[Array, "*e"]
     """Mean over the epoch's steps of what was minimised, before each step's update."""
 
@@ -51,8 +51,12 @@ class ClassifierState:
     params: Params
     optimizer: Any
     """State of the optax transformation."""
-    kept: Params
+    mask: Params
     """1 for each weight that is in use, 0 for those pruned."""
+    history: Measures
+    """After each epoch taken so far, `[e …]`; NaN, or 0 for counts, for those to come."""
+    step: Int[Array, ""]
+    """Epochs taken so far."""
     key: PRNGKeyArray
     """What the permutations are drawn from, each with its epoch folded in."""
 
@@ -66,93 +70,179 @@ class ClassifierRun:
     key: PRNGKeyArray
     params: Params
     history: Measures
-    """After each epoch, `[e]`."""
+    """After each epoch, `[e …]`."""
+    fingerprint: str = flax.struct.field(pytree_node=False, default="")
+    """Of the data set, as in `data.Dataset`."""
 
     @property
     def seed(self) -> int:
-        """The s of `jax.random.key(s)`."""
-        return int(jax.random.key_data(self.key)[-1])
+        """The number that identifies the key of one run: s for `jax.random.key(s)`.
+
+        Raises:
+          ValueError: The run is stacked.
+        """
+        self._refuse_stacked("seed")
+        return batching.seed_of(self.key)
+
+    @property
+    def diverged(self) -> int | None:
+        """Epoch in which a measure, or after the last epoch a parameter, was first not finite.
+
+        Raises:
+          ValueError: The run is stacked.
+        """
+        self._refuse_stacked("diverged")
+        not_finite_e = np.zeros(len(self.history.train_loss), bool)
+        for leaf in jax.tree.leaves(self.history):
+            leaf = np.asarray(leaf)
+            not_finite_e |= ~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)
+        if not_finite_e.any():
+            return int(not_finite_e.argmax())
+        finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.params))
+        return None if finite else len(not_finite_e)
+
+    def _refuse_stacked(self, name: str) -> None:
+        if np.ndim(self.history.train_loss) > 1:
+            raise ValueError(f"these runs are stacked: config.unstack them to ask for {name}")
 
 
+@jax.jit
 def begin(
-    config: ClassifierConfig, hyperparams: ClassifierHyperparams, data: Dataset, key: PRNGKeyArray
+    config: ClassifierConfig,
+    hyperparams: ClassifierHyperparams,
+    dataset: Dataset,
+    key: PRNGKeyArray,
 ) -> ClassifierState:
-    """The untrained state that `key` stands for."""
+    """The untrained state that `key` determines."""
+    batching.refuse_stacked(hyperparams)
     init_key, order_key = jax.random.split(key)
-    params = network.init(config, data.train_bhw.shape[1:], init_key)
+    params = network.init(config, dataset.train_bhw.shape[1:], init_key)
+    layers = len(config.sizes)
+    not_yet_e = jnp.full(config.steps, jnp.nan, jnp.float32)
     return ClassifierState(
         params=params,
         optimizer=optax.adam(hyperparams.learning_rate).init(params),
-        kept=jax.tree.map(jnp.ones_like, params),
+        mask=jax.tree.map(jnp.ones_like, params),
+        history=Measures(
+            accuracy=not_yet_e,
+            cross_entropy=not_yet_e,
+            penalty_l=jnp.full((config.steps, layers), jnp.nan, jnp.float32),
+            alive_l=jnp.zeros((config.steps, layers), jnp.int32),
+            answers=jnp.zeros(config.steps, jnp.int32),
+            train_loss=not_yet_e,
+        ),
+        step=jnp.zeros((), jnp.int32),
         key=order_key,
     )
 
 
+@jax.jit
 @scores.precise
 def advance(
     config: ClassifierConfig,
     hyperparams: ClassifierHyperparams,
-    data: Dataset,
+    dataset: Dataset,
     state: ClassifierState,
-    epoch: Int[Array, ""] | int,
-) -> tuple[ClassifierState, Measures]:
-    """Trains for epoch number `epoch`, counted from 0: the one training loop."""
-    steps = steps_per_epoch(config, data)
-    order_b = jax.random.permutation(jax.random.fold_in(state.key, epoch), len(data.train_label_b))
-    order_tb = order_b[: steps * config.batch_size].reshape(steps, config.batch_size)
+    epochs: Int[Array, ""] | int,
+) -> ClassifierState:
+    """Trains on for `epochs` epochs: the one training loop of classifiers.
 
-    def step(state: ClassifierState, step_and_order):
-        step, order_b = step_and_order
-        loss, grads = jax.value_and_grad(_objective, argnums=2)(
-            config,
-            hyperparams.alpha,
-            state.params,
-            data.train_bhw[order_b],
-            data.train_label_b[order_b],
+    `epochs` is an ordinary argument of one compiled loop, so that segments of
+    any length run the same code.
+
+    Raises:
+      ValueError: The data hold less than a batch, or hyperparameters are stacked.
+
+    Example:
+      >>> from toymono.classifiers import data
+      >>> config, digits = ClassifierConfig(sizes=(16,), epochs=2), data.load("digits")
+      >>> state = begin(config, ClassifierHyperparams(), digits, jax.random.key(0))
+      >>> state = advance(config, ClassifierHyperparams(), digits, state, 1)
+      >>> state.step.item(), jnp.isnan(state.history.train_loss).tolist()
+      (1, [False, True])
+    """
+    batching.refuse_stacked(hyperparams)
+    steps = steps_per_epoch(config, dataset)
+    train_bhw, train_label_b = jnp.asarray(dataset.train_bhw), jnp.asarray(dataset.train_label_b)
+
+    def epoch(_, state: ClassifierState) -> ClassifierState:
+        epoch_key = jax.random.fold_in(state.key, state.step)
+        order_b = jax.random.permutation(epoch_key, len(train_label_b))
+        order_tb = order_b[: steps * config.batch_size].reshape(steps, config.batch_size)
+        start = state.step * steps
+
+        def step(state: ClassifierState, step_and_order):
+            step, order_b = step_and_order
+            loss, grads = jax.value_and_grad(_objective, argnums=2)(
+                config,
+                hyperparams.alpha,
+                state.params,
+                train_bhw[order_b],
+                train_label_b[order_b],
+            )
+            optimizer = optax.adam(hyperparams.learning_rate)
+            updates, optimizer_state = optimizer.update(grads, state.optimizer)
+            params, mask = optax.apply_updates(state.params, updates), state.mask
+            if config.prune_epochs:
+                params, mask = _prune(params, mask, step - config.epochs * steps, config, steps)
+            return state.replace(params=params, optimizer=optimizer_state, mask=mask), loss
+
+        state, loss_t = jax.lax.scan(step, state, (start + jnp.arange(steps), order_tb))
+        measured = measure(config, state.params, dataset).replace(train_loss=loss_t.mean())
+        history = jax.tree.map(
+            lambda all_e, now: all_e.at[state.step].set(now), state.history, measured
         )
-        updates, optimizer = optax.adam(hyperparams.learning_rate).update(grads, state.optimizer)
-        params, kept = optax.apply_updates(state.params, updates), state.kept
-        if config.prune_epochs:
-            params, kept = _prune(params, kept, step - config.epochs * steps, config, steps)
-        return state.replace(params=params, optimizer=optimizer, kept=kept), loss
+        return state.replace(history=history, step=state.step + 1)
 
-    state, loss_t = jax.lax.scan(step, state, (epoch * steps + jnp.arange(steps), order_tb))
-    return state, measure(config, state.params, data).replace(train_loss=loss_t.mean())
+    return jax.lax.fori_loop(0, epochs, epoch, state)
 
 
-def steps_per_epoch(config: ClassifierConfig, data: Dataset) -> int:
+def steps_per_epoch(config: ClassifierConfig, dataset: Dataset) -> int:
     """Whole batches in the training examples.
 
     Raises:
       ValueError: There is none.
     """
-    examples = len(data.train_label_b)
+    examples = len(dataset.train_label_b)
     if examples < config.batch_size:
         raise ValueError(f"batch_size={config.batch_size} is more than {examples} examples")
     return examples // config.batch_size
 
 
-def measure(config: ClassifierConfig, params: Params, data: Dataset) -> Measures:
+def measure(config: ClassifierConfig, params: Params, dataset: Dataset) -> Measures:
     """The measures on the test examples; `train_loss` is NaN."""
-    logits_by, activations, _ = network.answers(config, params, data.test_bhw)
-    answer_b = logits_by.argmax(axis=1)
+    label_b = jnp.asarray(dataset.test_label_b)
+    chex.assert_rank([dataset.test_bhw, label_b], [3, 1])
+    logits_by, activations, _ = network.outputs(config, params, dataset.test_bhw)
+    predicted_b = logits_by.argmax(axis=1)
     return Measures(
-        accuracy=(answer_b == data.test_label_b).mean(),
-        cross_entropy=_cross_entropy(logits_by, data.test_label_b),
-        penalty_l=_penalty_l(config, activations, data.test_label_b),
+        accuracy=(predicted_b == label_b).mean(),
+        cross_entropy=_cross_entropy(logits_by, label_b),
+        penalty_l=_penalty_l(config, activations, label_b),
         alive_l=jnp.stack([(a_bk > 0).any(axis=0).sum() for a_bk in activations]),
-        answers=(jnp.bincount(answer_b, length=CLASSES) > 0).sum(),
-        train_loss=jnp.nan,
+        answers=(jnp.bincount(predicted_b, length=CLASSES) > 0).sum(),
+        train_loss=jnp.full((), jnp.nan),
     )
 
 
 def fit(
-    config: ClassifierConfig, hyperparams: ClassifierHyperparams, data: Dataset, key: PRNGKeyArray
+    config: ClassifierConfig,
+    hyperparams: ClassifierHyperparams,
+    dataset: Dataset,
+    key: PRNGKeyArray,
 ) -> ClassifierRun:
     """Trains one classifier from scratch. Pure: `jax.vmap` it over hyperparams and keys.
 
+    Args:
+      config: Shape and code of the run.
+      hyperparams: Its numbers.
+      dataset: From `data.load(config.data)`.
+      key: Determines all that is random about it.
+
     Raises:
-      ValueError: A hyperparam is out of range, or the data hold less than a batch.
+      ValueError: A hyperparameter is out of range, hyperparams or keys are
+        stacked, or the data hold less than a batch.
+      TypeError: The key is not a PRNG key.
 
     Example:
       >>> from toymono.classifiers import data
@@ -162,56 +252,51 @@ def fit(
       >>> run.history.accuracy.shape
       (2,)
     """
-    return _fit(config, hyperparams.checked(), data, key)
+    return _fit(config, hyperparams.checked(), dataset, batching.one_key(key))
 
 
 @jax.jit
-def _fit(config, hyperparams, data, key) -> ClassifierRun:
-    state = begin(config, hyperparams, data, key)
-    epochs = jnp.arange(config.epochs + config.prune_epochs)
-    state, history = jax.lax.scan(
-        functools.partial(advance, config, hyperparams, data), state, epochs
-    )
-    return ClassifierRun(config, hyperparams, key, state.params, history)
+def _fit(config, hyperparams, dataset, key) -> ClassifierRun:
+    state = begin(config, hyperparams, dataset, key)
+    state = advance(config, hyperparams, dataset, state, config.steps)
+    return ClassifierRun(config, hyperparams, key, state.params, state.history, dataset.fingerprint)
 
 
 def fit_many(
-    config: ClassifierConfig, hyperparams: ClassifierHyperparams, data: Dataset, keys: PRNGKeyArray
+    config: ClassifierConfig,
+    hyperparams: ClassifierHyperparams,
+    dataset: Dataset,
+    keys: PRNGKeyArray,
 ) -> ClassifierRun:
     """Trains many classifiers in one program: `jit(vmap(fit))`.
 
+    The last digits of a run depend on how many runs are in the batch, and
+    training amplifies them; those of the sweep command do not.
+
     Args:
       config: Shared by all runs.
-      hyperparams: Each hyperparam `[r]`, or a scalar that all runs share.
-      data: Shared by all runs.
+      hyperparams: Each `[r]`, or a scalar that all runs share.
+      dataset: Shared by all runs.
       keys: One key for each run, `[r]`.
 
     Returns:
       A `ClassifierRun` whose arrays are stacked, `[r …]`.
+
+    Raises:
+      ValueError: A hyperparameter is out of range, or its length is not that of the keys.
+      TypeError: The keys are not PRNG keys.
     """
-    return _fit_many(config, spread(hyperparams, keys), data, keys)
-
-
-def spread(hyperparams: ClassifierHyperparams, keys: PRNGKeyArray) -> ClassifierHyperparams:
-    """Checked hyperparams, each `[r]` like the keys."""
-    return jax.tree.map(
-        lambda hyperparam: jnp.broadcast_to(hyperparam, keys.shape), hyperparams.checked()
-    )
+    hyperparams, keys = batching.broadcast(hyperparams, keys)
+    return _fit_many(config, hyperparams, dataset, keys)
 
 
 _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, None, 0)))
 
-begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, None, 0)))
-"""`begin` for stacked hyperparams and keys."""
-
-advance_many = jax.jit(jax.vmap(advance, in_axes=(None, 0, None, 0, None)), donate_argnums=3)
-"""`advance` for a group of runs; the state that goes in is used up."""
-
 
 def _objective(config, alpha, params, images_bhw, label_b) -> Float[Array, ""]:
     logits_by, activations, _ = network.build(config).apply({"params": params}, images_bhw)
-    shared = _penalty_l(config, activations, label_b).sum()
-    return _cross_entropy(logits_by, label_b) + alpha * shared
+    penalty = _penalty_l(config, activations, label_b).sum()
+    return _cross_entropy(logits_by, label_b) + alpha * penalty
 
 
 def _cross_entropy(logits_by, label_b) -> Float[Array, ""]:
@@ -224,8 +309,8 @@ def _penalty_l(config, activations, label_b) -> Float[Array, " l"]:
     )
 
 
-def _prune(params, kept, step, config, steps_per_epoch):
-    """The parameters with the smallest weights at 0, and what is kept, after a step of pruning.
+def _prune(params, mask, step, config, steps_per_epoch):
+    """The parameters with the smallest weights at 0, and the mask, after a step of pruning.
 
     Pruning begins at step 0; before it nothing is pruned. Each kernel is pruned
     by itself; biases are not.
@@ -234,7 +319,7 @@ def _prune(params, kept, step, config, steps_per_epoch):
     done = jnp.clip(step / max(last, 1), 0.0, 1.0)
     sparsity = _LAST_SPARSITY + (_FIRST_SPARSITY - _LAST_SPARSITY) * (1 - done) ** 3
 
-    def smallest(weight):
+    def largest(weight):
         if weight.ndim == 1:
             return jnp.ones_like(weight)
         sorted_ = jnp.sort(abs(weight).ravel())
@@ -242,22 +327,22 @@ def _prune(params, kept, step, config, steps_per_epoch):
         return (abs(weight) >= floor).astype(weight.dtype)
 
     due = (step >= 0) & ((step % _PRUNE_EVERY == 0) | (step == last))
-    kept = jax.lax.cond(due, lambda: jax.tree.map(smallest, params), lambda: kept)
-    return jax.tree.map(jnp.multiply, params, kept), kept
+    mask = jax.lax.cond(due, lambda: jax.tree.map(largest, params), lambda: mask)
+    return jax.tree.map(jnp.multiply, params, mask), mask
 
 
 def status(run: ClassifierRun, test_label_b: Int[np.ndarray, " b"]) -> str:
-    """What became of one run: learned, collapsed, dead or diverged.
+    """The outcome of one run: learned, collapsed, dead or diverged.
 
-    `diverged`: a parameter or a measure is not finite. `dead`: in some hidden
-    layer no neuron fires on any test example. `collapsed`: the test accuracy is
-    that of chance, less than three standard errors above the share of the most
-    frequent class, or half of the classes are never answered. Only runs that
-    learned belong in a mean. The bounds are our choice.
+    `diverged`: a parameter or a measure is not finite. `dead`: some hidden
+    layer has no neuron that is active on any test example. `collapsed`: the test
+    accuracy is that of chance, less than three standard errors above the
+    fraction of the most frequent class, or half of the classes are never
+    predicted. Only runs that learned belong in a mean. The bounds are our choice.
     """
-    last = jax.tree.map(lambda leaf: np.asarray(leaf)[-1], run.history)
-    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((run.params, last))):
+    if run.diverged is not None:
         return "diverged"
+    last = jax.tree.map(lambda leaf: np.asarray(leaf)[-1], run.history)
     if not last.alive_l.all():
         return "dead"
     chance = np.bincount(test_label_b).max() / len(test_label_b)
