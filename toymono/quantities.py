@@ -161,7 +161,13 @@ class Quantity:
 
 def plain(text: str) -> str:
     """Text without the signs of mathematical text."""
-    return text.translate(str.maketrans("", "", "${}")).replace("log_2", "log2")
+    text = text.translate(str.maketrans("\N{NO-BREAK SPACE}", " ", "${}"))
+    return text.replace("log_2", "log2")
+
+
+def _unbroken(words: str) -> str:
+    """Words that stay on one line of an axis."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 _FORMATS = {"eps": probability, "l1": power_of_ten}
@@ -203,9 +209,9 @@ _RUNS = (
     _count("diverged", "step of divergence", none="the run did not diverge"),
     _number("loss", "task loss", "loss"),
     _number(
-        "min_loss", "lowest loss so far (mean\N{NO-BREAK SPACE}of ≤\N{NO-BREAK SPACE}256 steps)"
+        "min_loss", "lowest loss so far " + _unbroken("(mean of ≤ 256 steps)")
     ),
-    _signed("min_loss_excess", "lowest loss so far, minus that at bias\N{NO-BREAK SPACE}0"),
+    _signed("min_loss_excess", "lowest loss so far, " + _unbroken("minus that at bias 0")),
     _count("monosemantic", "monosemantic neurons", "mono neurons"),
     _count("polysemantic", "polysemantic neurons"),
     _count("dead", "dead neurons", "dead"),
@@ -213,7 +219,7 @@ _RUNS = (
     _count("features_with_4", "features with 4 or more monosemantic neurons"),
     _number("mono_per_feature", "monosemantic neurons per feature", "mono/feature"),
     _fraction(
-        "mono_per_neuron", "monosemantic fraction of\N{NO-BREAK SPACE}neurons", "mono/neuron"
+        "mono_per_neuron", "monosemantic fraction " + _unbroken("of neurons"), "mono/neuron"
     ),
     _count("positive_bias", "neurons with a bias above 0", "biases above 0"),
     _count("bias_above_005", "neurons with a bias above 0.05", "biases above 0.05"),
@@ -224,13 +230,13 @@ _NEURONS_AND_FEATURES = (
     _fraction("monosemanticity", "monosemanticity"),
     _fraction(
         "mean_monosemanticity",
-        "monosemanticity (mean\N{NO-BREAK SPACE}over\N{NO-BREAK SPACE}neurons)",
+        "monosemanticity " + _unbroken("(mean over neurons)"),
     ),
     _fraction("best_monosemanticity", "best neuron's monosemanticity"),
     _signed("bias", "bias"),
     _count("feature_count", "features that a neuron responds to"),
     _count("active", "active features"),
-    _fraction("silent_share", "fraction of groups that\N{NO-BREAK SPACE}leave a neuron silent"),
+    _fraction("silent_share", "groups without response " + _unbroken("(fraction)")),
     _count("mono_neurons", "monosemantic neurons of a feature", "mono neurons of each"),
     _fraction("response_capacity", "capacity among the neurons' responses"),
     _fraction("weight_capacity", "capacity among the input weights"),
@@ -289,6 +295,7 @@ _LINEAR_MAP = (
 )
 
 _SUMMARY = (
+    _number("zero_loss", "expected task loss of an output of 0"),
     _number("loss_share", "loss over that of an output of 0"),
     _signed("loss_fall", "relative fall of the loss in the second half of training"),
     _signed("mono_rise", "rise of monosemantic neurons per feature in the second half of training"),
@@ -342,8 +349,12 @@ _CLASSIFIERS = (
     _count("class_count", "classes that a neuron fires on"),
     _fraction("firing_share", "fraction of test examples that a neuron fires on"),
     _count("width", "neurons of each hidden layer"),
+    _count("cluster_count", "clusters of neurons"),
     _number("n_cut", "n-cut", none="not analysed"),
-    _number("shuffled_n_cut", "n-cut of shuffled networks, mean", "shuffled", none="not analysed"),
+    _number("shuffled_n_cut", "n-cut of a shuffled network"),
+    _number(
+        "shuffled_n_cut_mean", "n-cut of shuffled networks, mean", "shuffled", none="not analysed"
+    ),
     _number(
         "shuffled_n_cut_std",
         "n-cut of shuffled networks, standard deviation",

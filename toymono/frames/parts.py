@@ -110,5 +110,5 @@ def _feature_output(
 
 
 @jax.jit
-def _poly_map(model: Model, world: World) -> parts.Linearised:
+def _poly_map(model: Model, world: World) -> parts.Linearisation:
     return parts.linearise(parts.split(model).poly, world)

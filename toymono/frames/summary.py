@@ -15,7 +15,6 @@ from jaxtyping import Array, Float
 
 from toymono import scores
 from toymono.analysis import kinks, parts
-from toymono.config import Config, Hyperparams
 from toymono.features import World
 from toymono.frames import toy
 from toymono.models import Model
@@ -70,7 +69,7 @@ def row(run: Run | StoredRun, decomposed: bool = False) -> dict[str, Any]:
     owners = neurons.loc[mono_k, "strongest_feature"]
     nearly = neurons.loc[neurons["monosemanticity"] >= _NEARLY, "strongest_feature"]
     numbers |= {
-        "loss_share": numbers["loss"] / _zero_loss(run.config, run.hyperparams, run.world),
+        "loss_share": numbers["loss"] / numbers["zero_loss"],
         "loss_fall": fall,
         "mono_rise": rise,
         "settled": bool(abs(fall) <= SETTLED_LOSS_FALL and abs(rise) <= SETTLED_MONO_RISE),
@@ -146,9 +145,3 @@ def anatomy(model: Model, world: World) -> Mapping[str, Float[Array, ""]]:
         "two_kink_features": two_n.sum(),
     }
 
-
-def _zero_loss(config: Config, hyperparams: Hyperparams, world: World) -> float:
-    """The expected task loss of an output of 0."""
-    # Replaced by TASKS[config.task].zero_loss once tasks.py has landed.
-    plain = config.task == "decoder" and config.feature_law == "equal"
-    return config.n * float(hyperparams.eps) / 3 if plain else np.nan

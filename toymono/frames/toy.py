@@ -20,10 +20,11 @@ from einops import repeat
 from jaxtyping import Array, Bool, Float, ScalarLike, Shaped
 
 from toymono import scores, store
-from toymono.config import unstack
+from toymono.config import Config, Hyperparams, unstack
 from toymono.features import World
 from toymono.models import Model
 from toymono.store import StoredRun
+from toymono.tasks import TASKS
 from toymono.train import Run
 
 Runs = Iterable[Run | StoredRun] | Run
@@ -55,7 +56,7 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     """One row per run: its final loss and the counts of its final neurons.
 
     Columns: `loss`, the task loss averaged over the last 1/16 of the steps;
-    `monosemantic`, `polysemantic`, `dead`, numbers of neurons; `mono_per_feature`,
+    `zero_loss`, the expected task loss of an output of 0; `monosemantic`, `polysemantic`, `dead`, numbers of neurons; `mono_per_feature`,
     `mono_per_neuron`; `features_with_0` … `features_with_4`, the number of features
     with so many monosemantic neurons (4: or more); `positive_bias` and
     `bias_above_005`, numbers of neurons with a bias above 0 and above 0.05, the
@@ -70,8 +71,11 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
         steps = max(1, run.config.steps // 16)
         final_c = jax.tree.map(lambda leaf: leaf[-1:], run.snapshots)
         [neurons] = _neuron_counts(run, final_c, threshold)
-        loss = _mean_loss(run, run.config.steps - steps, run.config.steps)
-        rows.append({**identity, "loss": loss, **neurons})
+        loss = {
+            "loss": _mean_loss(run, run.config.steps - steps, run.config.steps),
+            "zero_loss": float(_zero_loss(run.config, run.hyperparams, run.world)),
+        }
+        rows.append({**identity, **loss, **neurons})
     return pd.DataFrame(rows)
 
 
@@ -250,6 +254,11 @@ def _counts(model: Model, world: World, threshold: ScalarLike) -> dict[str, Arra
         "mean_bias": model.b_k.mean(),
         "features_by_mono_neurons": scores.features_by_mono_neurons(response_kn, threshold),
     }
+
+
+@jax.jit
+def _zero_loss(config: Config, hyperparams: Hyperparams, world: World) -> Float[Array, ""]:
+    return TASKS[config.task].zero_loss(config, hyperparams, world)
 
 
 @jax.jit
