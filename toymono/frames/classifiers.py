@@ -51,6 +51,10 @@ class Structure:
     """Of the neurons' strongest classes."""
 
 
+DEFAULT_STRUCTURE = Structure()
+"""As published, but for fewer random ablations."""
+
+
 class Responses(NamedTuple):
     """A network on the test examples of its data."""
 
@@ -178,7 +182,7 @@ def sorted_firing(runs: Runs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def per_shuffle(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
+def per_shuffle(runs: Runs, structure: Structure = DEFAULT_STRUCTURE) -> pd.DataFrame:
     """One row per run and shuffled copy of its network.
 
     Columns: `cluster_count`, `n_cut` and `n_cut_p` of the network itself,
@@ -199,7 +203,7 @@ def per_shuffle(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
     return _joined(frames)
 
 
-def cluster_classes(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
+def cluster_classes(runs: Runs, structure: Structure = DEFAULT_STRUCTURE) -> pd.DataFrame:
     """One row per run: `coherence`, `coherence_p` and `share_cy`, an array.
 
     `share_cy` has the fraction of each cluster's firing hidden neurons with each
@@ -217,7 +221,7 @@ def cluster_classes(runs: Runs, structure: Structure = Structure()) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def per_ablation(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
+def per_ablation(runs: Runs, structure: Structure = DEFAULT_STRUCTURE) -> pd.DataFrame:
     """One row per run, hidden layer and cluster with a part in it; only runs that learned.
 
     Columns: `layer`, `cluster`, `cluster_size`; `damage` and `damage_range`, mean

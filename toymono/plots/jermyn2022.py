@@ -307,7 +307,7 @@ FIGURES: tuple[Figure, ...] = (
     _figure(
         15,
         "traces_by_neurons",
-        "Training by the number of neurons, at bias 0 and at bias −1, and the difference of the losses.",
+        "Training by the number of neurons, at bias 0 and −1, and the difference of the losses.",
         ("K0", "K1"),
         training.paired_traces,
         _CURVES,

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from toymono import frames
 from toymono.frames import classifiers as classifier_frames
 from toymono.frames import penalty as penalty_frames
-from toymono.frames.classifiers import Structure
+from toymono.frames.classifiers import DEFAULT_STRUCTURE, Structure
 from toymono.plots import classifier_structure, classifier_tradeoffs, jermyn2022
 from toymono.plots import classifiers as classifier_plots
 from toymono.plots.figure import Figure
@@ -30,6 +30,8 @@ _CLASSIFIERS = "python -m toymono.classifiers --data digits --alpha 0,0.1,-0.001
 _ALPHAS = "python -m toymono.classifiers --alpha -0.01,-0.001,0,0.01,0.1 --seeds 5"
 _WIDTHS = "python -m toymono.classifiers --capacity --seeds 5"
 
+_ONE_NETWORK = OfClassifiers()
+
 
 def _summary(draw) -> str:
     return draw.__doc__.partition("\n")[0]
@@ -44,7 +46,7 @@ def _penalty(draw, frame) -> Figure:
     return Figure(draw.__name__, _summary(draw), draw, (frame,), select, _PENALTIES, compares=False)
 
 
-def _classifier(draw, *frame, select=OfClassifiers(), trained_by: str = _CLASSIFIERS) -> Figure:
+def _classifier(draw, *frame, select=_ONE_NETWORK, trained_by: str = _CLASSIFIERS) -> Figure:
     return Figure(
         draw.__name__,
         _summary(draw),
@@ -134,7 +136,7 @@ def by_name(figures: Iterable[Figure]) -> dict[str, Figure]:
 
 
 FIGURES: dict[str, Figure] = by_name(
-    (*GENERAL, *jermyn2022.FIGURES, *CLASSIFIERS, *structure_figures(Structure()))
+    (*GENERAL, *jermyn2022.FIGURES, *CLASSIFIERS, *structure_figures(DEFAULT_STRUCTURE))
 )
 """Every figure by its name, in the order in which they are drawn."""
 

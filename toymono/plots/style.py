@@ -63,7 +63,7 @@ REFERENCE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorde
 
 
 def label(column: str, width: int = 21) -> str:
-    """The label of an axis for a column, wrapped into lines of `width` characters.
+    r"""The label of an axis for a column, wrapped into lines of `width` characters.
 
     Example:
       >>> label("mono_per_feature"), label("m")
