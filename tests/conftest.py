@@ -19,8 +19,8 @@ import numpy as np
 # Before the lab is imported. Shapes and types are checked whenever a test calls
 # one of these modules; numpy's arrays are welcome wherever JAX's are.
 _MODULES = """
-    features models penalties optimizers scores analysis.parts analysis.kinks frames.toy
-    frames.parts frames.penalty papers.evidence analysis.class_responses classifiers.network
+    tasks features models penalties optimizers scores analysis.parts analysis.kinks frames.toy
+    frames.parts frames.penalty analysis.class_responses classifiers.network
     analysis.ablation analysis.clusters analysis.coherence
 """
 CHECKED = [f"toymono.{module}" for module in _MODULES.split()]

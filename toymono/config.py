@@ -61,10 +61,6 @@ class Config:
         return 2**self.log2_steps
 
     @property
-    def o(self) -> int:
-        return self.m if self.task == "reproject" else self.n
-
-    @property
     def snapshot_steps(self) -> tuple[int, ...]:
         """Steps after which the model is saved: 1, 2, 4, …, `steps`."""
         return tuple(2**j for j in range(self.log2_steps + 1))

@@ -211,7 +211,7 @@ def train_step(
         loss_t=state.loss_t.at[state.step].set(task_loss),
         step=state.step + 1,
     )
-    return stepped, Metrics(task_loss, penalty, optax.tree.norm(grads))
+    return stepped, Metrics(task_loss, penalty, optax.tree.norm(jax.tree.leaves(grads)))
 
 
 @jax.jit
