@@ -1,4 +1,4 @@
-"""Features: their frequencies, values and independence, embeddings and targets."""
+"""Samples of features: frequencies, values, independence; and how they are embedded."""
 
 import chex
 import jax
@@ -7,43 +7,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from toymono import Config, Hyperparams, World, features
+from toymono import Config, Hyperparams, features
 
 PAPER = {"n": 512, "m": 64}
 sample = jax.jit(features.sample)
 
 
-# Frequencies.
-
-
-def test_the_power_law_of_the_paper():
-    config = Config(feature_law="power_law", **PAPER)
-    frequency_n = np.asarray(features.frequencies(config, Hyperparams(eps=1 / 64, exponent=1.1)))
-    np.testing.assert_allclose(frequency_n[[0, 1, 2, 511]], [1, 0.7141, 0.4572, 0.0016], atol=5e-5)
-    assert frequency_n.sum() == pytest.approx(7.469, abs=5e-4)
-    by_hand_n = np.arange(1.0, 513) ** -1.1
-    by_hand_n = np.minimum(by_hand_n * 512 / 64 / by_hand_n.sum(), 1)
-    np.testing.assert_allclose(frequency_n, by_hand_n, rtol=1e-5)
-
-
-def test_equal_features_have_one_frequency():
-    frequency_n = features.frequencies(Config(**PAPER), Hyperparams(eps=1 / 64))
-    np.testing.assert_array_equal(frequency_n, np.full(512, 1 / 64))
-
-
-def test_a_flat_power_law_is_the_equal_law():
-    config = Config(feature_law="power_law", **PAPER)
-    frequency_n = features.frequencies(config, Hyperparams(eps=1 / 64, exponent=0.0))
-    np.testing.assert_allclose(frequency_n, 1 / 64, rtol=1e-6)
-
-
-def test_a_steep_power_law_leaves_one_feature():
-    config = Config(n=8, m=4, feature_law="power_law")
-    frequency_n = features.frequencies(config, Hyperparams(eps=0.5, exponent=1000.0))
-    assert frequency_n.tolist() == [1] + [0] * 7
-
-
-# Samples. Each case: what the config and the hyperparams are, other than small and 1/64.
+# Samples. Each case: fields of the config and hyperparameters other than the defaults below.
 
 CASES = {
     "sparse": ({"n": 64}, {}),
@@ -64,14 +34,14 @@ CASES = {
 @pytest.fixture(scope="module", params=CASES.values(), ids=CASES)
 def drawn(request):
     """A case's config, hyperparams and one large batch."""
-    words, numbers = request.param
-    config = Config(**{"n": 16, "m": 1, "batch_size": 2**14} | words)
-    hyperparams = Hyperparams(**{"eps": 1 / 64} | numbers)
+    static, traced = request.param
+    config = Config(**{"n": 16, "m": 1, "batch_size": 2**14} | static)
+    hyperparams = Hyperparams(**{"eps": 1 / 64} | traced)
     return config, hyperparams, np.asarray(sample(config, hyperparams, jax.random.key(1)))
 
 
 def published_frequency(config, hyperparams):
-    """How often the authors' program draws a feature in one of its draws."""
+    """Probability of each feature in one draw of the authors' program."""
     eps = hyperparams.eps / 2 if config.task == "abs" else hyperparams.eps
     if config.feature_law == "equal":
         return np.full(config.n, eps)
@@ -79,7 +49,7 @@ def published_frequency(config, hyperparams):
     return np.minimum(config.n * eps * share_n / share_n.sum(), 1)
 
 
-def test_features_come_as_often_as_they_should(drawn):
+def test_features_have_the_published_frequencies(drawn):
     config, hyperparams, features_bn = drawn
     p_n = published_frequency(config, hyperparams)
     if config.task == "abs":
@@ -98,7 +68,7 @@ def test_features_come_as_often_as_they_should(drawn):
         assert abs((z_n**2 - 1).sum()) <= 4 * np.sqrt(2 * len(z_n))
 
 
-def test_the_number_of_features_in_a_sample_scatters_as_if_independent(drawn):
+def test_the_number_of_features_in_a_sample_has_the_variance_of_independent_features(drawn):
     config, hyperparams, features_bn = drawn
     if config.batch_size < 1000:
         pytest.skip("too few samples")
@@ -157,7 +127,7 @@ def test_samples_of_a_batch_are_independent(independent, distance):
     assert abs(np.corrcoef(value, next_value)[0, 1]) < 4.5 / np.sqrt(len(value))
 
 
-def test_a_value_does_not_tell_whether_other_features_are_present(independent):
+def test_values_do_not_depend_on_the_presence_of_other_features(independent):
     present_bn, features_bn = independent
     for feature in range(16):
         here_b = features_bn[:, feature] != 0
@@ -166,8 +136,8 @@ def test_a_value_does_not_tell_whether_other_features_are_present(independent):
         assert abs(r) < 4.5 / np.sqrt(here_b.sum())
 
 
-def test_no_draw_is_dropped_however_often_the_sampler_goes_on(monkeypatch):
-    """Three arrivals at a time, where a batch of 256 cells takes some 60 times as many."""
+def test_no_draw_is_dropped_in_any_round_of_the_sampler(monkeypatch):
+    """Three arrivals per round, of which a batch of 256 cells needs about 60."""
     monkeypatch.setattr(features, "_ARRIVALS", 3)
     config, hyperparams = Config(n=4, m=1, batch_size=64), Hyperparams(eps=0.5)
     keys = jax.random.split(jax.random.key(5), 1000)
@@ -175,7 +145,7 @@ def test_no_draw_is_dropped_however_often_the_sampler_goes_on(monkeypatch):
     z_bn = ((batches_rbn != 0).mean(axis=0) - 0.5) / np.sqrt(0.25 / 1000)
     assert abs(z_bn).max() < 4.5
     assert abs((z_bn**2).sum() - z_bn.size) < 4 * np.sqrt(2 * z_bn.size)
-    # The process comes to the last cells last: they are not the poorer for it.
+    # The process reaches the last cells last: they have the same frequency.
     assert abs(z_bn[-8:].sum()) < 4 * np.sqrt(32)
 
 
@@ -190,7 +160,7 @@ def unequal():
     return features_bn, certain
 
 
-def test_the_values_of_each_feature_are_uniform_however_rare_it_is(unequal):
+def test_the_values_of_rare_features_are_uniform_too(unequal):
     features_bn, _ = unequal
     pvalues = [
         scipy.stats.kstest(column[column != 0], "uniform").pvalue for column in features_bn.T
@@ -206,7 +176,7 @@ def test_features_always_present_are_independent_of_all_others(unequal):
     assert abs(others_nn).max() * np.sqrt(2**14) < 4.5
 
 
-def test_every_place_in_a_batch_is_as_likely():
+def test_every_index_of_a_batch_has_the_same_frequency():
     config = Config(n=2, m=1, batch_size=4)
     keys = jax.random.split(jax.random.key(0), 4000)
     batches_rbn = jax.jit(jax.vmap(lambda key: features.sample(config, Hyperparams(eps=0.3), key)))(
@@ -222,34 +192,11 @@ def test_samples_are_determined_by_their_key(config, key):
     assert (one != other).any()
 
 
-def test_a_batch_does_not_depend_on_its_neighbours(config):
+def test_a_batch_does_not_depend_on_other_batches(config):
     keys, eps_r = jax.random.split(jax.random.key(0), 3), jnp.array([0.01, 0.3, 1.0])
     together = jax.vmap(lambda eps, key: sample(config, Hyperparams(eps=eps), key))(eps_r, keys)
     for batch_bn, eps, key in zip(together, eps_r, keys, strict=True):
         np.testing.assert_array_equal(batch_bn, sample(config, Hyperparams(eps=eps), key))
-
-
-# The baselines of the spec: the loss of a network that answers 0.
-
-
-@pytest.mark.parametrize(
-    ("words", "baseline", "active"),
-    [
-        ({}, 2.667, 8.0),
-        ({"feature_law": "power_law"}, 2.490, 7.469),
-        ({"task": "abs"}, 2.651, 7.969),
-    ],
-    ids=["decoder", "power law", "abs"],
-)
-def test_the_loss_of_answering_zero(words, baseline, active):
-    config = Config(batch_size=2**13, **PAPER, **words)
-    features_bn = sample(config, Hyperparams(eps=1 / 64), jax.random.key(3))
-    world = World(jnp.zeros((512, 64)), task=config.task)
-    for found_b, wanted in (
-        ((world.targets(features_bn) ** 2).sum(1), baseline),
-        ((features_bn != 0).sum(1), active),
-    ):
-        assert abs(found_b.mean() - wanted) < 4 * found_b.std() / np.sqrt(config.batch_size)
 
 
 # Embeddings.
@@ -271,7 +218,7 @@ def test_as_many_dimensions_as_features_are_orthogonal(key):
     np.testing.assert_allclose(embed_nn @ embed_nn.T, np.eye(8), atol=1e-5)
 
 
-def test_setups_of_one_size_share_the_embedding(config, key):
+def test_configs_of_one_size_share_the_embedding(config, key):
     tasks = [features.build(Config(task, 16, 4), key) for task in ("decoder", "reproject", "abs")]
     for world in tasks[1:]:
         chex.assert_trees_all_equal(world.embed_nm, tasks[0].embed_nm)
@@ -279,18 +226,3 @@ def test_setups_of_one_size_share_the_embedding(config, key):
     np.testing.assert_allclose(jnp.linalg.norm(reproject_nm, axis=1), 1, rtol=1e-5)
     assert abs(reproject_nm - tasks[1].embed_nm).max() > 0.1
     assert tasks[0].reproject_nm is tasks[2].reproject_nm is None
-
-
-# What a task asks.
-
-
-def test_inputs_and_targets_by_hand():
-    embed_nm = jnp.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8]])
-    features_bn = jnp.array([[0.5, 0.0, -0.5], [1.0, 1.0, 0.0]])
-    plain, absolute = World(embed_nm), World(embed_nm, task="abs")
-    again = World(embed_nm, -2 * embed_nm, task="reproject")
-    for world in (plain, absolute, again):
-        np.testing.assert_allclose(world.inputs(features_bn), [[0.2, -0.4], [1, 1]], rtol=1e-6)
-    np.testing.assert_array_equal(plain.targets(features_bn), features_bn)
-    np.testing.assert_array_equal(absolute.targets(features_bn), [[0.5, 0, 0.5], [1, 1, 0]])
-    np.testing.assert_allclose(again.targets(features_bn), [[-0.4, 0.8], [-2, -2]], rtol=1e-6)

@@ -54,10 +54,7 @@ def responses(model: Model, world: World) -> Float[Array, "k n"]:
       Jermyn, Schiefer & Hubinger (2022), section 2.4, "single feature activations".
     """
     assert_one_model(model, world)
-    response_nk = model.neurons(world.embed_nm)
-    if TASKS[world.task].signed:
-        response_nk = response_nk + model.neurons(-world.embed_nm)
-    return response_nk.T
+    return TASKS[world.task].sum_over_signs(model.neurons, jnp.asarray(world.embed_nm)).T
 
 
 def monosemanticity(response_kn: Float[Array, "k n"]) -> Float[Array, " k"]:
@@ -285,13 +282,12 @@ def multi_feature_monosemanticity(
     has_others_gk = group_gn.sum(axis=1, keepdims=True) > group_gn[:, strongest_k]
 
     weight_kn = feature_weights(model, world).at[jnp.arange(k), strongest_k].set(0)
-    phi = NONLINEARITIES[model.nonlinearity].function
-    if TASKS[world.task].signed:
-        sign_gn = jax.random.rademacher(sign_key, (n, n))
-        drive_gk = (group_gn * sign_gn) @ weight_kn.T
-        active_gk = phi(drive_gk + model.b_k[None]) + phi(-drive_gk + model.b_k[None])
-    else:
-        active_gk = phi(group_gn @ weight_kn.T + model.b_k[None])
+    task, phi = TASKS[world.task], NONLINEARITIES[model.nonlinearity].function
+    if task.signed:
+        group_gn = group_gn * jax.random.rademacher(sign_key, (n, n))
+    active_gk = task.sum_over_signs(
+        lambda drive_gk: phi(drive_gk + model.b_k[None]), group_gn @ weight_kn.T
+    )
     active_gk = jnp.where(has_others_gk, jnp.maximum(active_gk, 0), 0)
     silent_gk = (active_gk == 0) & has_others_gk
     largest_k = jnp.maximum(response_kn.max(axis=1), 0)

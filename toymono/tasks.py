@@ -122,7 +122,8 @@ def _zero_loss_reproject(
 
 
 def _reproject(world: World) -> Float[Array, "n m"]:
-    assert world.reproject_nm is not None, "the world of a re-projector has two embeddings"
+    if world.reproject_nm is None:
+        raise ValueError(f"task={world.task!r} needs World.reproject_nm, a second embedding")
     return jnp.asarray(world.reproject_nm)
 
 

@@ -66,12 +66,12 @@ def kinks(
     read_o: Float[Array, " o"] | None = None,
     sign: ScalarLike = 1,
 ) -> Kinks:
-    """The output along one feature's amplitude, in closed form from the weights; relu only.
+    """The output along one feature's amplitude, in closed form from the weights.
 
     On the input `x0 + a e`, e the feature's embedding, neuron k has the
     pre-activation `p + a g`, with `p = b + x0 W_in` and `g = e W_in`. Its kink
-    is at `a = -p / g`, where it changes the slope by |g| times its weight in
-    the output.
+    is at `a = -p / g`, where it changes the slope of the output by |g| times its
+    output weight (under relu).
 
     Args:
       model: Usually `parts.split(model).mono`.
@@ -92,27 +92,32 @@ def kinks(
       ([0.5, inf], [4.0, 0.0], 1.0)
     """
     scores.assert_one_model(model, world)
-    if not NONLINEARITIES[model.nonlinearity].piecewise_linear:
-        piecewise = ", ".join(
-            name for name, record in NONLINEARITIES.items() if record.piecewise_linear
+    nonlinearity = NONLINEARITIES[model.nonlinearity]
+    if not nonlinearity.piecewise_linear:
+        choices = [name for name, record in NONLINEARITIES.items() if record.piecewise_linear]
+        raise ValueError(
+            f"nonlinearity={model.nonlinearity!r} has no kinks; use {', '.join(choices)}"
         )
-        raise ValueError(f"nonlinearity={model.nonlinearity!r} has no kinks; use {piecewise}")
+    read_o = parts.readouts(world)[feature] if read_o is None else read_o
+    chex.assert_rank(read_o, 1)
     x_m = world.inputs(parts.background(world, feature, others_n))
     start_k = x_m @ model.w_mk + model.b_k
     gain_k = sign * jnp.asarray(world.embed_nm)[feature] @ model.w_mk
-    weight_k = model.w_ko @ (parts.readouts(world)[feature] if read_o is None else read_o)
+    weight_k = model.w_ko @ read_o
 
     position_k = -start_k / jnp.where(gain_k == 0, jnp.nan, gain_k)
     inside_k = (position_k > 0) & (position_k < 1)
     position_k = jnp.where(inside_k, position_k, jnp.inf)
     order_k = jnp.argsort(position_k)
-    active_k = (start_k > 0) | ((start_k == 0) & (gain_k > 0))
+    positive_k = (start_k > 0) | ((start_k == 0) & (gain_k > 0))
+    # Slopes of the nonlinearity on either side of its kink at 0.
+    above, below = nonlinearity.function(jnp.ones(())), -nonlinearity.function(-jnp.ones(()))
     return Kinks(
         position_k=position_k[order_k],
-        change_k=jnp.where(inside_k, abs(gain_k) * weight_k, 0)[order_k],
+        change_k=jnp.where(inside_k, (above - below) * abs(gain_k) * weight_k, 0)[order_k],
         neuron_k=jnp.where(inside_k[order_k], order_k, -1),
-        start=jnp.maximum(start_k, 0) @ weight_k,
-        slope=jnp.where(active_k, gain_k, 0) @ weight_k,
+        start=nonlinearity.function(start_k) @ weight_k,
+        slope=(jnp.where(positive_k, above, below) * gain_k) @ weight_k,
     )
 
 
