@@ -208,9 +208,7 @@ _RUNS = (
     _number("log2_step", "log$_2$ of training steps"),
     _count("diverged", "step of divergence", none="the run did not diverge"),
     _number("loss", "task loss", "loss"),
-    _number(
-        "min_loss", "lowest loss so far " + _unbroken("(mean of ≤ 256 steps)")
-    ),
+    _number("min_loss", "lowest loss so far " + _unbroken("(mean of ≤ 256 steps)")),
     _signed("min_loss_excess", "lowest loss so far, " + _unbroken("minus that at bias 0")),
     _count("monosemantic", "monosemantic neurons", "mono neurons"),
     _count("polysemantic", "polysemantic neurons"),
@@ -218,9 +216,7 @@ _RUNS = (
     *(_count(f"features_with_{i}", f"features with {i} monosemantic neurons") for i in range(4)),
     _count("features_with_4", "features with 4 or more monosemantic neurons"),
     _number("mono_per_feature", "monosemantic neurons per feature", "mono/feature"),
-    _fraction(
-        "mono_per_neuron", "monosemantic fraction " + _unbroken("of neurons"), "mono/neuron"
-    ),
+    _fraction("mono_per_neuron", "monosemantic fraction " + _unbroken("of neurons"), "mono/neuron"),
     _count("positive_bias", "neurons with a bias above 0", "biases above 0"),
     _count("bias_above_005", "neurons with a bias above 0.05", "biases above 0.05"),
     _signed("mean_bias", "mean bias"),

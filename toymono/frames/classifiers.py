@@ -51,6 +51,10 @@ class Structure:
     """Of the neurons' strongest classes."""
 
 
+DEFAULT_STRUCTURE = Structure()
+"""As published, but for fewer random ablations."""
+
+
 class Responses(NamedTuple):
     """A network on the test examples of its data."""
 
@@ -89,9 +93,7 @@ def per_run(runs: Runs, structure: Structure | None = None) -> pd.DataFrame:
     rows = []
     for run, responses, identity in each(runs):
         history, layers = _loaded(run).history, _layers(responses)
-        mono_k = np.concatenate(
-            [scores.monosemanticity(f.response_ky) for f in responses.layers]
-        )
+        mono_k = np.concatenate([scores.monosemanticity(f.response_ky) for f in responses.layers])
         fires_k = np.concatenate([f.count_ky.any(axis=1) for f in responses.layers])
         accuracy = float(history.accuracy[-1])
         rows.append(
@@ -180,7 +182,7 @@ def sorted_firing(runs: Runs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def per_shuffle(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
+def per_shuffle(runs: Runs, structure: Structure = DEFAULT_STRUCTURE) -> pd.DataFrame:
     """One row per run and shuffled copy of its network.
 
     Columns: `cluster_count`, `n_cut` and `n_cut_p` of the network itself,
@@ -201,7 +203,7 @@ def per_shuffle(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
     return _joined(frames)
 
 
-def cluster_classes(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
+def cluster_classes(runs: Runs, structure: Structure = DEFAULT_STRUCTURE) -> pd.DataFrame:
     """One row per run: `coherence`, `coherence_p` and `share_cy`, an array.
 
     `share_cy` has the fraction of each cluster's firing hidden neurons with each
@@ -219,7 +221,7 @@ def cluster_classes(runs: Runs, structure: Structure = Structure()) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-def per_ablation(runs: Runs, structure: Structure = Structure()) -> pd.DataFrame:
+def per_ablation(runs: Runs, structure: Structure = DEFAULT_STRUCTURE) -> pd.DataFrame:
     """One row per run, hidden layer and cluster with a part in it; only runs that learned.
 
     Columns: `layer`, `cluster`, `cluster_size`; `damage` and `damage_range`, mean
@@ -267,7 +269,9 @@ def class_firing(run: ClassifierRun) -> Responses:
 
 def clusterability(run: ClassifierRun, clusters: int, shuffles: int) -> Clusterability:
     """The network's clusters, its n-cut and those of its shuffles."""
-    [found] = clustering.clusterabilities([network.edges(run.params)], clusters, shuffles, [run.seed])
+    [found] = clustering.clusterabilities(
+        [network.edges(run.params)], clusters, shuffles, [run.seed]
+    )
     return found
 
 
@@ -309,9 +313,7 @@ def _coherence(run: Any, cluster_v: np.ndarray, structure: Structure) -> coheren
 
 
 def _ablations(run: Any, cluster_v: np.ndarray, structure: Structure) -> list[Ablation]:
-    return store.cached(
-        cluster_ablations, run, cluster_v=cluster_v, ablations=structure.ablations
-    )
+    return store.cached(cluster_ablations, run, cluster_v=cluster_v, ablations=structure.ablations)
 
 
 def _loaded(run: ClassifierRun | StoredRun) -> ClassifierRun:
@@ -386,9 +388,7 @@ def _structure(run: Any, responses: Responses, structure: Structure) -> dict[str
 
 
 def _class_shares(cluster_v: np.ndarray, responses: Responses) -> Float[np.ndarray, "c y"]:
-    strongest_k = np.concatenate(
-        [scores.strongest(f.response_ky) for f in responses.layers]
-    )
+    strongest_k = np.concatenate([scores.strongest(f.response_ky) for f in responses.layers])
     cluster_k = _hidden(cluster_v, len(strongest_k))
     count_cy = np.zeros((cluster_v.max() + 1, CLASSES))
     used_k = (strongest_k >= 0) & (cluster_k >= 0)

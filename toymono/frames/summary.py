@@ -144,4 +144,3 @@ def anatomy(model: Model, world: World) -> Mapping[str, Float[Array, ""]]:
         "two_second_kink": median(second_n, two_n),
         "two_kink_features": two_n.sum(),
     }
-

@@ -56,8 +56,8 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     """One row per run: its final loss and the counts of its final neurons.
 
     Columns: `loss`, the task loss averaged over the last 1/16 of the steps;
-    `zero_loss`, the expected task loss of an output of 0; `monosemantic`, `polysemantic`, `dead`, numbers of neurons; `mono_per_feature`,
-    `mono_per_neuron`; `features_with_0` … `features_with_4`, the number of features
+    `zero_loss`, the expected task loss of an output of 0; `monosemantic`,
+    `polysemantic`, `dead`, numbers of neurons; `mono_per_feature`, `mono_per_neuron`; `features_with_0` … `features_with_4`, the number of features
     with so many monosemantic neurons (4: or more); `positive_bias` and
     `bias_above_005`, numbers of neurons with a bias above 0 and above 0.05, the
     paper's proxy for highly polysemantic ones; `mean_bias`.

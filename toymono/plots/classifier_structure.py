@@ -1,4 +1,4 @@
-"""The weight graph of classifiers: clusterability, ablations, coherence of clusters with classes."""
+"""The weight graph of classifiers: clusterability, ablations, coherence with classes."""
 
 import matplotlib.pyplot as plt
 import numpy as np

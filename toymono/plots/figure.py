@@ -13,7 +13,7 @@ import pandas as pd
 
 from toymono.plots import style
 from toymono.plots.facts import Fact
-from toymono.plots.selection import MissingRuns, Select, Selected
+from toymono.plots.selection import Select
 
 Frame = Callable[..., pd.DataFrame]
 """A function of `toymono.frames`, from runs to a frame."""
@@ -52,18 +52,9 @@ class Figure:
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further arguments of `draw`."""
 
-    def selected(self, headers: pd.DataFrame, by: str | None = None) -> Selected:
-        """The runs that it shows, from the `selection.headers` of all of its kind.
 
-        Raises:
-          MissingRuns: The stored runs do not suffice.
-        """
-        try:
-            return self.select(headers, by)
-        except MissingRuns as missing:
-            command = missing.command or self.trained_by
-            reason = f"{self.name}: {missing.reason}; train some with `{command}`"
-            raise MissingRuns(reason, command) from None
+class NothingToDraw(ValueError):
+    """The frames of a figure have no rows, apart from runs that diverged."""
 
 
 def drawn(function: Callable[..., matplotlib.figure.Figure]) -> Callable[..., Any]:
@@ -96,5 +87,5 @@ def _without_diverged(frames: tuple[pd.DataFrame, ...]) -> list[pd.DataFrame]:
         warnings.warn(f"skipping diverged runs: {', '.join(diverged)}", stacklevel=3)
     finite = [frame[~frame["run"].isin(diverged)] if diverged else frame for frame in frames]
     if any(frame.empty for frame in finite):
-        raise ValueError("there is no run to draw")
+        raise NothingToDraw("there is no run to draw")
     return finite

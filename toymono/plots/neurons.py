@@ -171,7 +171,7 @@ def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
 def _panels(
     frame: pd.DataFrame, by: str | None, xlabel: str, ylabel: str, height: float
 ) -> tuple[Figure, list[tuple[Axes, pd.DataFrame]], str]:
-    """A figure with a titled panel for each model, that model's rows, and a note on omitted ones."""
+    """A figure, a titled panel with its rows for each model, and a note on omitted ones."""
     by, across = selection.axes(frame, by)
     rows = selection.spread(frame, across, _ROWS)
     columns = selection.spread(frame, by, _COLUMNS if across else _MOST)

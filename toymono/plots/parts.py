@@ -42,7 +42,11 @@ def score_distribution(neurons: pd.DataFrame, head: str = "", note: str = "") ->
     sns.ecdfplot(
         neurons, x="monosemanticity", hue="log2_step", palette=palette, legend=False, ax=panel
     )
-    panel.set(xlabel=QUANTITIES["monosemanticity"].axis, ylabel="Fraction of neurons below", ylim=(-0.02, 1.02))
+    panel.set(
+        xlabel=QUANTITIES["monosemanticity"].axis,
+        ylabel="Fraction of neurons below",
+        ylim=(-0.02, 1.02),
+    )
     panel.set_xlim(-0.02, 1.02)
     style.legend(figure, "log2_step", palette, title="log$_2$ of\ntraining steps")
     style.caption(figure, neurons, f"{note} Dead neurons score 0.", beside=True, head=head)

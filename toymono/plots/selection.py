@@ -128,7 +128,9 @@ class OfSweeps:
 
     def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
         if by:
-            raise MissingRuns(f"its runs are those of {', '.join(self.sweeps)}, not compared by {by}")
+            raise MissingRuns(
+                f"its runs are those of {', '.join(self.sweeps)}, not compared by {by}"
+            )
         of_scale = {scale: self._found(runs, scale) for scale in catalog.SCALES}
         scale = max(of_scale, key=lambda scale: sum(map(_settings, of_scale[scale].values())))
         wanted = {sweep: self._wanted(sweep, scale) for sweep in self.sweeps}

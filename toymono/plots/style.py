@@ -62,9 +62,8 @@ REFERENCE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorde
 """Lines of reference."""
 
 
-
 def label(column: str, width: int = 21) -> str:
-    """The label of an axis for a column, wrapped into lines of `width` characters.
+    r"""The label of an axis for a column, wrapped into lines of `width` characters.
 
     Example:
       >>> label("mono_per_feature"), label("m")
@@ -196,7 +195,9 @@ def _by_sweep(field: str, content_s: pd.Series) -> str:
     """A field's value in each sweep, once for several that agree: `0.1 in B1, otherwise 0.03`."""
     shown = {sweep: value(field, content) for sweep, content in content_s.items()}
     common, count = Counter(shown.values()).most_common(1)[0]
-    parts = [f"{words} in {sweep}" for sweep, words in shown.items() if count == 1 or words != common]
+    parts = [
+        f"{words} in {sweep}" for sweep, words in shown.items() if count == 1 or words != common
+    ]
     parts += [f"otherwise {common}"] if count > 1 else []
     return ", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
 
