@@ -17,7 +17,6 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from toymono.batching import map_runs
 from toymono.kinds import RunKind
 
 Item = TypeVar("Item")
@@ -31,6 +30,21 @@ _RUNS, _SHARED = P("runs"), P()
 @functools.cache
 def _mesh() -> Mesh:
     return Mesh(np.array(jax.local_devices()), ("runs",))
+
+
+def map_runs(function: Callable, runs: Any, lanes: int = 1) -> Any:
+    """`function` of each of the stacked `runs`, in one program, `lanes` at a time.
+
+    Runs that are vmapped together share their arithmetic, whose last digits then
+    depend on how many they are. So the number of lanes does not depend on the
+    number of runs, which is a multiple of it: with one lane, each run passes
+    through the very program of a single run, one after the other.
+
+    Example:
+      >>> map_runs(lambda x: x**2, jax.numpy.arange(4.0), lanes=2).tolist()
+      [0.0, 1.0, 4.0, 9.0]
+    """
+    return jax.lax.map(function, runs, batch_size=None if lanes == 1 else lanes)
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
