@@ -126,9 +126,7 @@ def test_planted_uniform_neurons_add_up_several_features():
 
 
 def test_the_strongest_feature_by_hand():
-    response_kn = jnp.array(
-        [[0.0, 1.0, 0.5], [3.0, -1.0, 3.0], [0.0, 0.0, 0.0], [-2.0, -1.0, -3.0]]
-    )
+    response_kn = jnp.array([[0.0, 1, 0.5], [3, -1, 3], [0, 0, 0], [-2, -1, -3]])
     assert scores.strongest(response_kn).tolist() == [1, 0, -1, -1]
 
 

@@ -66,9 +66,8 @@ def test_kinks_agree_with_dense_sampling(task, sign, toy):
     assert count_n.min() < count_n.max()
     # The sampled function bends nowhere but at a kink.
     bent_nb = abs(jnp.diff(sampled_nb, 2, axis=1)) > 2e-6
-    near_nb = (abs(found.position_k[:, :, None] - amplitude_b[None, None, 1:-1]) < 1 / 400).any(
-        axis=1
-    )
+    distance_nkb = abs(found.position_k[:, :, None] - amplitude_b[None, None, 1:-1])
+    near_nb = (distance_nkb < 1 / 400).any(axis=1)
     assert bent_nb.any()
     assert not (bent_nb & ~near_nb).any()
 
