@@ -203,15 +203,16 @@ def test_a_wrong_command_ends_with_code_2_and_says_why(flag, message, run, runs_
     assert not (tmp_path / "figures").exists()
 
 
-def test_a_file_that_is_not_a_run_is_skipped(run, runs_dir, tmp_path):
+@pytest.mark.filterwarnings("default:skipping")
+def test_a_file_that_is_not_a_run_is_skipped_with_one_warning(run, runs_dir, tmp_path):
     folder = tmp_path / "runs"
     shutil.copytree(runs_dir, folder)
     (folder / "broken.safetensors").write_bytes(b"nonsense")
     flags = [f"--runs_dir={folder}", "--figure=sorted_biases", "--format=png"]
-    with pytest.warns(UserWarning, match=r"skipping .*broken\.safetensors"):
-        code, out, _ = run(*flags)
+    code, out, err = run(*flags)
     assert code == 0
     assert "sorted_biases.png" in out
+    assert err.count("broken.safetensors") == 1
 
 
 def test_figures_go_where_they_can_be_written(run, runs_dir, tmp_path):
