@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toymono import Config, Model
-from toymono.models import NONLINEARITIES, init
+from toymono.fields import TOY_CONFIG
+from toymono.models import MODELS, NONLINEARITIES, init, parameters, permute
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def test_norms_of_the_papers_model_at_the_start(paper_model):
     assert jnp.linalg.norm(paper_model.b_k + 1) == pytest.approx(2.3, abs=0.1)
 
 
-def test_weights_start_uniform_as_torchs_do(paper_model):
+def test_weights_start_uniform_as_in_torch(paper_model):
     for weights, middle, fan_in in (
         (paper_model.w_mk, 0, 64),
         (paper_model.b_k, -1, 64),
@@ -38,7 +39,7 @@ def test_weights_start_uniform_as_torchs_do(paper_model):
         assert scipy.stats.kstest(scaled[:10_000], "uniform", (-1, 2)).pvalue > 1e-3
 
 
-def test_an_output_has_the_tasks_size(key):
+def test_an_output_has_the_size_of_the_task(key):
     for task, o in (("decoder", 8), ("reproject", 4), ("abs", 8)):
         model = init(Config(task, n=8, m=4, k=6), 0.0, key)
         assert model(jnp.ones((3, 4))).shape == (3, o)
@@ -46,19 +47,32 @@ def test_an_output_has_the_tasks_size(key):
 
 
 @given(x=st.floats(-5, 5))
-def test_nonlinearities_are_the_programs(x):
+def test_nonlinearities_are_those_of_the_program(x):
     wanted = {
         "relu": max(x, 0),
         "gelu": x * (1 + scipy.special.erf(x / math.sqrt(2))) / 2,
         "solu": x * math.exp(x),
     }
-    for name, phi in NONLINEARITIES.items():
-        assert phi(jnp.float32(x)) == pytest.approx(wanted[name], rel=1e-5, abs=1e-6)
+    for name, nonlinearity in NONLINEARITIES.items():
+        assert nonlinearity.function(jnp.float32(x)) == pytest.approx(
+            wanted[name], rel=1e-5, abs=1e-6
+        )
+
+
+def test_every_choice_of_the_field_has_a_nonlinearity():
+    assert list(NONLINEARITIES) == list(TOY_CONFIG["nonlinearity"].choices)
+
+
+def test_piecewise_linear_functions_have_no_curvature_away_from_0():
+    x = jnp.array([-2.0, -0.5, 0.5, 2.0])
+    for nonlinearity in NONLINEARITIES.values():
+        curvature = jax.vmap(jax.grad(jax.grad(nonlinearity.function)))(x)
+        assert bool((curvature == 0).all()) == nonlinearity.piecewise_linear
 
 
 def test_gelu_has_its_exact_minimum():
     x = jnp.linspace(-1, -0.5, 5001)
-    y = NONLINEARITIES["gelu"](x)
+    y = NONLINEARITIES["gelu"].function(x)
     assert x[y.argmin()] == pytest.approx(-0.7518, abs=2e-3)
     assert y.min() == pytest.approx(-0.1700, abs=5e-5)
 
@@ -78,7 +92,34 @@ def test_a_network_by_hand():
     )
 
 
-def test_the_nonlinearity_is_no_leaf(key):
+def test_the_nonlinearity_is_not_a_leaf(key):
     model = init(Config(n=8, m=4, k=6, nonlinearity="solu"), 0.0, key)
     assert len(jax.tree.leaves(model)) == 3
     assert jax.tree.map(lambda leaf: leaf, model).nonlinearity == "solu"
+
+
+def test_parameters_are_the_leaves_of_a_model(key):
+    for task in ("decoder", "reproject", "abs"):
+        config = Config(task, n=8, m=4, k=6)
+        for architecture in MODELS.values():
+            model = architecture.init(config, 0.0, key)
+            count = sum(leaf.size for leaf in jax.tree.leaves(model))
+            assert architecture.parameters(config) == count
+    assert parameters(Config(n=8, m=4, k=6)) == 24 + 6 + 48
+
+
+def test_permuted_neurons_compute_the_same_outputs(key):
+    model = init(Config(n=8, m=4, k=6, nonlinearity="gelu"), -0.1, key)
+    order_k, x_bm = jnp.array([3, 1, 5, 0, 2, 4]), jax.random.normal(key, (5, 4))
+    permuted = permute(model, order_k)
+    np.testing.assert_array_equal(permuted.neurons(x_bm), model.neurons(x_bm)[:, order_k])
+    np.testing.assert_allclose(permuted(x_bm), model(x_bm), atol=1e-6)
+    assert permuted.nonlinearity == "gelu"
+
+
+def test_stacked_models_are_refused(key):
+    model = init(Config(n=8, m=4, k=6), 0.0, key)
+    stacked = jax.tree.map(lambda leaf: leaf[None], model)
+    for function in (lambda: permute(stacked, jnp.arange(6)), lambda: stacked(jnp.ones((3, 4)))):
+        with pytest.raises(AssertionError, match="rank"):
+            function()

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from toymono import Config, Hyperparams, Model, optimizers
+from toymono.fields import TOY_CONFIG
 
 
 def published_lamb(weight, grads, rate):
@@ -50,7 +51,7 @@ def test_lamb_is_the_published_one():
     rng = np.random.default_rng(0)
     grads = [{name: rng.normal(size=w.shape) for name, w in WEIGHTS.items()} for _ in range(6)]
     grads[2] = {name: 0 * grad for name, grad in grads[2].items()}
-    grads[3] = {name: 1e-7 * grad for name, grad in grads[3].items()}  # where its epsilon tells
+    grads[3] = {name: 1e-7 * grad for name, grad in grads[3].items()}  # where its epsilon matters
     found = trained(*jax.tree.map(lambda x: jnp.asarray(x, jnp.float32), (WEIGHTS, grads)))
     for name, weight in WEIGHTS.items():
         wanted = published_lamb(weight, [grad[name] for grad in grads], 0.1)
@@ -58,7 +59,7 @@ def test_lamb_is_the_published_one():
 
 
 @given(norm=st.floats(0.01, 1000), scale=st.floats(1e-3, 1e3))
-def test_a_step_is_as_long_as_the_clamped_norm(norm, scale):
+def test_a_step_has_the_length_of_the_clamped_norm(norm, scale):
     weight = jnp.array([0.6, 0.8]) * norm
     moved = trained(weight, [jnp.array([1.0, -2.0]) * scale], rate=0.5) - weight
     # The difference of two float32 numbers as large as the norm.
@@ -88,6 +89,11 @@ def test_adam_is_the_textbook_one():
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
+def test_every_choice_of_the_fields_has_a_builder():
+    assert list(optimizers.OPTIMIZERS) == list(TOY_CONFIG["optimizer"].choices)
+    assert list(optimizers.SCHEDULES) == list(TOY_CONFIG["schedule"].choices)
+
+
 # The schedule.
 
 
@@ -103,7 +109,7 @@ def torch_cosine(base, steps, t_max=512):
     return np.array(rates)
 
 
-def test_the_cosine_is_pytorchs():
+def test_the_cosine_is_that_of_pytorch():
     rate = optimizers.schedule(Config(), Hyperparams(learning_rate=0.03))
     found_t = jax.vmap(rate)(jnp.arange(1100))
     np.testing.assert_allclose(found_t, torch_cosine(0.03, 1100), rtol=1e-5, atol=1e-9)
@@ -117,7 +123,7 @@ def test_the_cosine_is_periodic_to_the_last_step():
     assert rate(jnp.int32(2**17)) == pytest.approx(0.03)
 
 
-def test_the_period_is_a_dial():
+def test_the_period_is_a_hyperparameter():
     rate = optimizers.schedule(Config(), Hyperparams(learning_rate=2.0, cosine_period=8.0))
     wanted_t = 1 + np.cos(2 * np.pi * np.arange(20) / 8)
     np.testing.assert_allclose(jax.vmap(rate)(jnp.arange(20)), wanted_t, atol=1e-6)

@@ -26,7 +26,7 @@ from toymono import (
     train,
     unstack,
 )
-from toymono.config import CHOICES
+from toymono.fields import TOY_CONFIG
 from toymono.train import advance_many, begin_many
 
 sample_many = jax.jit(jax.vmap(features.sample, (None, None, 0)))
@@ -276,7 +276,7 @@ def test_a_setup_compiles_once(points, key, compilations):
 EVERY_SETUP = [
     Config(task, 16, 4, 24, nonlinearity, law, batch_size=8, log2_steps=3)
     for task, nonlinearity, law in itertools.product(
-        CHOICES["task"], CHOICES["nonlinearity"], CHOICES["feature_law"]
+        *(TOY_CONFIG[name].choices for name in ("task", "nonlinearity", "feature_law"))
     )
 ]
 

@@ -149,18 +149,3 @@ def unstack(tree: Any) -> list[Any]:
     """The inverse of `stack`: one pytree for each entry of the first axis."""
     length = jax.tree.leaves(tree)[0].shape[0]
     return [jax.tree.map(lambda x: x[i], tree) for i in range(length)]  # noqa: B023
-
-
-# Transition only: removed once every module reads `fields` itself.
-CHOICES = {name: tuple(f.choices) for name, f in TOY_CONFIG.items() if f.choices}
-grid = fields.grid
-
-
-def field_types(kind):
-    table = TOY_CONFIG if kind is Config else TOY_HYPERPARAMS
-    return {name: f.type for name, f in table.items()}
-
-
-def meanings(kind):
-    table = TOY_CONFIG if kind is Config else TOY_HYPERPARAMS
-    return {name: f.description for name, f in table.items()}

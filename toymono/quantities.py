@@ -123,7 +123,9 @@ class Quantity:
     def axis(self) -> str:
         """The label of an axis or a legend, with the unit."""
         unit = f" ({self.unit})" if self.unit else ""
-        return self.label[0].upper() + self.label[1:] + unit
+        starts_small = self.label.startswith(("log", "n-cut", "p "))
+        first = self.label[0] if starts_small else self.label[0].upper()
+        return first + self.label[1:] + unit
 
     def math(self, value: Any) -> str:
         """A value for figures, in mathematical text.

@@ -8,13 +8,9 @@ import pytest
 from toymono import stack
 from toymono.classifiers import network
 from toymono.classifiers import train as training
-from toymono.classifiers.config import (
-    ClassifierConfig,
-    ClassifierHyperparams,
-    sizes_from,
-    sizes_word,
-)
+from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.classifiers.train import ClassifierRun, Measures
+from toymono.fields import parse_widths, widths_text
 
 TINY = ClassifierConfig(sizes=(12, 8), batch_size=32, epochs=6)
 
@@ -250,16 +246,16 @@ def test_numpys_whole_numbers_are_as_good():
     assert {type(config.epochs), type(config.batch_size), *map(type, config.sizes)} == {int}
 
 
-def test_wrong_dials_are_named():
+def test_wrong_hyperparams_are_named():
     with pytest.raises(ValueError, match=r"alpha=nan is not in \(-inf, inf\)"):
         ClassifierHyperparams(alpha=jnp.array([0.0, jnp.nan])).checked()
     with pytest.raises(ValueError, match=r"learning_rate=-1 is not in \[0, inf\)"):
         ClassifierHyperparams(learning_rate=-1.0).checked()
 
 
-def test_sizes_from_words():
+def test_widths_are_read_as_they_are_printed():
     for word in ("256x4", "64-32", "8x1"):
-        assert sizes_word(sizes_from(word)) == word
+        assert widths_text(parse_widths(word)) == word
     for wrong in ("", "x", "0x4", "4x0", "4x", "a-b", "4-", "4,4"):
-        with pytest.raises(ValueError, match=r"is not WIDTHxDEPTH"):
-            sizes_from(wrong)
+        with pytest.raises(ValueError, match=r"is neither WIDTHxDEPTH"):
+            parse_widths(wrong)

@@ -74,11 +74,3 @@ class ClassifierHyperparams:
           ValueError: A number is out of range, or not finite.
         """
         return in_range(self, CLASSIFIER_HYPERPARAMS)
-
-
-# Transition only.
-from toymono.fields import parse_widths as sizes_from  # noqa: E402, F401
-from toymono.fields import widths_text as sizes_word  # noqa: E402, F401
-
-CHOICES = {name: tuple(f.choices) for name, f in CLASSIFIER_CONFIG.items() if f.choices}
-CAPACITY_EPOCHS = 60

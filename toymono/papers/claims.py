@@ -1,7 +1,7 @@
 """What a claim is, for every paper, and how the evidence judges it."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from toymono.papers import verdicts
@@ -104,6 +104,6 @@ def _values(findings: list[Finding]) -> dict[tuple[str, str], Any]:
     return {(finding.setting, finding.measure): finding.values for finding in findings}
 
 
-def judge_all(claims: dict[str, Claim], evidence: Evidence) -> list[Judged]:
+def judge_all(claims: Mapping[str, Claim], evidence: Evidence) -> list[Judged]:
     """Every claim, numbered in order."""
     return [judge(claim, evidence, number) for number, claim in enumerate(claims.values(), 1)]

@@ -83,7 +83,8 @@ def feature_outputs(outputs: pd.DataFrame, head: str = "", note: str = "") -> Fi
         panel.set_title(f"Feature {feature}: {count or 'no'} mono {noun}")
         panel.set(xlabel=QUANTITIES["amplitude"].axis, ylabel=QUANTITIES["output"].axis)
         panel.label_outer()
-    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    narrow = {"ncols": 4, "columnspacing": 1.2, "handlelength": 1.6}
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", **narrow)
     style.caption(figure, outputs, note, head=head)
     return figure
 

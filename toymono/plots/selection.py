@@ -176,9 +176,10 @@ def _command(sweeps: Iterable[str]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class OfClassifiers:
-    """Selects classifiers that differ from the largest network in given fields alone.
+    """Selects classifiers that differ in given fields alone.
 
-    The largest network is that with most neurons, then the one with most runs.
+    Of several such sets it is the one with the largest network, then the one
+    with most runs.
     """
 
     free: tuple[str, ...] = ("alpha",)
@@ -186,27 +187,27 @@ class OfClassifiers:
     compared: str = "alpha"
     """The field that the figure shows."""
     fewest: int = 1
-    """The least number of its values."""
+    """The smallest number of its values."""
 
     def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
         if by:
             raise MissingRuns(f"it is not compared by {by}")
-        if len(runs):
-            shared = [name for name in classifier_frames.SETTING if name not in self.free]
-            chosen = runs[(runs[shared] == _largest(runs)[shared]).all(axis=1)]
-            if chosen[self.compared].nunique() >= self.fewest:
-                return Selected(chosen)
-        raise MissingRuns("no matching runs")
+        if runs.empty:
+            raise MissingRuns("no matching runs")
+        shared = [name for name in classifier_frames.SETTING if name not in self.free]
+        groups = [
+            group
+            for _, group in runs.groupby(shared, sort=False)
+            if group[self.compared].nunique() >= self.fewest
+        ]
+        if not groups:
+            raise MissingRuns("no matching runs")
+        return Selected(max(groups, key=_size))
 
 
-def _largest(runs: pd.DataFrame) -> pd.Series:
-    neurons = runs["sizes"].map(lambda text: sum(fields.parse_widths(text)))
-    shared = [name for name in classifier_frames.SETTING if name != "alpha"]
-    counts = runs.groupby(shared)["seed"].transform("size")
-    order = pd.DataFrame({"neurons": neurons, "counts": counts}).sort_values(
-        ["neurons", "counts"], ascending=False, kind="stable"
-    )
-    return runs.loc[order.index[0]]
+def _size(runs: pd.DataFrame) -> tuple[int, int]:
+    """Neurons of the largest network, number of runs."""
+    return max(sum(fields.parse_widths(sizes)) for sizes in runs["sizes"].unique()), len(runs)
 
 
 def axes(
