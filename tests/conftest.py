@@ -20,7 +20,7 @@ import numpy as np
 # Before the package is imported: shapes and types of every function are checked whenever a
 # test calls it. numpy's arrays are welcome wherever JAX's are.
 jaxtyping.Array = jax.Array | np.ndarray
-jaxtyping.install_import_hook("toymono", "beartype.beartype")
+jaxtyping.install_import_hook("toymono", "typecheck.checked")
 
 import contextlib
 import json
