@@ -28,11 +28,7 @@ from toymono import (
     unstack,
 )
 from toymono.fields import TOY_CONFIG
-<<<<<<< HEAD
-from toymono.train import advance_many, begin_many
-=======
 from toymono.penalties import PENALTIES, activation_l1
->>>>>>> ha
 
 sample_many = jax.jit(jax.vmap(features.sample, (None, None, 0)))
 
