@@ -333,7 +333,7 @@ _CLASSIFIERS = (
     _fraction("accuracy", "test accuracy"),
     _fraction("error", "test error"),
     _number("cross_entropy", "test cross-entropy", unit="nats"),
-    _number("train_loss", "training loss"),
+    _signed("train_loss", "training loss, with the penalty"),
     _number("penalty_sum", "polysemantic penalty, summed over layers", "penalty sum"),
     _number("penalty_soft", "soft polysemantic penalty of a layer"),
     _fraction(
