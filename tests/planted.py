@@ -93,7 +93,7 @@ def pentagon() -> Planted:
     angle_n = 2 * np.pi * np.arange(5) / 5
     embed_nm = np.stack([np.cos(angle_n), np.sin(angle_n)], axis=1)
     neighbour = (math.sqrt(5) - 1) / 4  # cos 72°
-    overlap = 1 + 2 * neighbour**2, 2 * neighbour + neighbour**2, neighbour**2
+    overlap = 1 + 2 * neighbour**2, 2 * neighbour, neighbour**2
     return _planted(
         *(embed_nm, embed_nm.T, np.zeros(5), np.eye(5)),
         monosemanticity_k=[1 / (1 + 2 * neighbour)] * 5,

@@ -8,7 +8,7 @@ describes each field.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import flax.struct
 import jax
@@ -79,7 +79,7 @@ class Hyperparams:
     exponent: Scalar = _default("exponent")
     cosine_period: Scalar = _default("cosine_period")
 
-    def checked(self) -> Self:
+    def checked(self) -> "Hyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.
 
         Under a `jax` transformation a number has no value yet and passes.

@@ -91,12 +91,13 @@ def test_kinks_and_segments_agree_with_the_network_for_any_weights(gains, biases
     assert ((position_k > 0) & (position_k < 1)).all()
     assert (jnp.diff(position_k) >= 0).all()
 
-    pieces = segments(found)
-    inside_pb = (pieces.start_p[:, None] <= amplitude_b) & (amplitude_b <= pieces.end_p[:, None])
+    pieces = jax.tree.map(np.asarray, segments(found))
+    amplitude_1b = amplitude_b[None]
+    inside_pb = (pieces.start_p[:, None] <= amplitude_1b) & (amplitude_1b <= pieces.end_p[:, None])
     inside_pb &= (pieces.label_p != 0)[:, None]
-    line_pb = pieces.intercept_p[:, None] + pieces.slope_p[:, None] * amplitude_b
+    line_pb = pieces.intercept_p[:, None] + pieces.slope_p[:, None] * amplitude_1b
     assert inside_pb.any(axis=0).all()
-    assert abs(np.where(inside_pb, line_pb - truth_b, 0)).max() < 1e-4
+    assert abs(np.where(inside_pb, line_pb - truth_b[None], 0)).max() < 1e-4
 
 
 def test_kinks_of_any_output(toy):
@@ -180,7 +181,7 @@ def test_the_monosemantic_part_of_a_planted_network_has_one_kink_per_feature():
     mono, poly = parts.split(planted.model)
     for feature in range(4):
         found = find_kinks(mono, planted.world, feature)
-        assert found.position_k.tolist() == [0.75] + [np.inf] * 5
+        np.testing.assert_allclose(found.position_k, [0.75] + [np.inf] * 5, rtol=1e-6)
         np.testing.assert_allclose(found.change_k[0], 1, rtol=1e-6)
         assert found.neuron_k[0] == feature
         found = find_kinks(poly, planted.world, feature)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from planted import LADDER
 
 from toymono import features
-from toymono.analysis import parts
+from toymono.analysis import kinks, parts
 from toymono.config import Config, Hyperparams
 from toymono.features import World
 from toymono.models import NONLINEARITIES, Model
@@ -78,7 +78,7 @@ def test_along_a_feature_returns_the_outputs_of_the_models(task, nonlinearity, t
     chex.assert_trees_all_close(profile.mono_bo + profile.poly_bo, profile.full_bo, atol=1e-6)
     alone = parts.along(net, toys, 2, amplitude_b)
     chex.assert_trees_all_close(
-        alone.full_bo, net(amplitude_b[:, None] * toys.embed_nm[2]), atol=1e-6
+        alone.full_bo, net(amplitude_b[:, None] * toys.embed_nm[2][None]), atol=1e-6
     )
 
 
@@ -194,6 +194,8 @@ def test_models_may_hold_numpy_arrays(toy):
     net, toys = jax.tree.map(np.asarray, toy())
     linear = jax.jit(lambda: parts.linearise(parts.split(net).poly, toys))()
     assert linear.map_on.shape == (N, N)
+    found = jax.jit(jax.vmap(lambda feature: kinks.kinks(net, toys, feature)))(jnp.arange(N))
+    assert found.position_k.shape == (N, K)
 
 
 def test_every_nonlinearity_is_silent_at_zero():

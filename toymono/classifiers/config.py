@@ -5,7 +5,7 @@ scikit-learn's digits.
 """
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import flax.struct
 import jax
@@ -67,7 +67,7 @@ class ClassifierHyperparams:
     alpha: Scalar = _default("alpha")
     learning_rate: Scalar = _default("learning_rate")
 
-    def checked(self) -> Self:
+    def checked(self) -> "ClassifierHyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.
 
         Raises:
