@@ -116,7 +116,7 @@ def test_norms_that_pass_the_clamp_follow_the_published_program():
 
 def started(config, hyperparams, steps):
     """A world, weights and batches of 32, drawn by numpy."""
-    n, m, k, o = config.n, config.m, config.k, config.o
+    n, m, k, o = config.n, config.m, config.k, TASKS[config.task].outputs(config)
     rng = np.random.default_rng(0)
 
     def uniform(*shape):
