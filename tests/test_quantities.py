@@ -18,7 +18,8 @@ from toymono.frames import classifiers as classifier_frames
 from toymono.frames import parts as part_frames
 from toymono.frames import penalty as penalty_frames
 from toymono.frames import summary
-from toymono.quantities import INDEX_COLUMNS, QUANTITIES, Quantity, general, plain
+from toymono.quantities import INDEX_COLUMNS, QUANTITIES, Quantity
+from toymono.quantities.formats import general, plain
 
 TOY_FRAMES = [
     frames.per_run,

@@ -67,7 +67,7 @@ def label(column: str, width: int = 21) -> str:
 
     Example:
       >>> label("mono_per_feature"), label("m")
-      ('Monosemantic neurons\\nper feature', 'Embedding dimensions $m$')
+      ('Monosemantic neurons\nper feature', 'Embedding dimensions $m$')
     """
     words = QUANTITIES[column].axis
     return words if len(words) <= width + 4 else textwrap.fill(words, width)
