@@ -10,6 +10,7 @@ from scipy.special import erf
 from settings import NONLINEARITIES
 
 from toymono import Config, Hyperparams, Model, World, replay
+from toymono.tasks import TASKS
 
 
 def relative_error(got, wanted) -> float:
