@@ -18,18 +18,19 @@ import jaxtyping
 import numpy as np
 
 # Before the package is imported: shapes and types are checked whenever a test calls a function
-# of these modules. The others check plain values themselves, and tests pass them wrong ones on
-# purpose. numpy's arrays are welcome wherever JAX's are.
+# of these modules. The others check what they are given themselves, and tests pass them wrong
+# values on purpose. numpy's arrays are welcome wherever JAX's are.
 _PACKAGE = HERE.parent / "toymono"
-_CHECK_THEMSELVES = {"config", "fields", "files", "job", "store", "cli", "kinds"}
+_CHECK_THEMSELVES = {
+    *("__init__", "batching", "cli", "config", "fields", "files", "job", "kinds", "store", "train")
+}
 CHECKED = [
-    ".".join(("toymono", *path.relative_to(_PACKAGE).with_suffix("").parts)).removesuffix(
-        ".__init__"
+    ".".join(("toymono", *parts))
+    for parts in (
+        path.relative_to(_PACKAGE).with_suffix("").parts for path in sorted(_PACKAGE.rglob("*.py"))
     )
-    for path in sorted(_PACKAGE.rglob("*.py"))
-    if not _CHECK_THEMSELVES & set(path.relative_to(_PACKAGE).with_suffix("").parts)
+    if not _CHECK_THEMSELVES & set(parts)
 ]
-CHECKED.remove("toymono")  # or every module would be checked
 jaxtyping.Array = jax.Array | np.ndarray
 jaxtyping.install_import_hook(CHECKED, "typecheck.checked")
 

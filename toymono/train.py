@@ -32,11 +32,11 @@ class State:
     model: Model
     optimizer: Any
     """State of the optax transformation."""
-    loss_t: Float[Array, " t"]
+    loss_t: Float[Array, "*r t"]
     """Task loss before each step taken so far; NaN for those to come."""
-    step: Int[Array, ""]
+    step: Int[Array, "*r"]
     """Steps taken so far."""
-    key: PRNGKeyArray
+    key: Array
     """What each step draws from, with the step folded in."""
 
 
@@ -57,7 +57,7 @@ class Run:
 
     config: Config
     hyperparams: Hyperparams
-    key: PRNGKeyArray
+    key: Array
     world: World
     snapshots: Model
     """The model after each of `config.snapshot_steps`, `[c …]`."""

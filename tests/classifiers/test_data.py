@@ -81,7 +81,7 @@ def damaged(name, change):
     [
         (lambda content: content[:-3], r"truncated: 43 bytes, its header says 46"),
         (lambda content: content[:9], r"truncated: 9 bytes, its header alone has 16"),
-        (lambda content: content + b"x", r"goes on past its end: 47 bytes, its header says 46"),
+        (lambda content: content + b"x", r"continues past its end: 47 bytes, its header says 46"),
         (lambda content: b"\0\0\x0d" + content[3:], r"is not an IDX file of unsigned bytes"),
         (lambda content: b"", r"is not an IDX file of unsigned bytes"),
         (lambda content: b"<html>", r"is not an IDX file of unsigned bytes"),
@@ -109,7 +109,7 @@ def test_a_label_beyond_the_classes_is_named(tmp_path):
 
 def test_a_missing_file_or_folder_is_named(tmp_path):
     (write(tmp_path) / "t10k-images-idx3-ubyte").unlink()
-    with pytest.raises(FileNotFoundError, match=r"t10k-images-idx3-ubyte is missing, and .*\.gz"):
+    with pytest.raises(FileNotFoundError, match=r"needs .*t10k-images-idx3-ubyte, or t10k-images-idx3-ubyte.gz: neither"):
         data.load("mnist", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"name their folder, --data_dir"):
+    with pytest.raises(FileNotFoundError, match=r"--data_dir.*TOYMONO_DATA_DIR"):
         data.load("fashion_mnist")

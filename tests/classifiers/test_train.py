@@ -188,7 +188,7 @@ def test_a_channel_fires_by_the_share_of_its_map(key):
     params = jax.tree.map(jnp.zeros_like, network.init(config, (4, 4), key))
     params["hidden_0"]["kernel"] = params["hidden_0"]["kernel"].at[1, 1].set(2.0)  # the centre
     images_bhw = jnp.zeros((1, 4, 4)).at[0, 1, :3].set(1.0)
-    _, [activations_bk], [fired_bk] = network.answers(config, params, images_bhw)
+    _, [activations_bk], [fired_bk] = network.outputs(config, params, images_bhw)
     assert fired_bk.tolist() == [[3 / 16]]
     assert activations_bk.tolist() == [[6 / 16]]
 
@@ -198,21 +198,21 @@ def test_silenced_neurons_are_silent_and_unheard(digits, key, name):
     config = ClassifierConfig(network=name, sizes=(4, 6))
     params = network.init(config, (8, 8), key)
     silent = [jnp.array([1.0, 0.0, 1.0, 1.0]), None]
-    logits_by, activations, fired = network.answers(config, params, digits.test_bhw, silent)
+    logits_by, activations, fired = network.outputs(config, params, digits.test_bhw, silent)
     assert not activations[0][:, 1].any()
     assert not fired[0][:, 1].any()
     kernel = params["hidden_1"]["kernel"]
     unheard = {**params, "hidden_1": {**params["hidden_1"], "kernel": kernel.at[..., 1, :].set(0)}}
-    expected_by = network.answers(config, unheard, digits.test_bhw).logits_by
+    expected_by = network.outputs(config, unheard, digits.test_bhw).logits_by
     np.testing.assert_allclose(logits_by, expected_by, atol=1e-5)
 
 
 def test_answers_in_parts_are_those_at_once(digits, key, monkeypatch):
     params = network.init(TINY, (8, 8), key)
-    whole = network.answers(TINY, params, digits.test_bhw)
+    whole = network.outputs(TINY, params, digits.test_bhw)
     monkeypatch.setattr(network, "_AT_ONCE", 33)
     # Unwrapped, or the program compiled with the other number serves.
-    in_parts = network.answers.__wrapped__(TINY, params, digits.test_bhw)
+    in_parts = network.outputs.__wrapped__(TINY, params, digits.test_bhw)
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(in_parts), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 

@@ -55,9 +55,9 @@ class ClassifierState:
     """1 for each weight that is in use, 0 for those pruned."""
     history: Measures
     """After each epoch taken so far, `[e …]`; NaN, or 0 for counts, for those to come."""
-    step: Int[Array, ""]
+    step: Int[Array, "*r"]
     """Epochs taken so far."""
-    key: PRNGKeyArray
+    key: Array
     """What the permutations are drawn from, each with its epoch folded in."""
 
 
@@ -67,7 +67,7 @@ class ClassifierRun:
 
     config: ClassifierConfig
     hyperparams: ClassifierHyperparams
-    key: PRNGKeyArray
+    key: Array
     params: Params
     history: Measures
     """After each epoch, `[e …]`."""
