@@ -123,7 +123,7 @@ def sorted_biases(
             edge = low + 0.02 * (high - low)
             panel.plot(below, [edge] * len(below), marker="v", markersize=3, **look)
         panel.axhline(0, **style.REFERENCE)
-        style.mark_features(panel, of_model["n"].iloc[0])
+        style.mark_features(panel, int(of_model["n"].iloc[0]))
         panel.set_ylim(low, high)
     if (neurons["bias"] < least).any():
         lowest = style.value("bias", neurons["bias"].min())
@@ -220,7 +220,7 @@ def _limits(neurons: pd.DataFrame) -> tuple[float, tuple[float, float]]:
     """
     alive = neurons[neurons["neuron_kind"] != "dead"]
     bias = neurons["bias"] if alive.empty else alive["bias"]
-    low, high = min(0.0, bias.min()), max(0.0, bias.max())
+    low, high = min(0.0, float(bias.min())), max(0.0, float(bias.max()))
     span = high - low or 1.0
-    least = max(neurons["bias"].min(), low - span / 3)
+    least = max(float(neurons["bias"].min()), low - span / 3)
     return least, (min(0.0, least) - span / 15, high + span / 15)

@@ -217,7 +217,7 @@ def _outer(panels: np.ndarray, xlabel: str, ylabel: str) -> None:
 
 def _inside(panel: Axes, tick: float) -> bool:
     low, high = panel.get_ylim()
-    return low <= tick <= high
+    return bool(low <= tick <= high)
 
 
 def _alpha_axis(panel: Axes, alphas: pd.Series) -> None:

@@ -42,7 +42,7 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
     figure, panels = _shares(runs, by, across, palette)
     if by == "k" and across != "n":
         for panel in panels.flat:
-            style.mark_features(panel, runs["n"].iloc[0])
+            style.mark_features(panel, int(runs["n"].iloc[0]))
     if across:
         style.legend(figure, across, palette, marker="o")
     style.caption(figure, runs, beside=bool(across))
@@ -138,7 +138,7 @@ def sweep_shares(
         panels[0, -1].set_xlim(close)
         panels[0, -1].set_title("Close up")
         note += " Grey: the range shown close up."
-    note = f"{note} {marks(panels[:, -1], runs, palette)}".strip()
+    note = f"{note} {marks(list(panels[:, -1]), runs, palette)}".strip()
     if looks:
         handles = [
             Line2D([], [], color=color, dashes=lines, label=words, marker="o", markersize=4)
@@ -206,7 +206,7 @@ def mark_gelu(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any
 def mark_features(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any]) -> str:
     """A line where there are as many neurons as features."""
     for panel in panels:
-        style.mark_features(panel, runs["n"].iloc[0])
+        style.mark_features(panel, int(runs["n"].iloc[0]))
     return ""
 
 

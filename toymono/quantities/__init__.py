@@ -19,6 +19,7 @@ from toymono.quantities.formats import (
     plain,
     power_of_ten,
     probability,
+    truth,
     word,
 )
 
@@ -36,8 +37,8 @@ class Quantity:
     unit: str = ""
     low: float = -math.inf
     high: float = math.inf
-    format: Callable[[Any], str] = measured
-    """From a value to mathematical text."""
+    format: Callable[[float], str] = measured
+    """From a number to mathematical text."""
     none: str = ""
     """What NaN means in a run that did not diverge; empty if it cannot occur."""
     choices: tuple[str, ...] = ()
@@ -64,7 +65,7 @@ class Quantity:
           >>> QUANTITIES["l1"].math(1e-5), QUANTITIES["init_bias"].math(-0.5)
           ('10$^{-5}$', '−0.5')
         """
-        return word(value) if isinstance(value, str | tuple) else self.format(value)
+        return word(value) if isinstance(value, str | tuple) else self.format(float(value))
 
     def text(self, value: Any) -> str:
         """A value for terminals and Markdown, without mathematical text.
@@ -107,7 +108,7 @@ def _of_field(field: Field) -> Quantity:
         field.symbol or plain(field.label),
         low=field.low,
         high=field.high,
-        format=word if field.type in (str, tuple) else _FORMATS.get(field.name, general),
+        format=_FORMATS.get(field.name, general),
         choices=tuple(field.choices),
         noun=_NOUNS.get(field.name, ""),
     )
@@ -221,7 +222,7 @@ _SUMMARY = (
     _number("loss_share", "loss over that of an output of 0"),
     _signed("loss_fall", "relative fall of the loss in the second half of training"),
     _signed("mono_rise", "rise of monosemantic neurons per feature in the second half of training"),
-    Quantity("settled", "training had settled", format=str),
+    Quantity("settled", "training had settled", format=truth),
     _signed(
         "mono_bias",
         "mean bias of monosemantic neurons",

@@ -74,6 +74,11 @@ def count(value: float) -> str:
     return f"{value:.0f}" if float(value).is_integer() else measured(value)
 
 
+def truth(value: float) -> str:
+    """A number that is 1 if something is true."""
+    return "yes" if value else "no"
+
+
 def word(value: Any) -> str:
     """A word of a field, or widths of layers.
 
