@@ -25,8 +25,7 @@ from toymono.models import Model
 from toymono.penalties import PENALTIES, activation_l1
 
 
-@flax.struct.dataclass
-class State:
+class State(flax.struct.PyTreeNode):
     """A run in training: all that changes from step to step."""
 
     model: Model
@@ -51,8 +50,7 @@ class Metrics(NamedTuple):
     """Euclidean norm of the gradient of the whole loss, over all weights."""
 
 
-@flax.struct.dataclass
-class Run:
+class Run(flax.struct.PyTreeNode):
     """A trained model with its history; `[r]` leads every array when stacked."""
 
     config: Config
