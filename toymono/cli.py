@@ -21,6 +21,7 @@ from toymono.fields import Field
 from toymono.files import BrokenRun
 
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder of the runs.")
+flags.disclaim_key_flags()  # those defined below belong to the command that asks for them
 
 
 class UsageError(ValueError):

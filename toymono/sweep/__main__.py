@@ -86,7 +86,12 @@ def main() -> int:
     devices.wait_for_all("trained")
     if not devices.is_process_0():
         return 0
-    print(progress.summary(frames.per_run(store.named(runs_dir, todo.jobs))))
+    runs = store.named(runs_dir, todo.jobs)
+    if runs:
+        print(progress.summary(frames.per_run(runs)))
+    if missing := len(todo.jobs) - len(runs):
+        count = cli.counted(missing, "run")
+        raise cli.Failure(f"{count} not trained: an unreadable file is in the place of each")
     print(f"runs are in {runs_dir}/; `python -m toymono.plots` draws them")
     return 0
 
