@@ -1,8 +1,8 @@
-"""What a sweep of many tiny runs spends beside its compiled training.
+"""Time that a sweep of many tiny runs spends outside its compiled training.
 
     python benchmarks/overhead.py
 
-Plans, trains, keeps, loads and scores 64 runs twice, as the sweep command does;
+Plans, trains, stores, loads and scores 64 runs twice, as the sweep command does;
 the second time everything is compiled.
 """
 
@@ -13,33 +13,30 @@ from unittest import mock
 import jax
 from absl import app
 
-from toymono import Config, Hyperparams, frames, store, sweep
-from toymono.sweep import devices, plan
-from toymono.sweep.plan import Job
+from toymono import Config, Hyperparams, frames, store
+from toymono.job import Job
+from toymono.sweep import devices, plan, progress, trainer
 
 RUNS, LENGTHS = 64, (6, 10, 13)
 
 
 def swept(jobs: list[Job]) -> tuple[float, float]:
-    """Seconds that the sweep takes, and those of them within compiled training."""
-    advance_many, inside = devices.advance_many, 0.0
+    """Seconds that the sweep takes, and the part of them within compiled training."""
+    advance, inside = devices.advance, 0.0
 
     def timed(*args):
         nonlocal inside
         start = time.perf_counter()
-        state = jax.block_until_ready(advance_many(*args))
+        state = jax.block_until_ready(advance(*args))
         inside += time.perf_counter() - start
         return state
 
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(placement, "advance_many", timed),
-    ):
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(devices, "advance", timed):
         start = time.perf_counter()
         todo = plan.make(jobs, folder)
-        sweep.describe(todo)
-        list(plan.run_plan(todo, folder))
-        sweep.summary(frames.per_run(store.load(job.path(folder)) for job in todo.jobs))
+        progress.describe(todo)
+        list(trainer.run_plan(todo, folder))
+        progress.summary(frames.per_run(store.named(folder, todo.jobs)))
         return time.perf_counter() - start, inside
 
 
@@ -48,10 +45,10 @@ def main(argv) -> None:
         config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=log2_steps)
         jobs = [Job(config, Hyperparams(), seed) for seed in range(RUNS)]
         swept(jobs)  # compiles
-        whole, inside = swept(jobs)
+        total, inside = swept(jobs)
         print(
-            f"{RUNS} runs of 2^{log2_steps} steps: {whole:.2f} s, "
-            f"of which {1 - inside / whole:.0%} outside compiled training"
+            f"{RUNS} runs of 2^{log2_steps} steps: {total:.2f} s, "
+            f"of which {1 - inside / total:.0%} outside compiled training"
         )
 
 

@@ -1,10 +1,12 @@
-"""How long a training step takes, beside its matrix products and a plain PyTorch program.
+"""Time of a training step, compared with its matrix products and a plain PyTorch program.
 
     make bench
 
-Each size is measured in rounds: a stretch of ours, of the products alone, of
-PyTorch, in turn, so that what else the machine does falls on all alike. What
-counts is the ratio of medians. Writes `benchmarks/results.md`.
+Each size is measured in rounds: some steps of ours, of the products alone, of
+PyTorch, in turn, so that other load on the machine affects all alike. What
+counts is the ratio of medians. Several runs are measured as the sweep command
+trains them, one after the other in one program, and batched with `vmap`, which
+is faster or slower but not exact. Writes `benchmarks/results.md`.
 """
 
 import dataclasses
@@ -21,7 +23,9 @@ import jax.numpy as jnp
 from absl import app, flags
 
 from toymono import Config, Hyperparams, stack
-from toymono.train import advance_many, begin_many
+from toymono.kinds import KINDS
+from toymono.sweep import devices
+from toymono.tasks import TASKS
 
 try:
     import torch_step
@@ -47,20 +51,29 @@ TARGETS = {"paper": (1.3, 2.2), "small": (2, 4)}
 """Of one model alone: at most × its matrix products, at least × faster than PyTorch."""
 
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds of each measurement.", 1)
-_SECONDS = flags.DEFINE_float("seconds", 1.0, "About how long a stretch lasts.")
+_SECONDS = flags.DEFINE_float("seconds", 1.0, "About how long each measurement lasts.")
 _SIZES = flags.DEFINE_multi_enum("size", list(MEASURED), list(MEASURED), "Sizes to measure.")
 _OUT = flags.DEFINE_string("out", str(Path(__file__).parent / "results.md"), "File to write.")
 
 
-def ours(config: Config, runs: int) -> Callable[[int], None]:
-    """Takes so many steps of `runs` models."""
+TOY = KINDS["toy"]
+
+
+def begun(config: Config, runs: int, lanes: int):
+    """Hyperparameters, world and state of so many untrained runs."""
     hyperparams = stack([Hyperparams(init_bias=-1.0).checked()] * runs)
     keys = jax.random.split(jax.random.key(0), runs)
-    world, state = begin_many(config, hyperparams, keys)
+    return hyperparams, *devices.begin(TOY, lanes, config, hyperparams, None, keys)
+
+
+def ours(config: Config, runs: int, lanes: int = 1) -> Callable[[int], None]:
+    """Takes so many steps of `runs` models, `lanes` of them batched."""
+    hyperparams, world, state = begun(config, runs, lanes)
 
     def take(steps: int) -> None:
         nonlocal state
-        state = jax.block_until_ready(advance_many(config, hyperparams, world, state, steps))
+        state = devices.advance(TOY, lanes, config, hyperparams, None, world, state, steps)
+        jax.block_until_ready(state)
 
     return take
 
@@ -71,7 +84,8 @@ def products(config: Config) -> Callable[[int], None]:
     The gradient of the outer weights is taken in whichever of its two layouts
     the device does faster.
     """
-    b, n, m, k, o = config.batch_size, config.n, config.m, config.k, config.o
+    b, n, m, k = config.batch_size, config.n, config.m, config.k
+    o = TASKS[config.task].outputs(config)
     keys = iter(jax.random.split(jax.random.key(0), 6))
 
     def normal(*shape):
@@ -150,10 +164,9 @@ def measure(takers: dict[str, Callable[[int], None]]) -> dict[str, list[float]]:
 
 def _memory(config: Config, runs: int) -> float:
     """Bytes that the compiled loop holds on its device for each run, while it trains."""
-    hyperparams = stack([Hyperparams().checked()] * runs)
-    keys = jax.random.split(jax.random.key(0), runs)
-    world, state = jax.eval_shape(begin_many, config, hyperparams, keys)
-    compiled = advance_many.lower(config, hyperparams, world, state, 1).compile()
+    hyperparams, world, state = begun(config, runs, lanes=1)
+    program = devices.advance.lower(TOY, 1, config, hyperparams, None, world, state, 1)
+    compiled = program.compile()
     analysis = compiled.memory_analysis()
     return (analysis.argument_size_in_bytes + analysis.temp_size_in_bytes) / runs
 
@@ -173,11 +186,14 @@ def ratios(seconds: dict[str, list[float]], runs: int) -> tuple[float, float | N
 def _row(size: str, config: Config, runs: int, seconds: dict[str, list[float]]) -> str:
     per_run = [value / runs for value in seconds[f"ours x{runs}"]]
     above, faster = ratios(seconds, runs)
+    batched = [value / runs for value in seconds.get(f"vmap x{runs}", [])]
+    exact = statistics.median(per_run) / statistics.median(batched) if batched else None
     cells = (
         size,
         runs,
         "-" if faster is None else f"{faster:.2f}",
         f"{above:.2f}",
+        "-" if exact is None else f"{exact:.2f}",
         _cell(per_run),
         _cell(seconds["products"]),
         "-" if faster is None else _cell(seconds["pytorch"]),
@@ -216,8 +232,8 @@ def targets(alone: dict[str, tuple[float, float | None]]) -> list[str]:
 
 
 _HEAD = (
-    "| size | runs together | × faster than PyTorch | × the matrix products "
-    "| ours | products | PyTorch | MiB a run |"
+    "| size | runs | × faster than PyTorch | × the matrix products | × batched with vmap "
+    "| ours | products | PyTorch | MiB per run |"
 )
 
 
@@ -226,6 +242,7 @@ def main(argv) -> None:
     for size in _SIZES.value:
         config, counts = MEASURED[size]
         takers = {f"ours x{count}": ours(config, count) for count in counts}
+        takers |= {f"vmap x{count}": ours(config, count, count) for count in counts if count > 1}
         takers["products"] = products(config)
         if torch_step is not None:
             takers["pytorch"] = theirs(config)
@@ -246,12 +263,14 @@ def main(argv) -> None:
         f"`make bench` on {platform.machine()}, {len(jax.devices())} × {device.device_kind}, "
         f"{_cpus()} CPU cores, Python {platform.python_version()}, JAX {jax.__version__}; "
         f"{_ROUNDS.value} rounds, the programs in turn. Times in milliseconds per step and run: "
-        "median (lowest-highest). Task decoder where none is named.",
+        "median (lowest-highest). The task is decoder unless named. Runs are trained one after the "
+        "other in one program, as the sweep command does; × batched with vmap is their time over "
+        "that of the same runs in one batch, which is not exact.",
         "",
         *(f"- {line}" for line in sizes),
         "",
         _HEAD,
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *rows,
         "",
         f"Peak resident memory of the whole measurement: {peak:.0f} MiB."

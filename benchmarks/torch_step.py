@@ -10,6 +10,7 @@ import math
 import torch
 
 from toymono.config import Config, Hyperparams
+from toymono.tasks import TASKS
 
 
 def stepper(config: Config, hyperparams: Hyperparams, seed: int = 0, device: str = "cpu"):
@@ -20,7 +21,7 @@ def stepper(config: Config, hyperparams: Hyperparams, seed: int = 0, device: str
     other, _, _ = torch.linalg.svd(torch.randn(config.n, config.m), full_matrices=False)
     reproject_nm = (other / other.norm(dim=1, keepdim=True)).to(device)
     inner = torch.nn.Linear(config.m, config.k)
-    outer = torch.nn.Linear(config.k, config.o, bias=False)
+    outer = torch.nn.Linear(config.k, TASKS[config.task].outputs(config), bias=False)
     inner.bias.data += hyperparams.init_bias
     network = torch.nn.Sequential(inner, torch.nn.ReLU(), outer).to(device)
     params = list(network.parameters())

@@ -11,21 +11,16 @@ HERE = Path(__file__).parent
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE.parent / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")  # broadcasting is explicit
 
 import jax
 import jaxtyping
 import numpy as np
 
-# Before the lab is imported. Shapes and types are checked whenever a test calls
-# one of these modules; numpy's arrays are welcome wherever JAX's are.
-_MODULES = """
-    features models penalties optimizers scores analysis.parts analysis.kinks frames.toy
-    frames.parts frames.penalty papers.evidence analysis.class_responses classifiers.network
-    analysis.ablation analysis.clusters analysis.coherence
-"""
-CHECKED = [f"toymono.{module}" for module in _MODULES.split()]
+# Before the package is imported: shapes and types of every function are checked whenever a
+# test calls it. numpy's arrays are welcome wherever JAX's are.
 jaxtyping.Array = jax.Array | np.ndarray
-jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+jaxtyping.install_import_hook("toymono", "typecheck.checked")
 
 import contextlib
 import json

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 
 import chex
 import jax
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toymono import Config, Hyperparams, stack, unstack
+from toymono import Config, Hyperparams, fields, stack, unstack
 from toymono import config as settings
+from toymono.fields import TOY, TOY_CONFIG, TOY_HYPERPARAMS
 
 
 def test_the_defaults_are_the_laptop_preset():
@@ -22,9 +24,9 @@ def test_the_defaults_are_the_laptop_preset():
     assert Hyperparams().eps == 1 / 64
 
 
-@pytest.mark.parametrize("field", settings.CHOICES)
+@pytest.mark.parametrize("field", [name for name, f in TOY_CONFIG.items() if f.choices])
 def test_a_word_that_is_no_choice_is_named_with_the_choices(field):
-    choices = ", ".join(settings.CHOICES[field])
+    choices = ", ".join(TOY_CONFIG[field].choices)
     with pytest.raises(ValueError, match=rf"^{field}='decode' is not one of {choices}$"):
         Config(**{field: "decode"})
 
@@ -60,7 +62,6 @@ def test_steps_are_bounded(value):
 def test_what_follows_from_a_setup():
     config = Config("reproject", n=16, m=4, log2_steps=3)
     assert (config.steps, config.snapshot_steps) == (8, (1, 2, 4, 8))
-    assert [Config(task, 16, 4).o for task in ("decoder", "reproject", "abs")] == [16, 4, 16]
     assert Config(log2_steps=0).snapshot_steps == (1,)
 
 
@@ -110,7 +111,8 @@ def test_every_dial_has_a_range_and_a_default_within():
     assert Hyperparams().checked() == Hyperparams(
         **jax.tree.map(jnp.float32, dataclasses.asdict(Hyperparams()))
     )
-    assert settings._RANGES.keys() == settings.field_types(Hyperparams).keys()
+    assert list(TOY_HYPERPARAMS) == [field.name for field in dataclasses.fields(Hyperparams)]
+    assert list(TOY_CONFIG) == [field.name for field in dataclasses.fields(Config)]
 
 
 @given(st.sampled_from([0, 1, 0.25, 1 / 64]), st.sampled_from([float, jnp.float32, jnp.asarray]))
@@ -128,12 +130,37 @@ def test_dials_without_a_value_yet_pass():
 # Fields, grids, stacks.
 
 
-def test_fields_have_types_and_meanings():
-    types = settings.field_types(Config) | settings.field_types(Hyperparams)
-    assert (types["task"], types["k"], types["eps"]) == (str, int, float)
-    meanings = settings.meanings(Config) | settings.meanings(Hyperparams)
-    assert meanings.keys() == types.keys()
-    assert all(meaning.endswith(".") for meaning in meanings.values())
+def test_fields_are_described():
+    assert (TOY["task"].type, TOY["k"].type, TOY["eps"].type) == (str, int, float)
+    assert all(field.description.endswith(".") for field in TOY.values())
+    assert all(field.check(field.default) == field.default for field in TOY.values())
+
+
+@pytest.mark.parametrize("field", TOY.values(), ids=lambda field: field.name)
+def test_a_field_reads_what_it_prints(field):
+    assert field.parse(field.text(field.default)) == field.default
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("k", "many", "k='many' is not a whole number"),
+        ("k", "99999999999", "k=99999999999 is more than 16777216"),
+        ("eps", "often", "eps='often' is not a number"),
+        ("eps", "1e400", "eps=inf is not in (0, 1]"),
+        ("task", "decode", "task='decode' is not one of decoder, reproject, abs"),
+    ],
+)
+def test_a_word_that_is_not_a_value_is_named(name, text, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TOY[name].parse(text)
+
+
+def test_a_field_matters_or_not():
+    values = {name: field.default for name, field in TOY.items()}
+    assert not TOY["alpha"].matters(values)
+    assert TOY["alpha"].matters(values | {"penalty": "soft"})
+    assert TOY["eps"].matters(values)
 
 
 def test_fields_part_into_setup_and_dials():
@@ -149,13 +176,13 @@ def test_an_unknown_field_is_named_with_the_choices():
 
 @given(st.dictionaries(st.sampled_from("abc"), st.lists(st.integers(), unique=True)))
 def test_a_grid_is_every_combination_once(axes):
-    points = [tuple(point.items()) for point in settings.grid(axes)]
+    points = [tuple(point.items()) for point in fields.grid(axes)]
     assert len(points) == len(set(points)) == math.prod(map(len, axes.values()))
     assert all(value in axes[name] for point in points for name, value in point)
 
 
 def test_the_last_axis_of_a_grid_is_the_fastest():
-    points = list(settings.grid({"a": [1, 2], "b": [3, 4]}))
+    points = list(fields.grid({"a": [1, 2], "b": [3, 4]}))
     assert [tuple(point.values()) for point in points] == [(1, 3), (1, 4), (2, 3), (2, 4)]
 
 

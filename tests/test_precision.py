@@ -11,7 +11,7 @@ from toymono import Config, Hyperparams, advance, begin, fit, scores
 from toymono.analysis import ablation, class_responses, kinks, parts
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
-from toymono.config import CHOICES
+from toymono.fields import TOY_CONFIG
 
 # Matrix products.
 
@@ -38,13 +38,13 @@ def names(precisions_):
     return {side and side.name for pair in precisions_ for side in pair or (None,)}
 
 
-@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("task", list(TOY_CONFIG["task"].choices))
 @pytest.mark.parametrize("default", [None, "bfloat16", "float32"])
-def test_the_setup_alone_says_how_precise_training_is(points, key, task, default):
+def test_the_config_alone_decides_how_precise_training_is(points, key, task, default):
     wanted = {"float32": "HIGHEST", "tensorfloat32": "HIGH", "bfloat16": "DEFAULT"}
     config = Config(task, 16, 4, 24, penalty="multi_feature")
     world, state = begin(config, points[0], key)
-    for word in CHOICES["matmul_precision"]:
+    for word in TOY_CONFIG["matmul_precision"].choices:
         config = dataclasses.replace(config, matmul_precision=word)
         with jax.default_matmul_precision(default):
             found = precisions(advance, config, points[0], world, state, 1)
@@ -70,13 +70,12 @@ MEASURES = {
     "identity_similarity": lambda model, world: parts.identity_similarity(
         parts.linearise(model, world).map_on, world
     ),
-    "served": kinks.served,
     "kinks": lambda model, world: kinks.kinks(model, world, 0)(AMPLITUDE_B),
     "own_kinks": lambda model, world: kinks.own_kinks(model, world, 0),
 }
 
 
-@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("task", list(TOY_CONFIG["task"].choices))
 @pytest.mark.parametrize("measure", MEASURES)
 def test_scores_are_precise_by_themselves(toy, measure, task):
     with jax.default_matmul_precision("bfloat16"):
@@ -87,7 +86,7 @@ def test_scores_are_precise_by_themselves(toy, measure, task):
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 @pytest.mark.parametrize("default", [None, "bfloat16"])
-def test_labelled_training_and_scores_are_precise_by_themselves(digits, key, name, default):
+def test_classifier_training_and_scores_are_precise_by_themselves(digits, key, name, default):
     config = ClassifierConfig(network=name, sizes=(4, 6), batch_size=32)
     state = training.begin(config, ClassifierHyperparams(), digits, key)
     network_and_examples = (state.params, digits.test_bhw, digits.test_label_b)
@@ -97,8 +96,8 @@ def test_labelled_training_and_scores_are_precise_by_themselves(digits, key, nam
             "training": precisions(
                 training.advance, config, ClassifierHyperparams(), digits, state, 0
             ),
-            "firing": precisions(
-                functools.partial(class_responses.firing, config), *network_and_examples
+            "responses": precisions(
+                functools.partial(class_responses.responses, config), *network_and_examples
             ),
             "ablations": precisions(accuracies, *network_and_examples, jnp.ones((3, 6))),
         }
@@ -113,7 +112,7 @@ def test_labelled_training_and_scores_are_precise_by_themselves(digits, key, nam
 
 
 @pytest.mark.parametrize("kind", ["none", "soft_random_amplitude", "multi_feature"])
-@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("task", list(TOY_CONFIG["task"].choices))
 def test_a_seed_means_the_same_run_where_jax_knows_float64(task, kind):
     config = Config(task, 16, 4, 24, "relu", "power_law", kind, batch_size=8, log2_steps=2)
     with jax.enable_x64(True):

@@ -1,4 +1,4 @@
-"""Scores of features alone and together, capacities: by hand, as laws, against plain loops."""
+"""Scores by hand, on planted networks and against plain loops; `test_laws` has the laws."""
 
 import math
 
@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from planted import LADDER
 
 from toymono import Model, World, scores
-from toymono.config import CHOICES
 
 KEY = jax.random.key(3)
 N, M, K = 12, 4, 10  # of the fixture `toy`
@@ -50,17 +50,6 @@ def test_responses_of_abs_add_the_negative_side():
     assert scores.responses(model, world.replace(task="abs")).tolist() == [[1.5], [2.5]]
 
 
-@pytest.mark.parametrize("task", ["decoder", "reproject", "abs"])
-@pytest.mark.parametrize("nonlinearity", ["relu", "gelu", "solu"])
-def test_responses_are_the_activations_on_each_feature_alone(task, nonlinearity, run):
-    world, model = run.world.replace(task=task), run.final.replace(nonlinearity=nonlinearity)
-    wanted_kn = np.zeros((24, 16))
-    for n, feature_m in enumerate(np.asarray(world.embed_nm)):
-        for sign in (1, -1) if task == "abs" else (1,):
-            wanted_kn[:, n] += model.neurons(sign * feature_m)
-    np.testing.assert_allclose(scores.responses(model, world), wanted_kn, atol=1e-6)
-
-
 @pytest.mark.parametrize(
     ("response_k", "score"),
     [
@@ -86,7 +75,7 @@ def test_the_threshold_is_strict_and_a_parameter():
     assert scores.THRESHOLD == 0.999
 
 
-def test_who_serves_which_feature_by_hand():
+def test_mono_neurons_per_feature_by_hand():
     response_kn = jnp.array(
         [[2.0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 5, 0], [0, 1, 1, 0], [0, 0, 0, 0], [-1, -1, -1, -2]]
     )
@@ -96,7 +85,52 @@ def test_who_serves_which_feature_by_hand():
     assert [mask.sum() for mask in classify_neurons(response_kn)] == [3, 1, 2]
 
 
-# Laws.
+@pytest.mark.parametrize("name", LADDER)
+def test_planted_networks_are_read_correctly(name):
+    planted = LADDER[name]()
+    response_kn = scores.responses(planted.model, planted.world)
+    score_k = scores.monosemanticity(response_kn)
+    np.testing.assert_allclose(score_k, planted.monosemanticity_k, rtol=1e-6)
+    assert scores.strongest(response_kn).tolist() == planted.strongest_k
+    assert scores.mono_neurons_per_feature(response_kn).tolist() == planted.mono_neurons_n
+
+    classes = classify_neurons(response_kn)
+    assert classes.monosemantic_k.sum() == sum(planted.mono_neurons_n)
+    assert classes.dead_k.sum() == planted.strongest_k.count(-1)
+    assert classes.polysemantic_k.sum() == len(score_k) - classes[0].sum() - classes[2].sum()
+    histogram = scores.features_by_mono_neurons(response_kn)
+    assert histogram.tolist() == [planted.mono_neurons_n.count(i) for i in range(5)]
+
+    for vector_kn, capacity_n in (
+        (response_kn, planted.response_capacity_n),
+        (scores.feature_weights(planted.model, planted.world), planted.weight_capacity_n),
+    ):
+        np.testing.assert_allclose(scores.capacity(vector_kn), capacity_n, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["monosemantic", "several_neurons_per_feature", "antipodal"])
+@pytest.mark.parametrize("active", [1, 2, 4])
+def test_separate_features_stay_monosemantic_together(name, active):
+    planted = LADDER[name]()
+    several = scores.multi_feature_monosemanticity(planted.model, planted.world, active, KEY)
+    np.testing.assert_allclose(several.monosemanticity_k, 1, rtol=1e-6)
+    np.testing.assert_array_equal(several.silent_k, 1)
+
+
+def test_planted_uniform_neurons_add_up_several_features():
+    planted = LADDER["uniform"]()
+    several = scores.multi_feature_monosemanticity(planted.model, planted.world, 4, KEY)
+    # Four groups, each with the three features other than the strongest.
+    np.testing.assert_allclose(several.monosemanticity_k, 1 / (1 + 4 * 3), rtol=1e-6)
+    np.testing.assert_array_equal(several.silent_k, 0)
+
+
+def test_the_strongest_feature_by_hand():
+    response_kn = jnp.array([[0.0, 1, 0.5], [3, -1, 3], [0, 0, 0], [-2, -1, -3]])
+    assert scores.strongest(response_kn).tolist() == [1, 0, -1, -1]
+
+
+# Arbitrary responses.
 
 
 @given(response_tables)
@@ -116,38 +150,17 @@ def test_scores_are_bounded(response_kn):
     assert (mono_k[~fires_k] == 0).all()
 
 
-@given(response_tables, st.permutations(range(ROWS)), st.permutations(range(COLUMNS)))
-def test_scores_follow_their_neurons_and_ignore_the_order_of_features(response_kn, rows, columns):
-    mono_k = monosemanticity(response_kn)
-    shuffled_k = monosemanticity(response_kn[rows][:, columns])
-    np.testing.assert_allclose(shuffled_k, mono_k[jnp.array(rows)], rtol=1e-6)
-    for mask_k, shuffled in zip(
-        classify_neurons(response_kn), classify_neurons(response_kn[rows][:, columns]), strict=True
-    ):
-        assert (shuffled == mask_k[jnp.array(rows)]).all()
-
-
-@given(scale=st.floats(0.01, 100))
-def test_scaling_a_relu_neuron_leaves_its_score(run, scale):
-    model = run.final
-    scaled = model.replace(w_mk=scale * model.w_mk, b_k=scale * model.b_k)
-    mono_k, scaled_k = (
-        scores.monosemanticity(scores.responses(model, run.world)) for model in (model, scaled)
-    )
-    np.testing.assert_allclose(scaled_k, mono_k, rtol=1e-4)
-
-
 @given(response_tables)
-def test_every_neuron_is_of_one_kind(response_kn):
-    kinds = classify_neurons(response_kn)
-    assert (sum(mask.astype(int) for mask in kinds) == 1).all()
-    assert (kinds.dead_k == (response_kn <= 0).all(axis=1)).all()
+def test_every_neuron_is_in_one_class(response_kn):
+    classes = classify_neurons(response_kn)
+    assert (sum(mask.astype(int) for mask in classes) == 1).all()
+    assert (classes.dead_k == (response_kn <= 0).all(axis=1)).all()
     only_one_k = (response_kn > 0).sum(axis=1) == 1
-    assert (kinds.monosemantic_k == only_one_k).all()  # of these amounts none is negligible
+    assert (classes.monosemantic_k == only_one_k).all()  # none of these amounts is negligible
 
 
 @given(response_tables)
-def test_every_monosemantic_neuron_serves_one_feature(response_kn):
+def test_every_monosemantic_neuron_counts_for_its_feature(response_kn):
     mono_neurons_n = jax.jit(scores.mono_neurons_per_feature)(response_kn)
     wanted_n = [0] * COLUMNS
     for response_n in response_kn:
@@ -163,7 +176,7 @@ def test_every_monosemantic_neuron_serves_one_feature(response_kn):
 
 
 @given(response_tables)
-def test_orders_are_orders(response_kn):
+def test_orders_are_permutations(response_kn):
     rows, columns = (
         jax.jit(scores.neuron_order)(response_kn),
         jax.jit(scores.feature_order)(response_kn),
@@ -194,20 +207,11 @@ def test_the_order_of_neurons_is_the_authors(key):
     np.testing.assert_array_equal(scores.feature_order(jnp.asarray(response_kn)), theirs_n)
 
 
-def test_scores_of_many_models_are_those_of_each(runs):
-    together = jax.vmap(lambda model, world: scores.monosemanticity(scores.responses(model, world)))
-    mono_rk = together(runs.final, runs.world)
-    for r in range(3):
-        model, world = jax.tree.map(lambda leaf: leaf[r], (runs.final, runs.world))  # noqa: B023
-        alone_k = scores.monosemanticity(scores.responses(model, world))
-        np.testing.assert_allclose(mono_rk[r], alone_k, rtol=1e-4, atol=1e-6)
-
-
 # Capacity.
 
 
 @given(matrices)
-def test_capacities_are_shares_of_the_dimensions(vector_kn):
+def test_capacities_are_fractions_of_the_dimensions(vector_kn):
     capacity_n = capacity(jnp.asarray(vector_kn))
     assert (capacity_n >= 0).all()
     assert (capacity_n <= 1 + 1e-5).all()
@@ -231,23 +235,19 @@ def test_orthogonal_features_have_a_dimension_each():
     assert capacity(opposite_kn).tolist() == [0.5, 0.5, 1.0]
 
 
-def test_capacity_ignores_rotations_and_scale_and_follows_its_features(toy):
+def test_capacity_is_invariant_under_rotation_and_scale(toy):
     net, toys = toy(bias=-0.1)
     weight_kn = scores.feature_weights(net, toys)
     capacity_n = capacity(weight_kn)
     rotation_kk, _ = jnp.linalg.qr(jax.random.normal(KEY, (K, K)))
     chex.assert_trees_all_close(capacity(5 * rotation_kk @ weight_kn), capacity_n, atol=1e-5)
-    order_n = jax.random.permutation(KEY, N)
-    chex.assert_trees_all_close(capacity(weight_kn[:, order_n]), capacity_n[order_n], atol=1e-5)
 
 
 def test_feature_weights_share_the_embeddings_dimensions(toy):
     net, toys = toy(bias=-0.1)
     weight_kn = scores.feature_weights(net, toys)
-    for k, n in ((0, 0), (3, 7)):
-        assert weight_kn[k, n] == pytest.approx(float(toys.embed_nm[n] @ net.w_mk[:, k]), abs=1e-6)
     assert M / 2 < capacity(weight_kn).sum() <= M + 1e-4
-    # Neurons that answer to one feature each undo the superposition.
+    # Neurons that respond to one feature each undo the superposition.
     alone = Model(toys.embed_nm.T, jnp.full(N, -0.999), jnp.ones((N, N)))
     responses_kn = scores.responses(alone, toys)
     chex.assert_trees_all_close(capacity(responses_kn), jnp.ones(N), atol=1e-3)
@@ -256,63 +256,32 @@ def test_feature_weights_share_the_embeddings_dimensions(toy):
 # Several features at a time.
 
 
-@pytest.mark.parametrize("task", CHOICES["task"])
-@pytest.mark.parametrize("nonlinearity", CHOICES["nonlinearity"])
-def test_one_at_a_time_it_is_equation_7(task, nonlinearity, toy):
-    for bias in (-0.1, 0.1):
-        net, toys = toy(task, nonlinearity, bias)
-        several = scores.multi_feature_monosemanticity(net, toys, 1, KEY)
-        response_kn = scores.responses(net, toys)
-        chex.assert_trees_all_close(
-            several.monosemanticity_k, scores.monosemanticity(response_kn), atol=1e-6
-        )
-        silent_k = [
-            np.delete(row_n <= 0, row_n.argmax()).mean() for row_n in np.asarray(response_kn)
-        ]
-        chex.assert_trees_all_close(several.silent_k, jnp.array(silent_k), atol=1e-6)
-
-
-@pytest.mark.parametrize("task", ["decoder", "reproject"])
-def test_all_at_a_time_by_brute_force(task, toy):
-    net, toys = toy(task)
-    several = multi_feature_monosemanticity(net, toys, N, KEY)
-    response_kn = np.asarray(scores.responses(net, toys))
-    for k, row_n in enumerate(response_kn):
-        others_n = np.ones(N)
-        others_n[row_n.argmax()] = 0
-        before = others_n @ np.asarray(toys.embed_nm @ net.w_mk)[:, k] + float(net.b_k[k])
-        fired, most = max(0.0, before), row_n.max()
-        assert several.silent_k[k] == float(fired == 0)
-        wanted = most / (1e-10 + most + N * fired)
-        assert several.monosemanticity_k[k] == pytest.approx(wanted, abs=1e-5)
-
-
 @given(st.integers(1, N), st.integers(0, 99))
-def test_groups_have_the_size_asked_for(active, seed):
-    # A neuron that adds up what is present counts the members of all groups.
+def test_groups_have_the_requested_size(active, seed):
+    # A neuron that sums the amplitudes counts the members of all groups.
     net = Model(jnp.ones((N, 1)), jnp.zeros(1), jnp.ones((1, N)))
     several = multi_feature_monosemanticity(net, World(jnp.eye(N)), active, jax.random.key(seed))
     members = 1 / several.monosemanticity_k[0] - 1
     assert abs(members - jnp.round(members)) < 1e-3
-    # The strongest is left out of its own group, and where it was drawn.
+    # The strongest feature is removed from its own group and from those in which it was drawn.
     assert N * active - N - 0.1 <= members <= N * active - 1 + 0.1
 
 
-def test_groups_are_drawn_anew_and_leave_the_strongest_out():
-    # Fires if its strongest, or both of two other features, are present.
+def test_groups_are_random_and_exclude_the_strongest_feature():
+    # Active if its strongest feature, or both of two other features, are present.
     w_mk = jnp.zeros((N, 1)).at[jnp.array([0, 4, 9]), 0].set(jnp.array([2.0, 0.75, 0.75]))
     net = Model(w_mk, -jnp.ones(1), jnp.ones((1, N)))
     silent = [
         multi_feature_monosemanticity(net, World(jnp.eye(N)), 3, jax.random.key(seed)).silent_k[0]
         for seed in range(40)
     ]
-    # Groups 4 and 9 draw the other with 2 chances of 11, the other ten both with 1 of 55.
+    # Groups 4 and 9 draw the other feature with probability 2/11, the other ten both with 1/55.
     expected = 1 - (2 * 2 / 11 + 10 / 55) / N
     assert np.std(silent) > 0
     assert np.mean(silent) == pytest.approx(expected, abs=4 * np.std(silent) / np.sqrt(40))
 
 
-def test_several_features_meet_the_dead_the_deaf_and_the_opposed():
+def test_several_features_on_dead_selective_and_negative_neurons():
     w_mk = jnp.stack([jnp.full(N, -1.0), jnp.eye(N)[0], -jnp.eye(N)[0]], axis=1)
     net = Model(w_mk, jnp.array([0.0, -0.5, -0.5]), jnp.ones((3, N)))
     several = scores.multi_feature_monosemanticity(net, World(jnp.eye(N)), 5, KEY)
@@ -320,19 +289,7 @@ def test_several_features_meet_the_dead_the_deaf_and_the_opposed():
     assert several.silent_k.tolist() == [1, 1, 1]
     several = scores.multi_feature_monosemanticity(net, World(jnp.eye(N), task="abs"), 5, KEY)
     assert several.monosemanticity_k[1:].tolist() == [1, 1]
-    assert several.monosemanticity_k[0] < 0.1  # any sign other than its own wakes it
-
-
-def test_multi_feature_monosemanticity_follows_its_neurons(toy):
-    net, toys = toy(bias=-0.1)
-    order_k = jax.random.permutation(KEY, K)
-    shuffled = net.replace(w_mk=net.w_mk[:, order_k], b_k=net.b_k[order_k], w_ko=net.w_ko[order_k])
-    several = multi_feature_monosemanticity(net, toys, 3, KEY)
-    chex.assert_trees_all_close(
-        multi_feature_monosemanticity(shuffled, toys, 3, KEY),
-        jax.tree.map(lambda leaf_k: leaf_k[order_k], several),
-        atol=1e-6,
-    )
+    assert several.monosemanticity_k[0] < 0.1  # any sign other than its own activates it
 
 
 def test_the_curve_is_mapped_over_active(toy):

@@ -29,6 +29,7 @@ from toymono import (
 )
 from toymono.fields import TOY_CONFIG
 from toymono.penalties import PENALTIES, activation_l1
+from toymono.tasks import TASKS
 
 sample_many = jax.jit(jax.vmap(features.sample, (None, None, 0)))
 
@@ -325,10 +326,12 @@ def test_every_config_has_its_shapes(config):
     def traced(key):
         run = fit(config, Hyperparams(), key)
         w_mk, b_k, w_ko = run.final.w_mk, run.final.b_k, run.final.w_ko
-        chex.assert_shape([w_mk, b_k, w_ko], [(4, 24), (24,), (24, config.o)])
+        chex.assert_shape(
+            [w_mk, b_k, w_ko], [(4, 24), (24,), (24, TASKS[config.task].outputs(config))]
+        )
         chex.assert_tree_shape_prefix(run.snapshots, (4,))
         assert (run.world.task, run.final.nonlinearity) == (config.task, config.nonlinearity)
-        assert (run.world.reproject_nm is None) == (config.task != "reproject")
+        assert (run.world.reproject_nm is None) == (not TASKS[config.task].second_embedding)
         return run.loss_t
 
     assert jax.eval_shape(traced, jax.random.key(0)).shape == (8,)

@@ -17,8 +17,8 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from toymono.config import Config, Hyperparams, stack, unstack
-    from toymono.features import World
     from toymono.models import Model
+    from toymono.tasks import World
     from toymono.train import Run, State, advance, begin, fit, fit_many, replay, train_step
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
 
 _MODULES = {
     "config": ("Config", "Hyperparams", "stack", "unstack"),
-    "features": ("World",),
+    "tasks": ("World",),
     "models": ("Model",),
     "train": (*("Run", "State", "advance", "begin", "fit", "fit_many", "replay", "train_step"),),
 }

@@ -8,7 +8,7 @@ describes each field.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import flax.struct
 import jax
@@ -61,10 +61,6 @@ class Config:
         return 2**self.log2_steps
 
     @property
-    def o(self) -> int:
-        return self.m if self.task == "reproject" else self.n
-
-    @property
     def snapshot_steps(self) -> tuple[int, ...]:
         """Steps after which the model is saved: 1, 2, 4, …, `steps`."""
         return tuple(2**j for j in range(self.log2_steps + 1))
@@ -83,7 +79,7 @@ class Hyperparams:
     exponent: Scalar = _default("exponent")
     cosine_period: Scalar = _default("cosine_period")
 
-    def checked(self) -> Self:
+    def checked(self) -> "Hyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.
 
         Under a `jax` transformation a number has no value yet and passes.
@@ -153,18 +149,3 @@ def unstack(tree: Any) -> list[Any]:
     """The inverse of `stack`: one pytree for each entry of the first axis."""
     length = jax.tree.leaves(tree)[0].shape[0]
     return [jax.tree.map(lambda x: x[i], tree) for i in range(length)]  # noqa: B023
-
-
-# Transition only: removed once every module reads `fields` itself.
-CHOICES = {name: tuple(f.choices) for name, f in TOY_CONFIG.items() if f.choices}
-grid = fields.grid
-
-
-def field_types(kind):
-    table = TOY_CONFIG if kind is Config else TOY_HYPERPARAMS
-    return {name: f.type for name, f in table.items()}
-
-
-def meanings(kind):
-    table = TOY_CONFIG if kind is Config else TOY_HYPERPARAMS
-    return {name: f.description for name, f in table.items()}

@@ -1,4 +1,4 @@
-"""Kinks and the pieces between them, by hand and against the network itself."""
+"""Kinks and segments: by hand, on planted networks, against the network's output."""
 
 import functools
 
@@ -9,19 +9,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import LADDER
 
 from toymono.analysis import kinks, parts
 from toymono.analysis.kinks import LABELS
-from toymono.config import CHOICES
 from toymono.features import World
 from toymono.models import Model
+from toymono.tasks import TASKS
 
-# Compiled once for each shape; run by the operation they would take far longer.
+# Compiled once for each shape, which is far faster than eager evaluation.
 find_kinks = jax.jit(kinks.kinks)
 segments = jax.jit(kinks.segments)
 
 KEY = jax.random.key(7)
-N, K = 12, 10  # of the fixture `toy`
+N = 12  # features of the fixture `toy`
 
 
 def plain_neurons(net, x_bm):
@@ -30,42 +31,43 @@ def plain_neurons(net, x_bm):
 
 
 def test_kinks_by_hand():
-    # Starts at 0.5 with gain 2; stops at 0.25, and fired before; never fires; bends at 0.
+    # Active from 0.5 with gain 2; active up to 0.25; never active; active from 0.
     net = Model(
         w_mk=jnp.array([[2.0, -4.0, 1.0, 1.0]]),
         b_k=jnp.array([-1.0, 1.0, -3.0, 0.0]),
         w_ko=jnp.array([[3.0], [0.5], [9.0], [1.0]]),
     )
-    bends = find_kinks(net, World(jnp.ones((1, 1))), 0)
-    assert bends.position_k.tolist() == [0.25, 0.5, np.inf, np.inf]
-    assert bends.change_k.tolist() == [2.0, 6.0, 0.0, 0.0]
-    assert bends.neuron_k.tolist() == [1, 0, -1, -1]
-    assert (bends.start, bends.slope) == (0.5, -1.0)
-    assert bends(jnp.array([0.0, 0.25, 0.5, 1.0])).tolist() == [0.5, 0.25, 0.5, 4.0]
+    found = find_kinks(net, World(jnp.ones((1, 1))), 0)
+    assert found.position_k.tolist() == [0.25, 0.5, np.inf, np.inf]
+    assert found.change_k.tolist() == [2.0, 6.0, 0.0, 0.0]
+    assert found.neuron_k.tolist() == [1, 0, -1, -1]
+    assert (found.start, found.slope) == (0.5, -1.0)
+    assert found(jnp.array([0.0, 0.25, 0.5, 1.0])).tolist() == [0.5, 0.25, 0.5, 4.0]
 
 
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(None, None, 0, None, None, None))
 def lines(net, toys, feature, amplitude_b, others_n, sign):
-    """A feature's own output, by its kinks and by the network."""
-    bends = kinks.kinks(net, toys, feature, others_n, sign=sign)
+    """A feature's own output, from its kinks and from the network."""
+    found = kinks.kinks(net, toys, feature, others_n, sign=sign)
     profile = parts.along(net, toys, feature, sign * amplitude_b, others_n)
-    return bends, bends(amplitude_b), profile.full_bo @ parts.readouts(toys)[feature]
+    return found, found(amplitude_b), profile.full_bo @ parts.readouts(toys)[feature]
 
 
-@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("sign", [1, -1])
-def test_kinks_draw_the_same_line_as_dense_sampling(task, sign, toy):
+def test_kinks_agree_with_dense_sampling(task, sign, toy):
     net, toys = toy(task)
-    others_n = jax.random.uniform(KEY, (N,), minval=-1.0 if task == "abs" else 0.0)
+    others_n = jax.random.uniform(KEY, (N,), minval=-1.0 if TASKS[task].signed else 0.0)
     amplitude_b = jnp.linspace(0, 1, 401)
-    bends, closed_nb, sampled_nb = lines(net, toys, jnp.arange(N), amplitude_b, others_n, sign)
+    found, closed_nb, sampled_nb = lines(net, toys, jnp.arange(N), amplitude_b, others_n, sign)
     chex.assert_trees_all_close(closed_nb, sampled_nb, atol=2e-6)
-    count_n = jnp.isfinite(bends.position_k).sum(axis=1)
+    count_n = jnp.isfinite(found.position_k).sum(axis=1)
     assert count_n.min() < count_n.max()
-    # Where the sampled line bends, and nowhere else, there is a kink.
+    # The sampled function bends nowhere but at a kink.
     bent_nb = abs(jnp.diff(sampled_nb, 2, axis=1)) > 2e-6
-    near_nb = (abs(bends.position_k[:, :, None] - amplitude_b[1:-1]) < 1 / 400).any(axis=1)
+    distance_nkb = abs(found.position_k[:, :, None] - amplitude_b[None, None, 1:-1])
+    near_nb = (distance_nkb < 1 / 400).any(axis=1)
     assert bent_nb.any()
     assert not (bent_nb & ~near_nb).any()
 
@@ -75,26 +77,27 @@ def test_kinks_draw_the_same_line_as_dense_sampling(task, sign, toy):
     biases=st.lists(st.integers(-8, 8), min_size=3, max_size=3),
     weights=st.lists(st.integers(-8, 8), min_size=3, max_size=3),
 )
-def test_kinks_and_segments_agree_with_the_network_whatever_its_weights(gains, biases, weights):
+def test_kinks_and_segments_agree_with_the_network_for_any_weights(gains, biases, weights):
     net = Model(
         jnp.array([gains], jnp.float32),
         jnp.array(biases, jnp.float32) / 4,
         jnp.array(weights, jnp.float32)[:, None],
     )
-    bends = find_kinks(net, World(jnp.ones((1, 1))), 0)
+    found = find_kinks(net, World(jnp.ones((1, 1))), 0)
     amplitude_b = np.linspace(0, 1, 33, dtype=np.float32)
     truth_b = plain_neurons(net, amplitude_b[:, None]) @ np.array(weights, np.float32)
-    chex.assert_trees_all_close(np.asarray(bends(jnp.asarray(amplitude_b))), truth_b, atol=1e-4)
-    position_k = bends.position_k[jnp.isfinite(bends.position_k)]
+    chex.assert_trees_all_close(np.asarray(found(jnp.asarray(amplitude_b))), truth_b, atol=1e-4)
+    position_k = found.position_k[jnp.isfinite(found.position_k)]
     assert ((position_k > 0) & (position_k < 1)).all()
     assert (jnp.diff(position_k) >= 0).all()
 
-    pieces = segments(bends)
-    inside_pb = (pieces.start_p[:, None] <= amplitude_b) & (amplitude_b <= pieces.end_p[:, None])
+    pieces = jax.tree.map(np.asarray, segments(found))
+    amplitude_1b = amplitude_b[None]
+    inside_pb = (pieces.start_p[:, None] <= amplitude_1b) & (amplitude_1b <= pieces.end_p[:, None])
     inside_pb &= (pieces.label_p != 0)[:, None]
-    line_pb = pieces.intercept_p[:, None] + pieces.slope_p[:, None] * amplitude_b
+    line_pb = pieces.intercept_p[:, None] + pieces.slope_p[:, None] * amplitude_1b
     assert inside_pb.any(axis=0).all()
-    assert abs(np.where(inside_pb, line_pb - truth_b, 0)).max() < 1e-4
+    assert abs(np.where(inside_pb, line_pb - truth_b[None], 0)).max() < 1e-4
 
 
 def test_kinks_of_any_output(toy):
@@ -104,18 +107,6 @@ def test_kinks_of_any_output(toy):
     closed_b = find_kinks(net, toys, 4, read_o=read_o)(amplitude_b)
     sampled_b = parts.along(net, toys, 4, amplitude_b).full_bo @ read_o
     chex.assert_trees_all_close(closed_b, sampled_b, atol=2e-6)
-
-
-def test_kinks_follow_their_neurons(toy):
-    net, toys = toy()
-    order_k = jax.random.permutation(KEY, K)
-    shuffled = net.replace(w_mk=net.w_mk[:, order_k], b_k=net.b_k[order_k], w_ko=net.w_ko[order_k])
-    bends, again = find_kinks(net, toys, 4), find_kinks(shuffled, toys, 4)
-    found = int(jnp.isfinite(bends.position_k).sum())
-    assert found > 2
-    chex.assert_trees_all_close(bends.position_k, again.position_k)
-    chex.assert_trees_all_close(bends.change_k, again.change_k)
-    chex.assert_trees_all_equal(bends.neuron_k[:found], order_k[again.neuron_k[:found]])
 
 
 def piecewise(positions, changes, start=0.0, slope=0.0):
@@ -136,22 +127,15 @@ def test_segments_are_labelled_by_rule():
     assert outline([0.3, 0.3], [1.0, 0.4]) == ("zero", "rise")
 
 
-def test_small_kinks_can_be_smoothed_away():
-    bends = piecewise([0.1, 0.4, 0.5, np.inf], [0.01, 1.5, -0.02, 0.0])
-    pieces = segments(bends, least=0.25)
+def test_small_kinks_can_be_ignored():
+    found = piecewise([0.1, 0.4, 0.5, np.inf], [0.01, 1.5, -0.02, 0.0])
+    pieces = segments(found, min_change=0.25)
     assert pieces.outline == ("zero", "rise")
     chex.assert_trees_all_close(pieces.start_p, jnp.array([0, 0.4, 1, 1, 1]))
     chex.assert_trees_all_close(pieces.end_p, jnp.ones(5).at[0].set(0.4))
     ends_p = pieces.intercept_p + pieces.slope_p * pieces.end_p
-    chex.assert_trees_all_close(ends_p[:2], bends(jnp.array([0.4, 1.0])), atol=1e-6)
+    chex.assert_trees_all_close(ends_p[:2], found(jnp.array([0.4, 1.0])), atol=1e-6)
     assert [LABELS[label] for label in pieces.label_p[2:]] == ["empty"] * 3
-
-
-def test_served_counts_up_to_most():
-    strongest_k = jnp.array([0, 0, 0, 0, 1, 1, 2])
-    net = Model(jnp.eye(4)[:, strongest_k], jnp.full(7, -0.5), jnp.ones((7, 4)))
-    assert kinks.served(net, World(jnp.eye(4))).tolist() == [3, 2, 1, 0]
-    assert kinks.served(net, World(jnp.eye(4)), most=9).tolist() == [4, 2, 1, 0]
 
 
 def test_only_relu_has_kinks_and_features_are_numbered_from_0(toy):
@@ -161,14 +145,45 @@ def test_only_relu_has_kinks_and_features_are_numbered_from_0(toy):
         kinks.kinks(*toy(), N)
 
 
-def test_one_feature_or_many(toy):
-    """Also of runs from disk, which hold numpy's arrays."""
-    net, toys = jax.tree.map(np.asarray, toy())
+@pytest.mark.parametrize("name", LADDER)
+def test_own_kinks_of_planted_networks(name):
+    planted = LADDER[name]()
+    own = jax.jit(kinks.own_kinks)
+    for feature, expected in enumerate(planted.own_kinks_n2):
+        found = own(planted.model, planted.world, feature)
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
 
-    @jax.jit
-    def analysis(feature):
-        pieces = kinks.segments(kinks.kinks(parts.split(net).mono, toys, feature))
-        return pieces, kinks.served(net, toys)
 
-    many = jax.jit(jax.vmap(analysis))(jnp.arange(N))
-    chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[5], many), analysis(5), atol=1e-5)
+@pytest.mark.parametrize(
+    ("name", "feature", "outline", "start_p"),
+    [
+        ("monosemantic", 3, ("zero", "rise"), [0, 0.25]),
+        ("several_neurons_per_feature", 0, ("zero", "lag", "rise"), [0, 0.25, 0.5, 0.75]),
+        ("several_neurons_per_feature", 1, ("zero", "rise", "track"), [0, 0.25, 0.5]),
+        ("several_neurons_per_feature", 2, ("zero", "rise"), [0, 0.5]),
+        ("several_neurons_per_feature", 3, ("zero",), [0]),
+        ("antipodal", 2, ("zero", "rise"), [0, 0.5]),
+        ("pentagon", 4, ("track",), [0]),
+        ("dead", 0, ("zero",), [0]),
+        ("uniform", 1, ("lag",), [0]),
+    ],
+)
+def test_segments_of_planted_networks(name, feature, outline, start_p):
+    planted = LADDER[name]()
+    pieces = segments(find_kinks(planted.model, planted.world, feature))
+    assert pieces.outline == outline
+    used_p = pieces.label_p > 0
+    np.testing.assert_allclose(pieces.start_p[used_p], start_p, rtol=1e-6)
+
+
+def test_the_monosemantic_part_of_a_planted_network_has_one_kink_per_feature():
+    planted = LADDER["half_linear"]()
+    mono, poly = parts.split(planted.model)
+    for feature in range(4):
+        found = find_kinks(mono, planted.world, feature)
+        np.testing.assert_allclose(found.position_k, [0.75] + [np.inf] * 5, rtol=1e-6)
+        np.testing.assert_allclose(found.change_k[0], 1, rtol=1e-6)
+        assert found.neuron_k[0] == feature
+        found = find_kinks(poly, planted.world, feature)
+        assert not jnp.isfinite(found.position_k).any()
+        np.testing.assert_allclose(found.slope, 1 / 2, rtol=1e-6)

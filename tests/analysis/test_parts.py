@@ -1,4 +1,4 @@
-"""A model taken apart, by hand and against brute force."""
+"""Parts of a model: by hand, on planted networks, against brute force."""
 
 import itertools
 
@@ -9,24 +9,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from planted import LADDER
 
 from toymono import features
-from toymono.analysis import parts
-from toymono.config import CHOICES, Config, Hyperparams, stack
+from toymono.analysis import kinks, parts
+from toymono.config import Config, Hyperparams
 from toymono.features import World
 from toymono.models import NONLINEARITIES, Model
+from toymono.tasks import TASKS
 
 KEY = jax.random.key(7)
 N, M, K = 12, 4, 10  # of the fixture `toy`
-BATTERY = list(itertools.product(CHOICES["task"], CHOICES["nonlinearity"]))
+COMBINATIONS = list(itertools.product(TASKS, NONLINEARITIES))
 
 
 def signed_features(task, key=KEY):
-    low = -1.0 if task == "abs" else 0.0
+    low = -1.0 if TASKS[task].signed else 0.0
     return jax.random.uniform(key, (5, N), minval=low)
 
 
-@pytest.mark.parametrize(("task", "nonlinearity"), BATTERY)
+@pytest.mark.parametrize(("task", "nonlinearity"), COMBINATIONS)
 def test_the_parts_sum_to_the_whole(task, nonlinearity, toy):
     net, toys = toy(task, nonlinearity)
     x_bm = toys.inputs(signed_features(task))
@@ -52,27 +54,17 @@ def test_the_sign_of_the_bias_or_the_score_divides_the_neurons():
     assert parts.by_score(net, World(embed_nm)).tolist() == [True, True, False, False]
 
 
-def test_the_parts_do_not_depend_on_the_order_of_neurons(toy):
-    net, toys = toy()
-    x_bm = toys.inputs(signed_features("decoder"))
-    order_k = jax.random.permutation(KEY, K)
-    shuffled = net.replace(w_mk=net.w_mk[:, order_k], b_k=net.b_k[order_k], w_ko=net.w_ko[order_k])
-    for part, of_shuffled in zip(parts.split(net), parts.split(shuffled), strict=True):
-        chex.assert_trees_all_close(part(x_bm), of_shuffled(x_bm), atol=1e-6)
-        chex.assert_trees_all_equal(part.b_k[order_k], of_shuffled.b_k)
-
-
-@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("task", TASKS)
 def test_readouts_find_a_single_features_amplitude_in_the_target(task, toy):
     _, toys = toy(task)
     read_no = parts.readouts(toys)
     read_nn = toys.targets(-0.7 * jnp.eye(N)) @ read_no.T
-    sign = 1 if task == "abs" else -1
+    sign = 1 if task == "abs" else -1  # the target of `abs` is the absolute value
     chex.assert_trees_all_close(jnp.diagonal(read_nn), jnp.full(N, sign * 0.7), atol=1e-6)
 
 
-@pytest.mark.parametrize(("task", "nonlinearity"), BATTERY)
-def test_along_a_feature_is_what_the_models_answer(task, nonlinearity, toy):
+@pytest.mark.parametrize(("task", "nonlinearity"), COMBINATIONS)
+def test_along_a_feature_returns_the_outputs_of_the_models(task, nonlinearity, toy):
     net, toys = toy(task, nonlinearity)
     others_n = signed_features(task)[0]
     amplitude_b = jnp.linspace(-1 if task == "abs" else 0, 1, 5)
@@ -86,7 +78,7 @@ def test_along_a_feature_is_what_the_models_answer(task, nonlinearity, toy):
     chex.assert_trees_all_close(profile.mono_bo + profile.poly_bo, profile.full_bo, atol=1e-6)
     alone = parts.along(net, toys, 2, amplitude_b)
     chex.assert_trees_all_close(
-        alone.full_bo, net(amplitude_b[:, None] * toys.embed_nm[2]), atol=1e-6
+        alone.full_bo, net(amplitude_b[:, None] * toys.embed_nm[2][None]), atol=1e-6
     )
 
 
@@ -97,8 +89,8 @@ def test_features_are_numbered_from_0(toy):
             parts.along(net, toys, feature, jnp.ones(1))
 
 
-@pytest.mark.parametrize(("task", "nonlinearity"), BATTERY)
-def test_linearisation_is_the_derivative_at_rest(task, nonlinearity, toy):
+@pytest.mark.parametrize(("task", "nonlinearity"), COMBINATIONS)
+def test_linearisation_is_the_derivative_at_the_origin(task, nonlinearity, toy):
     net, toys = toy(task, nonlinearity)
     poly = parts.split(net).poly
     linear = parts.linearise(poly, toys)
@@ -112,7 +104,7 @@ def test_linearisation_is_the_derivative_at_rest(task, nonlinearity, toy):
     assert (values[M:] < 1e-5).all()
 
 
-@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("task", TASKS)
 def test_far_from_its_kinks_the_poly_part_is_its_linearisation(task, toy):
     net, toys = toy(task, bias=20.0)
     net = net.replace(b_k=net.b_k.at[0].set(-20.0))
@@ -130,14 +122,14 @@ def test_far_from_its_kinks_the_poly_part_is_its_linearisation(task, toy):
     chex.assert_trees_all_close(parts.linearise(net, toys), linear, atol=1e-5)
 
 
-@pytest.mark.parametrize("task", CHOICES["task"])
+@pytest.mark.parametrize("task", TASKS)
 def test_linearisation_error_by_brute_force(task, toy):
     net, toys = toy(task)
     poly = parts.split(net).poly
     config = Config(task=task, n=N, m=M, k=K, batch_size=32)
     features_bn = features.sample(config, Hyperparams(eps=0.5), KEY)
     on = np.asarray(net.b_k) > 0
-    bias_k = np.asarray(net.b_k)[on]
+    bias_k = np.asarray(net.b_k)[on][None]
     before_bk = np.asarray(features_bn @ toys.embed_nm @ net.w_mk)[:, on] + bias_k
     w_ko = np.asarray(net.w_ko)[on]
     lost_bo = (np.maximum(before_bk, 0) - before_bk) @ w_ko
@@ -160,44 +152,33 @@ def test_effective_rank_lies_between_one_and_the_rank(values):
         chex.assert_trees_all_close(parts.effective_rank(3 * singular_m), rank, rtol=1e-4)
 
 
-def test_identity_likeness_of_projectors():
+def test_identity_similarity_of_projectors():
     toys = features.build(Config(n=N, m=M), KEY)
     basis_nm, _ = jnp.linalg.qr(toys.embed_nm)
     projector_nn = basis_nm @ basis_nm.T
-    likeness = parts.identity_similarity(1.3 * projector_nn, toys)
-    chex.assert_trees_all_close(tuple(likeness), (1.3, 0.0), atol=1e-5)
+    similarity = parts.identity_similarity(1.3 * projector_nn, toys)
+    chex.assert_trees_all_close(tuple(similarity), (1.3, 0.0), atol=1e-5)
     fewer_nn = basis_nm[:, :3] @ basis_nm[:, :3].T
-    likeness = parts.identity_similarity(fewer_nn, toys)
-    chex.assert_trees_all_close(tuple(likeness), (3 / 4, 0.5), atol=1e-5)
+    similarity = parts.identity_similarity(fewer_nn, toys)
+    chex.assert_trees_all_close(tuple(similarity), (3 / 4, 0.5), atol=1e-5)
     assert parts.identity_similarity(0 * fewer_nn, toys).distance == 0
 
 
 def test_no_projector_is_nearer_than_the_best(toy):
     net, toys = toy(bias=0.3)
     map_on = np.asarray(parts.linearise(parts.split(net).poly, toys).map_on)
-    likeness = parts.identity_similarity(jnp.asarray(map_on), toys)
+    similarity = parts.identity_similarity(jnp.asarray(map_on), toys)
     leading = np.linalg.eigvalsh((map_on + map_on.T) / 2)[-M:].sum()
     size = np.linalg.norm(map_on)
-    assert likeness.scale == pytest.approx(leading / M, abs=1e-5)
-    assert likeness.distance == pytest.approx(np.sqrt(1 - leading**2 / (M * size**2)), abs=1e-4)
+    assert similarity.scale == pytest.approx(leading / M, abs=1e-5)
+    assert similarity.distance == pytest.approx(np.sqrt(1 - leading**2 / (M * size**2)), abs=1e-4)
 
     rng = np.random.default_rng(0)
     for _ in range(200):
         basis_nm, _ = np.linalg.qr(rng.normal(size=(N, M)))
         projector_nn = basis_nm @ basis_nm.T
         scale = (map_on * projector_nn).sum() / M
-        assert np.linalg.norm(map_on - scale * projector_nn) / size >= likeness.distance - 1e-5
-
-
-def test_identity_likeness_does_not_depend_on_the_order_of_features(toy):
-    net, toys = toy(bias=0.3)
-    map_on = parts.linearise(net, toys).map_on
-    order_n = jax.random.permutation(KEY, N)
-    chex.assert_trees_all_close(
-        parts.identity_similarity(map_on[order_n][:, order_n], toys),
-        parts.identity_similarity(map_on, toys),
-        atol=1e-5,
-    )
+        assert np.linalg.norm(map_on - scale * projector_nn) / size >= similarity.distance - 1e-5
 
 
 def test_the_reprojectors_identity_is_the_best_linear_answer(toy):
@@ -205,31 +186,46 @@ def test_the_reprojectors_identity_is_the_best_linear_answer(toy):
     # Least squares: the map A with A P f nearest to the targets of all features.
     answer_mo, *_ = np.linalg.lstsq(toys.embed_nm, toys.reproject_nm, rcond=None)
     best_on = jnp.asarray((np.asarray(toys.embed_nm) @ answer_mo).T)
-    likeness = parts.identity_similarity(0.5 * best_on, toys)
-    chex.assert_trees_all_close(tuple(likeness), (0.5, 0.0), atol=1e-5)
+    similarity = parts.identity_similarity(0.5 * best_on, toys)
+    chex.assert_trees_all_close(tuple(similarity), (0.5, 0.0), atol=1e-5)
 
 
-def test_one_model_or_many(toy):
-    (first, toys), (second, _) = toy(), toy(seed=8)
-
-    @jax.jit
-    def analysis(net):
-        linear = parts.linearise(parts.split(net).poly, toys)
-        likeness = parts.identity_similarity(linear.map_on, toys)
-        return linear.singular_m, likeness, parts.effective_rank(linear.singular_m)
-
-    many = jax.jit(jax.vmap(analysis))(stack([first, second]))
-    chex.assert_trees_all_close(
-        jax.tree.map(lambda leaf: leaf[1], many), analysis(second), atol=1e-5
-    )
-
-
-def test_runs_from_disk_hold_numpy_arrays(toy):
+def test_models_may_hold_numpy_arrays(toy):
     net, toys = jax.tree.map(np.asarray, toy())
     linear = jax.jit(lambda: parts.linearise(parts.split(net).poly, toys))()
     assert linear.map_on.shape == (N, N)
+    found = jax.jit(jax.vmap(lambda feature: kinks.kinks(net, toys, feature)))(jnp.arange(N))
+    assert found.position_k.shape == (N, K)
 
 
 def test_every_nonlinearity_is_silent_at_zero():
-    # What `split` relies on when it puts zeros in place of a neuron.
-    assert [float(phi(jnp.zeros(()))) for phi in NONLINEARITIES.values()] == [0, 0, 0]
+    # `split` relies on it when it sets a neuron's weights and bias to 0.
+    assert [float(phi.function(jnp.zeros(()))) for phi in NONLINEARITIES.values()] == [0, 0, 0]
+
+
+def test_the_linear_part_of_a_planted_network_is_an_identity_of_rank_m():
+    planted = LADDER["half_linear"]()
+    mono, poly = parts.split(planted.model)
+    linear = parts.linearise(poly, planted.world)
+    chex.assert_trees_all_close(linear.map_on @ linear.map_on, linear.map_on, atol=1e-6)
+    chex.assert_trees_all_close(linear.singular_m, jnp.ones(2), atol=1e-6)
+    chex.assert_trees_all_close(linear.slope_n, jnp.full(4, 1 / 2), atol=1e-6)
+    chex.assert_trees_all_close(linear.offset_o, 2 * poly.w_ko[4:].sum(axis=0), atol=1e-6)
+    assert parts.effective_rank(linear.singular_m) == pytest.approx(2)
+    similarity = parts.identity_similarity(linear.map_on, planted.world)
+    chex.assert_trees_all_close(tuple(similarity), (1.0, 0.0), atol=1e-6)
+    assert parts.linearisation_error(poly, planted.world, jnp.eye(4)) < 1e-6
+    # The monosemantic part is silent near the origin: predicting zero is no better.
+    assert not parts.linearise(mono, planted.world).map_on.any()
+    assert parts.linearisation_error(mono, planted.world, jnp.eye(4)) == 1
+    assert parts.by_score(planted.model, planted.world).tolist() == [True] * 4 + [False] * 2
+    assert parts.by_bias(planted.model).tolist() == [True] * 4 + [False] * 2
+
+
+def test_a_planted_dead_network_has_an_empty_linearisation():
+    planted = LADDER["dead"]()
+    linear = parts.linearise(planted.model, planted.world)
+    assert not jnp.concatenate([leaf.ravel() for leaf in linear]).any()
+    assert parts.effective_rank(linear.singular_m) == 0
+    assert parts.identity_similarity(linear.map_on, planted.world).distance == 0
+    assert parts.linearisation_error(planted.model, planted.world, jnp.eye(4)) == 0

@@ -5,8 +5,9 @@ import math
 import pytest
 
 from toymono import Config, Hyperparams, catalog, store
-from toymono import config as settings
-from toymono.sweep import plan
+from toymono.config import split
+from toymono.fields import TOY, TOY_CONFIG
+from toymono.kinds import KINDS
 
 TABLE_1 = {
     "LR1": {"learning_rate": [0.001, 0.003, 0.005, 0.007, 0.01, 0.03]},
@@ -52,7 +53,7 @@ COLUMNS += ["eps", "learning_rate", "bias_decay", "init_bias"]
 
 
 def settled(point):
-    config, hyperparams = settings.split(point)
+    config, hyperparams = split(point)
     return store.fields(config, hyperparams, 0)
 
 
@@ -107,14 +108,14 @@ def test_a_small_sweep_has_the_shape_of_the_papers(name):
         ):
             assert ours[column] == theirs[column]
         assert (ours["bias_decay"] == 0) == (theirs["bias_decay"] == 0)
-        config, _ = settings.split({field: ours[field] for field in settings.field_types(Config)})
-        assert plan.step_flops(config) * config.steps < 1e14
+        config, _ = split({field: ours[field] for field in TOY_CONFIG})
+        assert KINDS["toy"].cost(config, None).flops < 1e14
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_what_a_sweep_adds_to_the_paper_is_said(name):
     sweep = EVERY[name]
-    fields = settings.field_types(Config).keys() | settings.field_types(Hyperparams).keys()
+    fields = TOY.keys()
     assert sweep.swept in fields
     assert sweep.ours.keys() <= fields
     assert sweep.title
@@ -128,7 +129,7 @@ def test_all_means_every_sweep_of_the_paper():
 
 def test_the_penalties_are_swept_on_both_sides_of_0_beside_none():
     points = [settled(point) for point in catalog.points(["PEN"], "small")]
-    alphas = {kind: [] for kind in settings.CHOICES["penalty"]}
+    alphas = {kind: [] for kind in TOY_CONFIG["penalty"].choices}
     for point in points:
         alphas[point["penalty"]].append(point["alpha"])
     assert alphas.pop("none") == [0, 0]
@@ -156,20 +157,20 @@ def test_an_unknown_sweep_is_named_with_the_choices():
 
 @pytest.mark.parametrize("preset", catalog.PRESETS)
 def test_presets_are_settings(preset):
-    settings.split(catalog.PRESETS[preset]({}))
+    split(catalog.PRESETS[preset]({}))
 
 
 def test_the_laptop_preset_is_the_defaults():
-    assert settings.split(catalog.PRESETS["laptop"]({})) == (Config(), Hyperparams())
+    assert split(catalog.PRESETS["laptop"]({})) == (Config(), Hyperparams())
 
 
 @pytest.mark.parametrize(("k", "batch"), [(1024, 2**13), (2048, 2**12), (384, 2**14), (16, 2**19)])
 def test_the_papers_batch_shrinks_as_k_grows(k, batch):
-    config, _ = settings.split(catalog.PRESETS["paper"]({"k": k}))
+    config, _ = split(catalog.PRESETS["paper"]({"k": k}))
     assert (config.k, config.batch_size, config.steps) == (k, batch, 2**17)
 
 
 @pytest.mark.parametrize("k", [0, -4])
 def test_a_wrong_size_is_left_to_setup(k):
     with pytest.raises(ValueError, match=f"^k={k} "):
-        settings.split(catalog.PRESETS["paper"]({"k": k}) | {"k": k})
+        split(catalog.PRESETS["paper"]({"k": k}) | {"k": k})

@@ -24,13 +24,13 @@ FUNCTIONS = [
 
 @pytest.fixture(scope="module", params=["decoder", "abs"])
 def some(request, untrained):
-    """Two runs of a task whose neurons are of every kind."""
+    """Two runs of a task, with neurons of every kind."""
     config = Config(request.param, n=16, m=8, k=24, batch_size=8, log2_steps=4)
     return [with_every_kind(untrained(config, Hyperparams(eps=eps), 3)) for eps in (0.25, 0.5)]
 
 
 def with_every_kind(run):
-    """Its first neurons look for one feature each, the last never fire."""
+    """Its first neurons respond to one feature each, the last never fire."""
     w_cmk, b_ck = run.snapshots.w_mk, run.snapshots.b_k
     w_cmk = w_cmk.at[:, :, :6].set(10 * run.world.embed_nm[:6].T)
     b_ck = b_ck.at[:, :6].set(-9.0).at[:, -4:].set(-100.0)
@@ -42,7 +42,7 @@ def brute_counts(run, model, threshold=0.999):
     w_mk, b_k = np.asarray(model.w_mk), np.asarray(model.b_k)
     embed_nm = np.asarray(run.world.embed_nm)
     counts = dict.fromkeys(["monosemantic", "polysemantic", "dead"], 0)
-    served = [0] * run.config.n
+    per_feature = [0] * run.config.n
     for k in range(run.config.k):
         response_n = np.maximum(embed_nm @ w_mk[:, k] + b_k[k], 0)
         if run.config.task == "abs":
@@ -51,10 +51,10 @@ def brute_counts(run, model, threshold=0.999):
             counts["dead"] += 1
         elif response_n.max() / response_n.sum() > threshold:
             counts["monosemantic"] += 1
-            served[int(response_n.argmax())] += 1
+            per_feature[int(response_n.argmax())] += 1
         else:
             counts["polysemantic"] += 1
-    counts |= {f"served_{i}": sum(min(s, 4) == i for s in served) for i in range(5)}
+    counts |= {f"features_with_{i}": sum(min(s, 4) == i for s in per_feature) for i in range(5)}
     counts["mono_per_feature"] = counts["monosemantic"] / run.config.n
     counts["mono_per_neuron"] = counts["monosemantic"] / run.config.k
     counts["positive_bias"] = int((b_k > 0).sum())
@@ -77,7 +77,8 @@ def snapshot(run, c):
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_frame_begins_with_what_determines_a_run(function, some):
     frame = function(some)
-    assert list(frame.columns[: len(frames.RUN_FIELDS) + 1]) == [*frames.RUN_FIELDS, "run"]
+    start = [*frames.RUN_FIELDS, "run", "diverged"]
+    assert list(frame.columns[: len(start)]) == start
     first, last = frame.iloc[0], frame.iloc[-1]
     assert (first["eps"], last["eps"]) == (0.25, 0.5)
     assert (first["seed"], first["task"], first["k"]) == (3, some[0].config.task, 24)
@@ -97,7 +98,7 @@ def test_each_run_is_counted(some):
         assert math.isnan(row["diverged"])
 
 
-def test_the_threshold_is_passed_on(some):
+def test_the_threshold_is_used(some):
     for run, (_, row) in zip(some, frames.per_run(some, threshold=0.5).iterrows(), strict=True):
         assert_row(row, brute_counts(run, run.final, 0.5))
 
@@ -116,7 +117,7 @@ def test_each_snapshot_is_counted(some):
 def test_the_last_snapshot_is_the_run(some):
     runs, snapshots = frames.per_run(some), frames.per_snapshot(some)
     last = snapshots[snapshots["step"] == 16].reset_index()
-    for name in ("monosemantic", "dead", "served_1", "mean_bias", "mono_per_neuron"):
+    for name in ("monosemantic", "dead", "features_with_1", "mean_bias", "mono_per_neuron"):
         assert (runs[name] == last[name]).all()
 
 
@@ -128,11 +129,11 @@ def test_each_neuron_is_described(some):
         assert sorted(rows["neuron"]) == list(range(24))
         assert rows["rank"].tolist() == list(range(24))
         assert rows["monosemanticity"].is_monotonic_decreasing
-        assert rows["strongest"].tolist() == response_kn.argmax(1).tolist()
-        assert rows["features"].tolist() == (response_kn > 0).sum(1).tolist()
+        assert rows["strongest_feature"].tolist() == response_kn.argmax(1).tolist()
+        assert rows["feature_count"].tolist() == (response_kn > 0).sum(1).tolist()
         np.testing.assert_array_equal(rows["bias"], np.asarray(run.final.b_k)[rows["neuron"]])
         counts = brute_counts(run, run.final)
-        kinds = rows["kind"].value_counts()
+        kinds = rows["neuron_kind"].value_counts()
         assert all(kinds[kind] == counts[kind] for kind in ("monosemantic", "polysemantic", "dead"))
 
 
@@ -145,36 +146,36 @@ def test_each_feature_is_described(some):
         strongest_k = response_kn.argmax(1)
         for n, row in enumerate(rows.to_dict("records")):
             own_k = score_k[strongest_k == n]
-            assert row["monosemanticity"] == pytest.approx(max(own_k, default=0))
-            assert row["served"] == (own_k > 0.999).sum()
-        assert 0 < rows["served"].sum() == brute_counts(run, run.final)["monosemantic"]
+            assert row["best_monosemanticity"] == pytest.approx(max(own_k, default=0))
+            assert row["mono_neurons"] == (own_k > 0.999).sum()
+        assert 0 < rows["mono_neurons"].sum() == brute_counts(run, run.final)["monosemantic"]
         np.testing.assert_allclose(
             rows["response_capacity"], scores.capacity(response_kn), rtol=1e-5
         )
         assert rows["weight_capacity"].sum() <= 8 + 1e-4
 
 
-def test_several_features_start_from_one(some):
+def test_one_active_feature_gives_the_papers_score(some):
     frame = frames.per_active(some)
     assert frame["active"].tolist() == [1, 2, 4, 8] * 2
     for run, (_, rows) in zip(some, frame.groupby("eps"), strict=True):
         response_kn = np.asarray(scores.responses(run.final, run.world))
         alive_k = response_kn.max(1) > 0
         wanted = np.asarray(scores.monosemanticity(response_kn))[alive_k].mean()
-        assert rows["monosemanticity"].iloc[0] == pytest.approx(wanted, rel=1e-5)
+        assert rows["mean_monosemanticity"].iloc[0] == pytest.approx(wanted, rel=1e-5)
         silent = [(np.delete(row, row.argmax()) <= 0).mean() for row in response_kn[alive_k]]
-        assert rows["silent"].iloc[0] == pytest.approx(np.mean(silent), rel=1e-5)
-        assert rows["monosemanticity"].iloc[1] < rows["monosemanticity"].iloc[0]
+        assert rows["silent_share"].iloc[0] == pytest.approx(np.mean(silent), rel=1e-5)
+        assert rows["mean_monosemanticity"].iloc[1] < rows["mean_monosemanticity"].iloc[0]
 
 
-def test_of_dead_neurons_alone_several_features_wake_none(run):
+def test_dead_neurons_stay_silent(run):
     dead = run.replace(snapshots=run.snapshots.replace(b_k=0 * run.snapshots.b_k - 100))
     frame = frames.per_active([dead])
-    assert (frame["monosemanticity"] == 0).all()
-    assert (frame["silent"] == 1).all()
+    assert (frame["mean_monosemanticity"] == 0).all()
+    assert (frame["silent_share"] == 1).all()
 
 
-def test_stretches_cover_the_loss_once(some):
+def test_bins_cover_the_loss_once(some):
     run = some[0]
     frame = frames.per_bin([run], per_octave=2)
     assert frame["step"].tolist() == [1, 2, 3, 4, 6, 8, 11, 16]
@@ -268,14 +269,15 @@ def test_a_run_whose_last_step_lost_a_tensor_has_no_counts(run, tensor):
 
 @pytest.mark.parametrize("function", [frames.per_neuron, frames.per_feature, frames.per_active])
 def test_a_diverged_run_is_not_taken_for_a_dead_one(function, diverged_run, run):
-    lost, whole = (function(one) for one in (diverged_run, run))
-    assert list(lost) == list(whole)
-    assert len(lost) == len(whole)
-    told = [name for name in whole if name not in (*frames.RUN_FIELDS, "run", "rank")]
-    told = [name for name in told if name not in ("active", "feature")]
-    assert len(told) >= 2
-    assert lost[told].isna().all(axis=None)
-    assert whole[told].notna().all(axis=None)
+    diverged, finite = (function(one) for one in (diverged_run, run))
+    assert list(diverged) == list(finite)
+    assert len(diverged) == len(finite)
+    assert diverged["diverged"].notna().all()
+    determined = (*frames.RUN_FIELDS, "run", "diverged", "rank", "active", "feature")
+    measured = [name for name in finite if name not in determined]
+    assert len(measured) >= 2
+    assert diverged[measured].isna().all(axis=None)
+    assert finite[measured].notna().all(axis=None)
 
 
 # Which fields a frame sweeps.
@@ -290,16 +292,16 @@ def test_swept_fields_are_those_that_differ(untrained):
     assert frames.swept(frames.per_run(runs)) == ["k", "eps"]
 
 
-def test_a_second_run_of_a_setup_compiles_nothing(untrained, points, tmp_path, compilations):
+def test_a_second_run_of_a_config_compiles_nothing(untrained, points, tmp_path, compilations):
     config = Config(n=17, m=5, k=23, batch_size=8, log2_steps=3)  # of no other test
     for seed, hyperparams in enumerate(points):
         store.save(tmp_path, untrained(config, hyperparams, seed))
     first, *others = store.find(tmp_path)
     with compilations() as compiled:
-        for table in (*FUNCTIONS, frames.per_snapshot_neuron, frames.sorted_responses):
-            table([first])
+        for frame in (*FUNCTIONS, frames.per_snapshot_neuron, frames.sorted_responses):
+            frame([first])
     assert len(compiled) >= 4
     with compilations() as compiled:
-        for table in (*FUNCTIONS, frames.per_snapshot_neuron, frames.sorted_responses):
-            table(others)
+        for frame in (*FUNCTIONS, frames.per_snapshot_neuron, frames.sorted_responses):
+            frame(others)
     assert compiled == []

@@ -1,150 +1,152 @@
-"""The rule of the verdicts, what makes findings, and what is measured of a run."""
+"""Evidence files: rows of runs, added, replaced, read back, and found for sweeps."""
 
 import dataclasses
+import math
+import types
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from toymono import Model, World, frames
-from toymono.papers import evidence, findings, verdicts
-from toymono.papers.findings import Finding
-from toymono.papers.verdicts import Verdict
+from toymono import Config, Hyperparams, store
+from toymono.papers import evidence
+from toymono.papers.evidence import Source
+from toymono.store import StoredRun
 
-# The rule
-
-INSIDE = Finding("s", "m", (1.0, 3.0), settled=True, low=1.5, high=2.5)
-OUTSIDE = Finding("s", "m", (1.0, 5.0), settled=True, low=1.5, high=2.5)
-APPROACHING = Finding("s", "m", (1.0, 5.0), settled=False, high=2.5, halfway=4.0)
-LEAVING = Finding("s", "m", (1.0, 5.0), settled=False, high=2.5, halfway=2.0)
-UNKNOWN = Finding("s", "m", (1.0, 5.0), settled=False, high=2.5)
-EMPTY = Finding("s", "m", (), settled=False, low=0)
+TINY = Config(n=16, m=4, k=24, batch_size=8, log2_steps=4)
 
 
-def test_a_finding_is_met_by_its_mean():
-    assert INSIDE.mean == 2
-    assert INSIDE.met
-    assert not OUTSIDE.met
-    assert not EMPTY.met
+def stored(rate=0.003, seed=0, date="2026-01-01T00:00:00+00:00", diverged=None, eps=2**-3.5):
+    return StoredRun(
+        TINY,
+        Hyperparams(learning_rate=rate, eps=eps),
+        seed,
+        diverged=diverged,
+        versions={"jax": "0.10", "platform": "cpu"},
+        date=date,
+    )
+
+
+@pytest.fixture
+def source():
+    """A source whose runs and numbers a test sets: `runs`, `numbers`, `calls`."""
+    numbers = {"settled": True, "loss": 1 / 3, "loss_half": 2 / 3, "first": math.nan}
+    folder = types.SimpleNamespace(runs=[], numbers=numbers, calls=[])
+
+    def measure(run):
+        folder.calls.append(run.name)
+        return {} if run.diverged is not None else folder.numbers
+
+    made = Source(
+        "s", "toy", ("settled", "loss", "first"), ("loss",), lambda _: folder.runs, measure
+    )
+    return made, folder
+
+
+def test_a_row_is_read_back_as_it_was_written(source, tmp_path):
+    source, folder = source
+    folder.runs = [stored(seed=1), stored(0.1)]
+    rows = evidence.extend([], source, "runs")
+    evidence.write(tmp_path / "deep" / "s.csv", rows, source)
+    assert evidence.read(tmp_path / "deep" / "s.csv", source) == rows
+    frame = evidence.frame(rows, source)
+    assert frame["learning_rate"].tolist() == [0.003, 0.1]
+    assert frame["run"].tolist() == [run.name for run in folder.runs]
+    assert frame["setting"].tolist() == [run.setting for run in folder.runs]
+    assert frame["settled"].tolist() == [True, True]
+    assert frame["loss"].tolist() == [0.333333, 0.333333]  # six significant digits
+    assert frame["first"].isna().all()
+    assert rows[0]["versions"] == "jax 0.10"
+    assert rows[0]["platform"] == "cpu"
+
+
+def test_settings_of_float32_numbers_are_found_again(source):
+    source, folder = source
+    folder.runs = [stored(eps=2**-3.5, rate=1e-3)]
+    [row] = evidence.extend([], source, "runs")
+    again = Hyperparams(float(row["learning_rate"]), float(row["eps"]))
+    assert store.name(TINY, again, 0) == folder.runs[0].name
+    assert row["eps"] == "0.088388346"
+
+
+def test_measured_runs_are_not_measured_again(source):
+    source, folder = source
+    folder.runs = [stored()]
+    rows = evidence.extend([], source, "runs")
+    folder.runs += [stored(seed=1)]
+    rows = evidence.extend(rows, source, "runs")
+    assert folder.calls == [run.name for run in folder.runs]
+    assert len(rows) == 2
+
+
+def test_the_latest_date_of_a_run_counts(source):
+    source, folder = source
+    folder.runs = [stored()]
+    rows = evidence.extend([], source, "runs")
+    folder.runs, folder.numbers = [stored(date="2025-01-01T00:00:00+00:00")], {"loss": 5.0}
+    assert evidence.extend(rows, source, "runs") == rows
+    folder.runs = [stored(date="2027-01-01T00:00:00+00:00")]
+    [row] = evidence.extend(rows, source, "runs")
+    assert (row["loss"], row["date"][:4]) == ("5", "2027")
+
+
+def test_rows_of_runs_that_are_gone_stay(source):
+    source, folder = source
+    folder.runs = [stored()]
+    rows = evidence.extend([], source, "runs")
+    folder.runs = [stored(seed=7)]
+    assert [row["seed"] for row in evidence.extend(rows, source, "runs")] == ["0", "7"]
+
+
+def test_a_new_column_is_measured_where_the_run_is_stored(source):
+    source, folder = source
+    folder.runs = [stored(), stored(seed=1)]
+    rows = evidence.extend([], source, "runs")
+    wider = dataclasses.replace(source, quantities=(*source.quantities, "more"))
+    folder.runs, folder.numbers = [stored()], {**folder.numbers, "more": 2}
+    found = evidence.frame(evidence.extend(rows, wider, "runs"), wider)["more"]
+    assert found[0] == 2
+    assert math.isnan(found[1])
+
+
+def test_a_sweep_has_every_seed_of_its_settings_and_counts_diverged_runs(source):
+    source, folder = source
+    folder.runs = [stored(), stored(seed=1), stored(0.1), stored(0.2), stored(0.3, diverged=4)]
+    frame = evidence.frame(evidence.extend([], source, "runs"), source)
+    settings = [stored(rate).setting for rate in (0.003, 0.1, 0.3)]
+    sweep = evidence.sweep("LR", frame, settings)
+    assert sweep.frame[["learning_rate", "seed"]].to_numpy().tolist() == [
+        [0.003, 0],
+        [0.003, 1],
+        [0.1, 0],
+    ]
+    assert (sweep.wanted, sweep.measured, sweep.complete) == (3, 2, False)
+    assert (sweep.seeds, sweep.diverged) == ("1-2", 1)
+    assert evidence.sweep("LR", frame, settings, with_diverged=True).complete
+    empty = evidence.sweep("LR", frame.iloc[:0], settings)
+    assert (empty.measured, empty.seeds, empty.complete) == (0, "0", False)
+
+
+def test_the_frame_at_half_of_training_has_the_same_columns(source):
+    source, folder = source
+    folder.runs = [stored()]
+    frame = evidence.frame(evidence.extend([], source, "runs"), source)
+    half = evidence.sweep("LR", frame, [stored().setting]).halfway
+    assert (half["loss"][0], half["loss_end"][0]) == (0.666667, 0.333333)
+    assert half["settled"].tolist() == [True]
 
 
 @pytest.mark.parametrize(
-    ("found", "complete", "expected"),
-    [
-        ([INSIDE, INSIDE], True, Verdict.AGREES),
-        ([INSIDE, OUTSIDE], True, Verdict.DIFFERS),
-        ([OUTSIDE, APPROACHING], True, Verdict.DIFFERS),
-        ([INSIDE, APPROACHING], True, Verdict.NOT_REACHED),
-        ([LEAVING, APPROACHING], True, Verdict.DIFFERS),
-        ([UNKNOWN], True, Verdict.DIFFERS),
-        ([EMPTY], True, Verdict.NOT_MEASURED),
-        ([EMPTY, INSIDE], True, Verdict.AGREES),
-        ([INSIDE], False, Verdict.NOT_MEASURED),
-        ([OUTSIDE], False, Verdict.NOT_MEASURED),
-        ([], True, Verdict.NOT_MEASURED),
-    ],
+    ("column", "text"), [("learning_rate", "fast"), ("task", "guess"), ("seed", "x"), ("run", "")]
 )
-def test_the_rule(found, complete, expected):
-    assert verdicts.verdict(found, complete) == expected
+def test_a_damaged_row_is_named(source, tmp_path, column, text):
+    source, folder = source
+    folder.runs = [stored()]
+    [row] = evidence.extend([], source, "runs")
+    evidence.write(tmp_path / "s.csv", [row, {**row, column: text}], source)
+    with pytest.raises(ValueError, match=r"s\.csv, line 3: not a row of evidence"):
+        evidence.read(tmp_path / "s.csv", source)
 
 
-def test_every_verdict_has_its_explanation():
-    assert list(verdicts.RULES) == list(Verdict)
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "said"),
-    [(1, 2, "1 to 2"), (1, np.inf, "at least 1"), (-np.inf, 0, "at most 0")],
-)
-def test_limits_in_words(low, high, said):
-    assert Finding("", "", (), False, low, high).limits == said
-
-
-# What makes findings
-
-
-def frame(**columns):
-    return pd.DataFrame({"settled": True, **columns})
-
-
-def test_each_takes_one_value_per_seed():
-    runs = frame(k=[8, 8, 16], seed=[0, 1, 0], loss=[1.0, 3.0, np.nan])
-    eight, sixteen = findings.each(runs, "k", "loss", high=2)
-    assert (eight.setting, eight.values, eight.met) == ("k 8", (1.0, 3.0), True)
-    assert (sixteen.values, sixteen.met) == ((), False)
-
-
-def test_over_leaves_out_seeds_that_lack_settings():
-    runs = frame(k=[8, 16, 8], seed=[0, 0, 1], loss=[1.0, 3.0, 100.0])
-    [found] = findings.over(runs, "sum", lambda rows: rows["loss"].sum())
-    assert found.values == (4.0,)
-    each_lacks_one = frame(k=[8, 16, 16, 32], seed=[0, 0, 1, 1], loss=1.0)
-    assert findings.over(each_lacks_one, "sum", lambda rows: rows["loss"].sum()) == []
-
-
-def test_beside_has_settled_where_both_have():
-    left = frame(k=[8, 16], seed=0, loss=[1.0, 2.0], settled=[True, True])
-    right = frame(k=[16, 8], seed=0, loss=[20.0, 10.0], settled=[False, True])
-    both = findings.beside(left, right, "k")
-    assert both["loss_right"].tolist() == [10.0, 20.0]
-    assert both["settled"].tolist() == [True, False]
-
-
-@pytest.mark.parametrize(
-    ("other", "expected"), [([1, 4, 9], 1), ([3, 2, 1], -1), ([2, 1, 3], 0.5), ([5, 5, 5], 0)]
-)
-def test_rank_correlation(other, expected):
-    found = findings.rank_correlation(pd.Series([1, 2, 3]), pd.Series(other))
-    assert found == pytest.approx(expected)
-
-
-# Evidence
-
-
-def test_a_row_says_whether_training_had_settled(untrained):
-    run = untrained()
-    told = evidence.row(run)
-    # 16 steps, a loss of 1/t: its last 2 against the 2 up to step 8.
-    halfway, end = (1 / 7 + 1 / 8) / 2, (1 / 15 + 1 / 16) / 2
-    assert told["fall"] == pytest.approx(1 - end / halfway, rel=1e-5)
-    assert not told["settled"]
-    level = run.replace(loss_t=np.ones(16), snapshots=run.snapshots.replace(b_k=-np.ones((5, 24))))
-    told = evidence.row(level)
-    assert (told["fall"], told["rise"], told["settled"]) == (0, 0, True)
-    assert told["loss_share"] == pytest.approx(1 / (16 / 4 / 3))
-    rising = level.replace(loss_t=np.linspace(1, 1.1, 16))
-    assert not evidence.row(rising)["settled"]
-
-
-def test_halfway_is_the_run_of_half_the_steps(run, config):
-    half = evidence.halfway(run)
-    assert half.config == dataclasses.replace(config, log2_steps=config.log2_steps - 1)
-    np.testing.assert_array_equal(half.loss_t, run.loss_t[:8])
-    np.testing.assert_array_equal(half.final.w_mk, run.snapshots.w_mk[-2])
-    whole, told = evidence.row(run), evidence.row(half)
-    before = frames.per_snapshot([run])["mono_per_feature"].iloc[-2]
-    assert told["mono_per_feature"] == before == whole["mono_per_feature"] - whole["rise"]
-
-
-def test_the_linear_part_of_a_model_by_hand():
-    w_mk, w_ko = np.array([[0.5, 0], [0, 0.5]]), np.array([[0.25, 0], [0, 0.25]])
-    told = evidence.anatomy(Model(w_mk, np.array([0.002, 0.001]), w_ko), World(np.eye(2)))
-    expected = {
-        "slope": 0.125,
-        "slope_low": 0.125,
-        "slope_change": 0,
-        "largest_singular": 0.125,
-        "in_band": 0,
-        "effective_rank": 2,
-        "offset": 0.0005,
-    }
-    assert {name: float(told[name]) for name in expected} == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_kinks_of_features_with_one_neuron_and_with_two():
-    w_mk = np.array([[1.0, 0, 0], [0, 1, 1]])
-    model = Model(w_mk, np.array([-0.4, -0.25, -0.75]), np.array([[1.5, 0], [0, 2], [0, -1]]))
-    told = evidence.anatomy(model, World(np.eye(2)))
-    got = [float(told[name]) for name in ("first_kink", "top", "two_first", "two_second")]
-    assert got == pytest.approx([0.4, 0.9, 0.25, 0.75], abs=1e-6)
-    assert (int(told["two_features"]), float(told["in_band"])) == (1, 1)
+def test_without_a_file_there_are_no_rows(source, tmp_path):
+    source, _ = source
+    assert evidence.read(tmp_path / "none.csv", source) == []
+    assert evidence.frame([], source).empty

@@ -162,7 +162,7 @@ REFUSED = {
     "--alpha=0,1": "--alpha has no effect with penalty=none; use --penalty",
     "--sweep=LR1 --alpha=0.5": "--alpha has no effect with penalty=none",
     "--exponent=2": "--exponent has no effect with feature_law=equal; use --feature_law",
-    "--schedule=constant --cosine_period=64": "--cosine_period has no effect with schedule=constant",
+    "--schedule=constant --cosine_period=64": "--cosine_period has no effect with schedule=",
     "--dry_run=perhaps": "--dry_run",
     "--coordinator=here:1": "--coordinator address:port requires --hosts and --host",
     "train now": "unexpected arguments: train now; every setting is a flag, see --help",

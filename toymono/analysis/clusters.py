@@ -1,22 +1,24 @@
-"""How well a network's weight graph falls into clusters, and whether better than by chance.
+"""How well a network's weight graph separates into clusters, compared with shuffled weights.
 
-Neurons are nodes, the strengths of their connections are edges. Spectral
-clustering cuts the graph into groups; the n-cut, the share of each group's
-edges that leave it, summed over groups, says how cleanly. It is 0 for groups
-that nothing connects and at most their number: lower is more clusterable.
+The nodes of the graph are neurons, its edges the strengths of their
+connections. Spectral clustering partitions the nodes. The n-cut sums over the
+clusters the fraction of a cluster's edge weight that leaves it: 0 for clusters
+that no edge connects, and at most their number. A lower n-cut means a more
+clusterable network.
 
 *Absolute* clusterability is a low n-cut. *Relative* clusterability is an n-cut
-lower than those of the same network with its weights shuffled within each
-layer. The shuffles' n-cuts can be spread in two humps, so that a z-score is
-unstable: read the n-cut, the shuffles' mean and spread, and the left p together.
+below those of the same network with its weights shuffled within each layer. The
+n-cuts of the shuffles can be bimodal, which makes a z-score unstable: report
+the n-cut, the mean and spread of the shuffles, and the p-value.
 
-Everything here is numpy on the host: many graphs are cut in parallel, each by a
-process that keeps to one thread.
+Everything here is numpy on the host. Many graphs are clustered in parallel
+processes of one thread each.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import chex
 import joblib
 import numpy as np
 import scipy.linalg
@@ -25,53 +27,59 @@ from sklearn.cluster import KMeans, SpectralClustering
 from threadpoolctl import threadpool_limits
 
 CLUSTERS, SHUFFLES = 12, 50
-"""As published (Wright, `run_clusterability_analysis.py`)."""
+"""Numbers in Wright's `run_clusterability_analysis.py`."""
 
 SOLVERS = ("dense", "arpack")
-"""Ways to find the eigenvectors; they agree."""
+"""Eigenvector solvers; they give the same clusters."""
 
-# As published: k-means starts, and what keeps an empty group from dividing by zero.
+# From Wright's program: restarts of k-means, and what avoids division by zero for an empty
+# cluster.
 _STARTS, _DELTA = 25, 1e-8
 
-# Singular values below this are taken for 0, and the small problem does not serve.
-_SMALLEST_SINGULAR = 1e-5
+# Below this singular value (our choice) the eigenvectors are computed from the whole matrix.
+_MIN_SINGULAR = 1e-5
 
 Strengths = Sequence[Float[np.ndarray, "_ _"]]
-"""Connections of each node with each of the next layer, one matrix between two layers."""
+"""Connection strengths between successive layers, one matrix per pair of layers."""
 
 
 class Graph(NamedTuple):
     """An undirected weighted graph."""
 
     adjacency_vv: Float[np.ndarray, "v v"]
-    """Symmetric, not negative."""
+    """Symmetric, with entries of at least 0."""
     layer_v: Int[np.ndarray, " v"] | None = None
-    """Where edges join neighbouring layers only: each node's layer, counted from 0."""
+    """Each node's layer, counted from 0, if all edges connect successive layers."""
 
 
 class Clusterability(NamedTuple):
-    """A network's n-cut beside those of its shuffles."""
+    """The n-cut of a network and of its shuffles."""
 
     n_cut: float
     cluster_v: Int[np.ndarray, " v"]
-    """Each node's group; -1 for a node without edges."""
+    """Each node's cluster; -1 for a node without edges."""
     shuffled_s: Float[np.ndarray, " s"]
     """n-cut of each shuffle."""
 
     @property
     def left_p(self) -> float:
-        """Chance of an n-cut this low among shuffles: (those below it + 1) / (shuffles + 1)."""
+        """p-value: (shuffles with a lower n-cut + 1) / (shuffles + 1)."""
         return float(((self.shuffled_s < self.n_cut).sum() + 1) / (len(self.shuffled_s) + 1))
 
 
 def weight_graph(strengths: Strengths) -> Graph:
-    """The graph of a layered network, from the strengths between layers (`network.edges`).
+    """The graph of a layered network, from the connection strengths between layers.
 
-    A toy model's is `weight_graph([abs(model.w_mk), abs(model.w_ko)])`.
+    For a toy model: `weight_graph([abs(model.w_mk), abs(model.w_ko)])`; for a
+    classifier: `weight_graph(network.edges(params))`.
+
+    Raises:
+      AssertionError: The strengths are not matrices.
 
     Reference:
       Filan et al. (2021), arXiv 2103.03386, section 2.
     """
+    chex.assert_rank(strengths, 2)
     sizes = [len(strengths[0]), *(strength.shape[1] for strength in strengths)]
     start_l = np.cumsum([0, *sizes])
     adjacency_vv = np.zeros((start_l[-1], start_l[-1]))
@@ -84,10 +92,13 @@ def weight_graph(strengths: Strengths) -> Graph:
 
 
 def n_cut(graph: Graph, cluster_v: Int[np.ndarray, " v"]) -> float:
-    """Sum over clusters of the weight of edges that leave, over the weight of all edges.
+    """Sum over clusters of the weight of edges that leave, relative to the weight of all edges.
 
     `sum_c cut(c, rest) / vol(c)`, where an edge within c counts twice in vol(c).
-    Nodes of cluster -1 are in none.
+    Nodes of cluster -1 are in no cluster.
+
+    Raises:
+      AssertionError: The adjacency is not a matrix, or `cluster_v` not a vector.
 
     Example:
       >>> two_pairs = np.kron(np.eye(2), np.ones((2, 2)) - np.eye(2))
@@ -96,7 +107,8 @@ def n_cut(graph: Graph, cluster_v: Int[np.ndarray, " v"]) -> float:
       >>> round(n_cut(Graph(two_pairs), np.array([0, 1, 0, 1])), 6)
       2.0
     """
-    member_vc = (cluster_v[:, None] == np.arange(cluster_v.max() + 1)).astype(float)
+    chex.assert_rank([graph.adjacency_vv, cluster_v], [2, 1])
+    member_vc = (cluster_v[:, None] == np.arange(cluster_v.max() + 1)[None]).astype(float)
     volume_c = graph.adjacency_vv.sum(axis=0) @ member_vc
     within_c = np.einsum("vc,vc->c", member_vc, graph.adjacency_vv @ member_vc)
     return float(((volume_c - within_c) / (volume_c + _DELTA)).sum())
@@ -107,20 +119,21 @@ def spectral_clusters(
 ) -> Int[np.ndarray, " v"]:
     """Each node's cluster, by spectral clustering; -1 for nodes without edges.
 
-    The nodes are placed by the `count` lowest eigenvectors of the normalised
-    Laplacian, divided by the root of their degree, and grouped by k-means.
+    Nodes are embedded by the `count` lowest eigenvectors of the normalised
+    Laplacian, divided by the root of the node's degree, and clustered by k-means.
 
     Args:
-      graph: Its scale does not matter.
-      count: Clusters.
-      seed: Of k-means.
-      solver: `arpack` is scikit-learn's `SpectralClustering`, as published;
-        `dense` finds the eigenvectors directly. A layered graph has edges
-        between even and odd layers only, so that its eigenvectors are the
+      graph: The graph; the scale of its weights has no effect.
+      count: Number of clusters.
+      seed: Seed of k-means.
+      solver: `arpack` is scikit-learn's `SpectralClustering`, as in Wright's
+        program; `dense` computes the eigenvectors directly. A layered graph has
+        edges between even and odd layers only, so that its eigenvectors are the
         singular vectors of one block, a problem of half the size.
 
     Raises:
       ValueError: The solver is not one of `SOLVERS`, or there are too few nodes.
+      AssertionError: The adjacency is not a matrix.
 
     Reference:
       Shi & Malik (2000); Filan et al. (2021), section 2; Wright,
@@ -128,15 +141,18 @@ def spectral_clusters(
     """
     if solver not in SOLVERS:
         raise ValueError(f"solver={solver!r} is not one of {', '.join(SOLVERS)}")
+    chex.assert_rank(graph.adjacency_vv, 2)
     degree_v = graph.adjacency_vv.sum(axis=0)
-    joined_v = degree_v > 0
-    if joined_v.sum() <= count:
-        raise ValueError(f"{count} clusters of {joined_v.sum()} nodes with edges: too many")
-    if not joined_v.all():
+    connected_v = degree_v > 0
+    if connected_v.sum() <= count:
+        raise ValueError(f"{count} clusters of {connected_v.sum()} nodes with edges: too many")
+    if not connected_v.all():
         cluster_v = np.full(len(degree_v), -1)
-        adjacency_vv = graph.adjacency_vv[np.ix_(joined_v, joined_v)]
-        layer_v = None if graph.layer_v is None else graph.layer_v[joined_v]
-        cluster_v[joined_v] = spectral_clusters(Graph(adjacency_vv, layer_v), count, seed, solver)
+        adjacency_vv = graph.adjacency_vv[np.ix_(connected_v, connected_v)]
+        layer_v = None if graph.layer_v is None else graph.layer_v[connected_v]
+        cluster_v[connected_v] = spectral_clusters(
+            Graph(adjacency_vv, layer_v), count, seed, solver
+        )
         return cluster_v
     if solver == "arpack":
         return SpectralClustering(
@@ -146,35 +162,39 @@ def spectral_clusters(
             n_init=_STARTS,
             random_state=seed,
         ).fit_predict(graph.adjacency_vv)
-    return KMeans(count, n_init=_STARTS, random_state=seed).fit_predict(_places(graph, count))
+    embedding_vc = _spectral_embedding(graph, count)
+    return KMeans(count, n_init=_STARTS, random_state=seed).fit_predict(embedding_vc)
 
 
-def _places(graph: Graph, count: int) -> Float[np.ndarray, "v count"]:
-    """Where the nodes lie: eigenvectors of the Laplacian over the root of the degree."""
+def _spectral_embedding(graph: Graph, count: int) -> Float[np.ndarray, "v count"]:
+    """Lowest eigenvectors of the Laplacian, each entry over the root of the node's degree."""
     root_v = np.sqrt(graph.adjacency_vv.sum(axis=0))
+    # The smaller of the two sides of a bipartite graph: even or odd layers.
     small = None if graph.layer_v is None else graph.layer_v % 2 == 1
     if small is not None and small.mean() > 0.5:
         small = ~small
     if small is not None and count <= small.sum():
-        block = graph.adjacency_vv[np.ix_(~small, small)] / root_v[~small, None] / root_v[small]
-        squares, vectors = _highest(block.T @ block, count)
-        if squares.min() > _SMALLEST_SINGULAR**2:
-            place_vc = np.empty((len(root_v), count))
-            place_vc[small] = vectors
-            place_vc[~small] = block @ vectors / np.sqrt(squares)
-            return place_vc / root_v[:, None] / np.sqrt(2)
-    # The lowest of the Laplacian, 1 - A, are the highest of A.
-    return _highest(graph.adjacency_vv / root_v[:, None] / root_v, count)[1] / root_v[:, None]
+        block = graph.adjacency_vv[np.ix_(~small, small)]
+        block = block / root_v[~small, None] / root_v[None, small]
+        squares, vectors = _top_eigenvectors(block.T @ block, count)
+        if squares.min() > _MIN_SINGULAR**2:
+            embedding_vc = np.empty((len(root_v), count))
+            embedding_vc[small] = vectors
+            embedding_vc[~small] = block @ vectors / np.sqrt(squares)
+            return embedding_vc / root_v[:, None] / np.sqrt(2)
+    # The lowest eigenvectors of the Laplacian 1 - A are the highest of A.
+    normalised_vv = graph.adjacency_vv / root_v[:, None] / root_v[None]
+    return _top_eigenvectors(normalised_vv, count)[1] / root_v[:, None]
 
 
-def _highest(matrix, count: int):
-    """The `count` highest eigenvalues of a symmetric matrix, and their vectors."""
+def _top_eigenvectors(matrix, count: int):
+    """The `count` highest eigenvalues of a symmetric matrix, and their eigenvectors."""
     last = len(matrix) - 1
     return scipy.linalg.eigh(matrix, subset_by_index=[last - count + 1, last])
 
 
 def shuffled(strengths: Strengths, rng: np.random.Generator) -> Strengths:
-    """The same strengths between the same layers, at random places."""
+    """The strengths permuted at random within each matrix."""
     return [rng.permuted(strength.ravel()).reshape(strength.shape) for strength in strengths]
 
 
@@ -184,7 +204,7 @@ def clusterability(
     shuffles: int = SHUFFLES,
     seed: int = 0,
 ) -> Clusterability:
-    """The n-cut of one network, and of its shuffles; `clusterabilities` takes many at once."""
+    """The n-cut of one network and of its shuffles; for many networks use `clusterabilities`."""
     [result] = clusterabilities([strengths], count, shuffles, [seed], processes=1)
     return result
 
@@ -196,17 +216,17 @@ def clusterabilities(
     seeds: Sequence[int] | None = None,
     processes: int = -1,
 ) -> Iterator[Clusterability]:
-    """The clusterability of each network in turn, the shuffles cut in parallel.
+    """The clusterability of each network in turn, computed in parallel processes.
 
     Args:
-      networks: The strengths between layers of each.
-      count: Clusters.
-      shuffles: Of each network.
-      seeds: What is random about each network's result; 0 for all if not given.
-      processes: -1 for as many as there are cores.
+      networks: Connection strengths of each network.
+      count: Number of clusters.
+      shuffles: Shuffles per network.
+      seeds: Seed of k-means and shuffles for each network; 0 by default.
+      processes: Parallel processes; -1: one per core.
 
     Yields:
-      The results in the networks' order, each as soon as it is whole.
+      The results in the order of the networks, each as soon as it is complete.
     """
     if not networks:
         return
@@ -221,11 +241,11 @@ def clusterabilities(
         value, cluster_v = next(cuts)
         shuffled_s = np.array([next(cuts)[0] for _ in range(shuffles)])
         yield Clusterability(value, cluster_v, shuffled_s)
-    next(cuts, None)  # or joblib takes it for broken off
+    next(cuts, None)  # exhausts the generator: joblib warns about an unfinished one
 
 
 def _cut(strengths, count: int, seed: int, shuffle: int):
-    """n-cut and clusters of shuffle number `shuffle`; 0 is the network itself."""
+    """n-cut and clusters of shuffle number `shuffle`; number 0 is the network itself."""
     rng = np.random.default_rng([seed, shuffle])
     with threadpool_limits(1):
         graph = weight_graph(shuffled(strengths, rng) if shuffle else strengths)

@@ -1,9 +1,9 @@
-"""How a feature's own output is computed: one neuron, two, and the lines that they draw.
+"""The output as a piecewise linear function of one feature's amplitude.
 
-Under relu a part of the output along one feature's amplitude a is piecewise
-linear, and its kinks follow in closed form from the weights. The paper reads
-two algorithms off such lines: one monosemantic neuron gives "zero, then rise",
-two give "zero, rise, track". The axis p counts the pieces of such a function.
+Under relu the output along one feature's amplitude a is piecewise linear, and
+its kinks follow in closed form from the weights. The paper reads two algorithms
+off these functions: one monosemantic neuron gives "zero, then rise", two give
+"zero, rise, track". The axis p counts the pieces of such a function.
 
 Reference:
   Jermyn, Schiefer & Hubinger (2022), section 5, figures 24 and 25.
@@ -12,6 +12,7 @@ Reference:
 import itertools
 from typing import NamedTuple
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,40 +22,28 @@ from toymono import scores
 from toymono.analysis import parts
 from toymono.analysis.parts import Feature
 from toymono.features import World
-from toymono.models import Model
+from toymono.models import NONLINEARITIES, Model
 
 LABELS = ("empty", "zero", "lag", "track", "rise")
-"""What a piece of `Segments` can do; its `label_p` counts along these."""
+"""Labels of the pieces of `Segments`; `label_p` holds indices into them."""
 
-# Our choices, in units of a feature at full strength: what counts as silent, as
-# near the truth, and as having the truth's slope.
-_SILENT, _NEAR, _SLOPE = 0.02, 0.2, 0.25
-
-
-def served(
-    model: Model, world: World, threshold: ScalarLike = scores.THRESHOLD, most: int = 3
-) -> Int[Array, " n"]:
-    """By how many monosemantic neurons each feature is served: 0, 1, 2, or `most` and more.
-
-    One and two are the algorithms of the paper's section 5. For `abs` a feature
-    counts with both its signs, which often have a neuron each.
-    """
-    response_kn = scores.responses(model, world)
-    return jnp.minimum(scores.mono_neurons_per_feature(response_kn, threshold), most)
+# Our choices, with features at full strength being 1: the largest value of a
+# `zero` piece, and the largest errors of value and slope of a `track` piece.
+_ZERO_TOLERANCE, _VALUE_TOLERANCE, _SLOPE_TOLERANCE = 0.02, 0.2, 0.25
 
 
 class Kinks(NamedTuple):
-    """A piecewise linear function of a in [0, 1], by its kinks in order of position.
+    """A piecewise linear function of a in [0, 1], given by its kinks in order of position.
 
-    Where no kink is left the position is inf, the change 0 and the neuron -1.
+    Unused entries at the end have position inf, change 0 and neuron -1.
     """
 
     position_k: Float[Array, " k"]
     """Amplitude at which a neuron starts or stops firing, in (0, 1)."""
     change_k: Float[Array, " k"]
-    """By how much that changes the slope."""
+    """Change of the slope there."""
     neuron_k: Int[Array, " k"]
-    """Which neuron it is."""
+    """Index of that neuron."""
     start: Float[Array, ""]
     """Value at a = 0."""
     slope: Float[Array, ""]
@@ -62,8 +51,9 @@ class Kinks(NamedTuple):
 
     @scores.precise
     def __call__(self, amplitude_b: Float[Array, "*b"]) -> Float[Array, "*b"]:
-        """The function's value, put together from the kinks."""
-        past_bk = jnp.maximum(amplitude_b[..., None] - self.position_k, 0)
+        """The function's value at the given amplitudes."""
+        chex.assert_rank(self.position_k, 1)
+        past_bk = jnp.maximum(jnp.subtract.outer(amplitude_b, self.position_k), 0)
         return self.start + self.slope * amplitude_b + past_bk @ self.change_k
 
 
@@ -76,54 +66,66 @@ def kinks(
     read_o: Float[Array, " o"] | None = None,
     sign: ScalarLike = 1,
 ) -> Kinks:
-    """The output along one feature's amplitude, in closed form from the weights; relu only.
+    """The output along one feature's amplitude, in closed form from the weights.
 
-    On the way `x0 + a e`, e the feature's embedding, neuron k has the
+    On the input `x0 + a e`, e the feature's embedding, neuron k has the
     pre-activation `p + a g`, with `p = b + x0 W_in` and `g = e W_in`. Its kink
-    is at `a = -p / g`, where it changes the slope by |g| times its weight in
-    the output.
+    is at `a = -p / g`, where it changes the slope of the output by |g| times its
+    output weight (under relu).
 
     Args:
-      model: Most often `parts.split(model).mono`.
+      model: Usually `parts.split(model).mono`.
+      world: Its world.
+      feature: Index of the feature.
       others_n: As in `parts.along`.
-      read_o: Weights of the outputs, by default the feature's of `parts.readouts`.
-      sign: -1 for the way along the negative feature, for `abs`.
+      read_o: Weights of the outputs, by default the feature's `parts.readouts`.
+      sign: -1 for negative amplitudes, if features take both signs; a is then
+        the absolute value.
 
     Raises:
-      ValueError: The nonlinearity is not relu, and has no kinks.
+      ValueError: The nonlinearity is not piecewise linear.
 
     Example:
       >>> model = Model(jnp.ones((1, 2)), jnp.array([-0.5, 0.25]), jnp.array([[4.0], [1.0]]))
-      >>> bends = kinks(model, World(jnp.ones((1, 1))), 0)
-      >>> bends.position_k.tolist(), bends.change_k.tolist(), bends.slope.item()
+      >>> found = kinks(model, World(jnp.ones((1, 1))), 0)
+      >>> found.position_k.tolist(), found.change_k.tolist(), found.slope.item()
       ([0.5, inf], [4.0, 0.0], 1.0)
     """
-    if model.nonlinearity != "relu":
-        raise ValueError(f"nonlinearity={model.nonlinearity!r} has no kinks; only relu has")
+    scores.assert_one_model(model, world)
+    nonlinearity = NONLINEARITIES[model.nonlinearity]
+    if not nonlinearity.piecewise_linear:
+        choices = [name for name, record in NONLINEARITIES.items() if record.piecewise_linear]
+        raise ValueError(
+            f"nonlinearity={model.nonlinearity!r} has no kinks; use {', '.join(choices)}"
+        )
+    read_o = parts.readouts(world)[feature] if read_o is None else read_o
+    chex.assert_rank(read_o, 1)
     x_m = world.inputs(parts.background(world, feature, others_n))
     start_k = x_m @ model.w_mk + model.b_k
     gain_k = sign * jnp.asarray(world.embed_nm)[feature] @ model.w_mk
-    weight_k = model.w_ko @ (parts.readouts(world)[feature] if read_o is None else read_o)
+    weight_k = model.w_ko @ read_o
 
     position_k = -start_k / jnp.where(gain_k == 0, jnp.nan, gain_k)
-    bends_k = (position_k > 0) & (position_k < 1)
-    position_k = jnp.where(bends_k, position_k, jnp.inf)
+    inside_k = (position_k > 0) & (position_k < 1)
+    position_k = jnp.where(inside_k, position_k, jnp.inf)
     order_k = jnp.argsort(position_k)
-    firing_k = (start_k > 0) | ((start_k == 0) & (gain_k > 0))
+    positive_k = (start_k > 0) | ((start_k == 0) & (gain_k > 0))
+    # Slopes of the nonlinearity on either side of its kink at 0.
+    above, below = nonlinearity.function(jnp.ones(())), -nonlinearity.function(-jnp.ones(()))
     return Kinks(
         position_k=position_k[order_k],
-        change_k=jnp.where(bends_k, abs(gain_k) * weight_k, 0)[order_k],
-        neuron_k=jnp.where(bends_k[order_k], order_k, -1),
-        start=jnp.maximum(start_k, 0) @ weight_k,
-        slope=jnp.where(firing_k, gain_k, 0) @ weight_k,
+        change_k=jnp.where(inside_k, (above - below) * abs(gain_k) * weight_k, 0)[order_k],
+        neuron_k=jnp.where(inside_k[order_k], order_k, -1),
+        start=nonlinearity.function(start_k) @ weight_k,
+        slope=(jnp.where(positive_k, above, below) * gain_k) @ weight_k,
     )
 
 
 def own_kinks(model: Model, world: World, feature: Feature) -> Float[Array, "2"]:
-    """Amplitudes at which a feature's first two monosemantic neurons start to fire.
+    """Smallest two amplitudes at which a feature's monosemantic neurons become active.
 
-    They are those whose strongest it is. NaN stands where there is none, and
-    under another nonlinearity than relu, which has no kinks.
+    These are the monosemantic neurons whose strongest feature it is. Missing
+    ones are NaN, as are all under a nonlinearity without kinks.
 
     Example:
       >>> model = Model(jnp.eye(2), jnp.array([-0.5, -0.25]), jnp.eye(2))
@@ -131,47 +133,47 @@ def own_kinks(model: Model, world: World, feature: Feature) -> Float[Array, "2"]
       [0.25, nan]
     """
     none = jnp.full(2, jnp.nan)
-    if model.nonlinearity != "relu":
+    scores.assert_one_model(model, world)
+    if not NONLINEARITIES[model.nonlinearity].piecewise_linear:
         return none
     response_kn = scores.responses(model, world)
-    own_k = scores.classify_neurons(response_kn).monosemantic_k & (
-        response_kn.argmax(axis=1) == feature
-    )
-    bends = kinks(model, world, feature)
-    own_k = own_k[bends.neuron_k] & (bends.neuron_k >= 0)
-    return jnp.sort(jnp.append(jnp.where(own_k, bends.position_k, jnp.nan), none))[:2]
+    mono_k = scores.classify_neurons(response_kn).monosemantic_k
+    own_k = mono_k & (scores.strongest(response_kn) == feature)
+    found = kinks(model, world, feature)
+    own_k = own_k[found.neuron_k] & (found.neuron_k >= 0)
+    return jnp.sort(jnp.append(jnp.where(own_k, found.position_k, jnp.nan), none))[:2]
 
 
 class Segments(NamedTuple):
-    """Pieces of a feature's own output: on each the value is `intercept + slope a`."""
+    """Pieces of a piecewise linear function: on each the value is `intercept + slope a`."""
 
     start_p: Float[Array, " k+1"]
     end_p: Float[Array, " k+1"]
     slope_p: Float[Array, " k+1"]
     intercept_p: Float[Array, " k+1"]
     label_p: Int[Array, " k+1"]
-    """What the piece does, an index into `LABELS`; `empty` pieces fill up the array."""
+    """Index into `LABELS`; unused entries at the end are `empty`."""
 
     @property
     def outline(self) -> tuple[str, ...]:
-        """The labels in words and in order, without repetition; not under `jit`."""
-        said = [LABELS[label] for label in np.asarray(self.label_p) if label]
-        return tuple(label for label, _ in itertools.groupby(said))
+        """The labels of the pieces in order, adjacent repetitions merged; not under `jit`."""
+        labels = [LABELS[label] for label in np.asarray(self.label_p) if label]
+        return tuple(label for label, _ in itertools.groupby(labels))
 
 
-def segments(bends: Kinks, least: ScalarLike = 0) -> Segments:
-    """The pieces of a feature's own output on [0, 1], each with a label.
+def segments(function: Kinks, min_change: ScalarLike = 0) -> Segments:
+    """The labelled pieces of a feature's own output on [0, 1].
 
-    The truth is the line a. A piece is `zero` if it stays within 0.02 of 0, and
-    `track` if it stays within 0.2 of the truth with a slope within 0.25 of 1.
-    Else it gains on the truth, `rise`, or loses ground, `lag`. One mono neuron
-    makes zero and rise, and a second one can add track (Jermyn et al. 2022,
-    section 5); limits and names are ours.
+    The target is the line a. A piece is `zero` if it stays within 0.02 of 0, and
+    `track` if it stays within 0.2 of the target with a slope within 0.25 of 1.
+    Otherwise it is `rise` if its slope is above 1, and `lag` if not. One
+    monosemantic neuron gives zero and rise; a second one can add track (Jermyn
+    et al. 2022, section 5). Tolerances and labels are our choice.
 
     Args:
-      bends: From `kinks`.
-      least: Kinks that change the slope by less do not end a piece, which then
-        has its mean slope: values at its ends stay exact.
+      function: From `kinks`.
+      min_change: Kinks with a smaller change of slope do not end a piece. The
+        piece then has its mean slope, so that the values at its ends are exact.
 
     Example:
       >>> model = Model(jnp.ones((1, 2)), jnp.array([-0.5, -0.75]), jnp.array([[2.0], [-1.0]]))
@@ -179,28 +181,29 @@ def segments(bends: Kinks, least: ScalarLike = 0) -> Segments:
       >>> pieces.outline, pieces.start_p.tolist(), pieces.slope_p.tolist()
       (('zero', 'rise', 'lag'), [0.0, 0.5, 0.75], [0.0, 2.0, 1.0])
     """
-    ends_piece_k = jnp.isfinite(bends.position_k) & (abs(bends.change_k) >= least)
+    chex.assert_rank([function.position_k, function.change_k], 1)
+    ends_piece_k = jnp.isfinite(function.position_k) & (abs(function.change_k) >= min_change)
     piece_p = jnp.append(0, jnp.cumsum(ends_piece_k))
-    position_p = jnp.append(0.0, jnp.minimum(bends.position_k, 1))
-    slope_p = jnp.cumsum(jnp.append(bends.slope, bends.change_k))
+    position_p = jnp.append(0.0, jnp.minimum(function.position_k, 1))
+    slope_p = jnp.cumsum(jnp.append(function.slope, function.change_k))
 
     count = len(piece_p)
-    climb_p = jax.ops.segment_sum(slope_p * jnp.diff(position_p, append=1), piece_p, count)
+    increase_p = jax.ops.segment_sum(slope_p * jnp.diff(position_p, append=1), piece_p, count)
     start_p = jnp.minimum(jax.ops.segment_min(position_p, piece_p, count), 1)
     end_p = jnp.append(start_p[1:], 1)
-    low_p = bends.start + jnp.cumsum(climb_p) - climb_p
-    high_p = low_p + climb_p
-    slope_p = climb_p / jnp.where(end_p > start_p, end_p - start_p, 1)
+    start_value_p = function.start + jnp.cumsum(increase_p) - increase_p
+    end_value_p = start_value_p + increase_p
+    slope_p = increase_p / jnp.where(end_p > start_p, end_p - start_p, 1)
 
-    off_p = jnp.maximum(abs(low_p - start_p), abs(high_p - end_p))
+    error_p = jnp.maximum(abs(start_value_p - start_p), abs(end_value_p - end_p))
     label_p = jnp.select(
         [
             start_p == end_p,
-            jnp.maximum(abs(low_p), abs(high_p)) <= _SILENT,
-            (off_p <= _NEAR) & (abs(slope_p - 1) <= _SLOPE),
+            jnp.maximum(abs(start_value_p), abs(end_value_p)) <= _ZERO_TOLERANCE,
+            (error_p <= _VALUE_TOLERANCE) & (abs(slope_p - 1) <= _SLOPE_TOLERANCE),
             slope_p > 1,
         ],
         [LABELS.index(label) for label in ("empty", "zero", "track", "rise")],
         LABELS.index("lag"),
     )
-    return Segments(start_p, end_p, slope_p, low_p - slope_p * start_p, label_p)
+    return Segments(start_p, end_p, slope_p, start_value_p - slope_p * start_p, label_p)

@@ -6,6 +6,7 @@ these; `--sweep all` leaves them out.
 
 from typing import Any
 
+from toymono.catalog.sweep import Sweep
 from toymono.fields import TOY_CONFIG
 
 PENALTIES = tuple(word for word in TOY_CONFIG["penalty"].choices if word != "none")

@@ -1,14 +1,13 @@
-"""Classifiers on labelled data, trained for and against polysemantic neurons.
+"""Classifiers of labelled images, trained with a polysemantic penalty.
 
 A class plays the part that a feature plays in the toy models: the penalty and
-the scores are theirs. `python -m toymono.classifiers` trains, asks, tabulates and
-draws; in a notebook:
+the scores are theirs, and so are the store, the trainer and the figures.
+`python -m toymono.classifiers` trains, scores and draws. In a notebook:
 
-    from toymono.classifiers import data, experiment, store, tables
-    digits = data.load("digits")
-    jobs = [job for job in store.find("runs/labelled") if job.fingerprint == digits.fingerprint]
-    tables.per_run(experiment.results(jobs, digits, "runs/labelled", questions=None))
+    from toymono import store
+    from toymono.frames import classifiers
+    classifiers.per_run(store.find("runs", kind="classifier", data="digits"))
 
-Beside the lab's axes: `y` classes, `l` hidden layers, `e` epochs, `v` nodes of a
-weight graph, `s` shuffles, ablations or permutations.
+Beside the axes of the package: `y` classes, `l` hidden layers, `e` epochs, `v`
+nodes of a weight graph, `s` shuffles, ablations or permutations.
 """

@@ -5,7 +5,7 @@ scikit-learn's digits.
 """
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import flax.struct
 import jax
@@ -67,18 +67,10 @@ class ClassifierHyperparams:
     alpha: Scalar = _default("alpha")
     learning_rate: Scalar = _default("learning_rate")
 
-    def checked(self) -> Self:
+    def checked(self) -> "ClassifierHyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.
 
         Raises:
           ValueError: A number is out of range, or not finite.
         """
         return in_range(self, CLASSIFIER_HYPERPARAMS)
-
-
-# Transition only.
-from toymono.fields import parse_widths as sizes_from  # noqa: E402, F401
-from toymono.fields import widths_text as sizes_word  # noqa: E402, F401
-
-CHOICES = {name: tuple(f.choices) for name, f in CLASSIFIER_CONFIG.items() if f.choices}
-CAPACITY_EPOCHS = 60

@@ -1,13 +1,16 @@
-"""Runs to tidy data frames: one row per run, snapshot, neuron, feature or bin of the loss."""
+"""Runs to tidy data frames: one row per run, snapshot, neuron, feature or bin of the loss.
 
+The frames of toy runs and statistics over runs are here by their short names;
+`frames.parts`, `frames.penalty` and `frames.classifiers` hold more specialised
+ones, `frames.summary` one row of numbers per run for the claims of the papers.
+`toymono.quantities` describes every column.
+"""
+
+from toymono.frames.statistics import RUN_FIELDS, SETTING, course, excess, half_lost, swept
 from toymono.frames.toy import (
     MEAN_STEPS,
-    RUN_FIELDS,
     Runs,
-    course,
     each,
-    excess,
-    half_lost,
     per_active,
     per_bin,
     per_bin_minimum,
@@ -17,12 +20,12 @@ from toymono.frames.toy import (
     per_snapshot,
     per_snapshot_neuron,
     sorted_responses,
-    swept,
 )
 
 __all__ = [
     "MEAN_STEPS",
     "RUN_FIELDS",
+    "SETTING",
     "Runs",
     "course",
     "each",

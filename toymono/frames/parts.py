@@ -1,7 +1,7 @@
-"""Trained models taken apart, as frames: outputs feature by feature, the poly part's linear map.
+"""The mono and the poly part of trained models: outputs by feature, the poly part's linear map.
 
-As `toymono.frames`, whose columns every frame begins with. The mono part here
-is the paper's: the neurons whose bias is not positive.
+The parts are the paper's: the mono part has the neurons whose bias is not
+positive, the poly part the others. Frames begin as those of `frames.toy`.
 
 Reference:
   Jermyn, Schiefer & Hubinger (2022), section 5, figures 24 to 26.
@@ -12,86 +12,103 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Array, Float
 
-from toymono import frames
+from toymono import scores
 from toymono.analysis import kinks, parts
 from toymono.features import World
-from toymono.frames import Runs
+from toymono.frames import toy
+from toymono.frames.toy import Runs
 from toymono.models import Model
+
+# Features with this many monosemantic neurons or more are alike to the figures.
+_MANY = 3
 
 
 def feature_outputs(
-    runs: Runs, served: tuple[int, ...] = (1, 2, 2, 2), amplitudes: int = 101
+    runs: Runs, mono_neurons: tuple[int, ...] = (1, 2, 2, 2), amplitudes: int = 101
 ) -> pd.DataFrame:
-    """How the final model answers to features that come alone, as their amplitude goes up to 1.
+    """The final model's output for single features, as their amplitude rises from 0 to 1.
 
     One row per run, feature and amplitude. Columns: `panel`, from 0; `feature`;
-    `served`, by how many monosemantic neurons; `amplitude`; along the feature's
-    readout the output `full`, that of the `mono` part and of the `poly` part,
-    which add up to it, and `truth`; `first_kink` and `second_kink`, see
-    `kinks.own_kinks`, NaN where there is none.
+    `mono_neurons`, how many monosemantic neurons it has; `amplitude`; along the
+    feature's readout the `output`, `output_mono` and `output_poly`, those of the
+    two parts, which add up to it, and the `target`; `first_kink` and
+    `second_kink`, see `kinks.own_kinks`, NaN where there is none.
 
     Args:
-      served: What to look for: for each panel the first feature, not shown yet,
-        that so many neurons serve, or as near that as there is.
+      runs: Toy runs.
+      mono_neurons: For each panel the wanted number of monosemantic neurons: the
+        panel shows the first feature, not shown yet, that comes nearest.
+      amplitudes: Points from 0 to 1.
     """
     frames = []
     amplitude_b = np.linspace(0, 1, amplitudes, dtype=np.float32)
-    for run, identity in frames.each(runs):
-        mono_neurons_n = np.asarray(kinks.served(run.final, run.world))
+    for run, identity in toy.each(runs):
+        count_n = np.asarray(_mono_neurons(run.final, run.world))
         left = list(range(run.config.n))
-        for panel, wanted in enumerate(served[: run.config.n]):
-            feature = min(left, key=lambda i: (abs(mono_neurons_n[i] - wanted), i))
+        for panel, wanted in enumerate(mono_neurons[: run.config.n]):
+            feature = min(left, key=lambda i: (abs(min(count_n[i], _MANY) - wanted), i))
             left.remove(feature)
-            output = jax.device_get(_feature_output(run.final, run.world, feature, amplitude_b))
             columns = {
                 "panel": panel,
                 "feature": feature,
-                "served": mono_neurons_n[feature],
+                "mono_neurons": count_n[feature],
                 "amplitude": amplitude_b,
-                **output,
+                **jax.device_get(_feature_output(run.final, run.world, feature, amplitude_b)),
             }
             frames.append(pd.DataFrame({**identity, **columns}))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def linear_maps(runs: Runs) -> pd.DataFrame:
-    """One row per run: the poly part near the origin, `map_on`, and numbers on it.
+    """One row per run: the poly part's linear map near the origin, `map_on`, and its numbers.
 
-    Columns: `positive_bias`, its neurons; `rank`, the singular values above 1/2
-    (our choice); `singular_low`, `singular_high`, the least and the largest of
-    those; `slope_low`, `slope_high`, over features, of the own output's slope.
+    Columns: `positive_bias`, the part's neurons; `singular_above_half`, the
+    number of singular values above 1/2 (our choice); `large_singular_min`, the
+    smallest of these, NaN if there are none; `largest_singular`; `slope_min` and
+    `slope_max`, over features, of the slope along the feature's own output.
     """
     rows = []
-    for run, identity in frames.each(runs):
+    for run, identity in toy.each(runs):
         linear = jax.device_get(_poly_map(run.final, run.world))
-        large = linear.singular_m[linear.singular_m > 0.5]
+        large_m = linear.singular_m[linear.singular_m > 0.5]
         rows.append(
             {
                 **identity,
                 "map_on": linear.map_on,
                 "positive_bias": int((np.asarray(run.final.b_k) > 0).sum()),
-                "rank": len(large),
-                "singular_low": large.min() if large.size else 0.0,
-                "singular_high": large.max() if large.size else 0.0,
-                "slope_low": linear.slope_n.min(),
-                "slope_high": linear.slope_n.max(),
+                "singular_above_half": len(large_m),
+                "large_singular_min": large_m.min() if large_m.size else np.nan,
+                "largest_singular": linear.singular_m.max(),
+                "slope_min": linear.slope_n.min(),
+                "slope_max": linear.slope_n.max(),
             }
         )
     return pd.DataFrame(rows)
 
 
 @jax.jit
+def _mono_neurons(model: Model, world: World) -> Array:
+    return scores.mono_neurons_per_feature(scores.responses(model, world))
+
+
+@jax.jit
+@scores.precise
 def _feature_output(
     model: Model, world: World, feature: Array, amplitude_b: Float[Array, " b"]
 ) -> dict[str, Float[Array, "*b"]]:
     read_o = parts.readouts(world)[feature]
-    full, mono, poly, truth = parts.along(model, world, feature, amplitude_b)
-    outputs = {"full": full, "mono": mono, "poly": poly, "truth": truth}
+    profile = parts.along(model, world, feature, amplitude_b)
     first, second = kinks.own_kinks(model, world, feature)
-    outputs = {name: output_bo @ read_o for name, output_bo in outputs.items()}
-    return {**outputs, "first_kink": first, "second_kink": second}
+    return {
+        "output": profile.full_bo @ read_o,
+        "output_mono": profile.mono_bo @ read_o,
+        "output_poly": profile.poly_bo @ read_o,
+        "target": profile.target_bo @ read_o,
+        "first_kink": first,
+        "second_kink": second,
+    }
 
 
 @jax.jit
-def _poly_map(model: Model, world: World) -> parts.Linearised:
+def _poly_map(model: Model, world: World) -> parts.Linearisation:
     return parts.linearise(parts.split(model).poly, world)

@@ -1,9 +1,11 @@
-"""Runs to tidy frames: one row per run, snapshot, neuron or stretch of the loss.
+"""Toy runs to tidy frames: one row per run, snapshot, neuron, feature or bin of the loss.
 
-Each function takes runs as they come: a list of them, what `store.find` gives,
-or one stacked `Run` from `fit_many`. Runs from disk are loaded one at a time.
-Every frame begins with the columns that determine a run, the fields of `Config`
-and `Hyperparams` and the seed, and `run`, its name.
+Each function takes runs in any form: a list of them, the result of `store.find`,
+or one stacked `Run` from `fit_many`. Stored runs are loaded one at a time. Every
+frame begins with the columns that determine a run, the fields of `Config` and
+`Hyperparams` and the seed, with `run`, its name, and with `diverged`, the step
+at which it diverged, NaN if it did not. `toymono.quantities` describes the other
+columns. Numbers of a model whose weights are not finite are NaN.
 """
 
 import functools
@@ -14,50 +16,67 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
+from einops import repeat
 from jaxtyping import Array, Bool, Float, ScalarLike, Shaped
 
 from toymono import scores, store
-from toymono.config import Config, Hyperparams, field_types, unstack
+from toymono.config import Config, Hyperparams, unstack
 from toymono.features import World
 from toymono.models import Model
 from toymono.store import StoredRun
+from toymono.tasks import TASKS
 from toymono.train import Run
 
 Runs = Iterable[Run | StoredRun] | Run
 
-RUN_FIELDS = (*field_types(Config), *field_types(Hyperparams), "seed")
-"""The columns that determine a run."""
+MEAN_STEPS = 256
+"""The largest number of steps over which a loss is averaged before it may be the lowest so far.
+
+Our choice: a quarter of the schedule's period, so that the low rates in the
+middle of a period still show, and enough batches that noise hardly does.
+"""
+
+# Earlier means are of so few batches that the lowest would be due to noise. Our choice.
+_LOWEST_FROM = 64
 
 
-def swept(frame: pd.DataFrame) -> list[str]:
-    """The run fields, other than the seed, that take several values in `frame`."""
-    return [name for name in RUN_FIELDS if name != "seed" and frame[name].nunique() > 1]
+def each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
+    """Each run, loaded, with the columns that every frame begins with."""
+    if isinstance(runs, Run):
+        runs = unstack(runs) if np.ndim(runs.loss_t) == 2 else [runs]
+    for run in runs:
+        run = store.load(run) if isinstance(run, StoredRun) else run
+        fields = store.fields(run.config, run.hyperparams, run.seed)
+        name = store.name(run.config, run.hyperparams, run.seed)
+        diverged = np.nan if run.diverged is None else run.diverged
+        yield run, {**fields, "run": name, "diverged": diverged}
 
 
 def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     """One row per run: its final loss and the counts of its final neurons.
 
     Columns: `loss`, the task loss averaged over the last 1/16 of the steps;
-    `monosemantic`, `polysemantic`, `dead`, numbers of neurons; `mono_per_feature`,
-    `mono_per_neuron`; `served_0` … `served_4`, how many features have so many
-    monosemantic neurons (the last: or more); `positive_bias`, neurons with a
-    bias above 0; `bias_above_005`, those above 0.05, the paper's proxy for
-    highly polysemantic ones; `mean_bias`; `diverged`, the step, or NaN. A run that diverged
-    has no counts: they are NaN too.
+    `zero_loss`, the expected task loss of an output of 0; `monosemantic`,
+    `polysemantic`, `dead`, numbers of neurons; `mono_per_feature`, `mono_per_neuron`;
+    `features_with_0` … `features_with_4`, the number of features
+    with so many monosemantic neurons (4: or more); `positive_bias` and
+    `bias_above_005`, numbers of neurons with a bias above 0 and above 0.05, the
+    paper's proxy for highly polysemantic ones; `mean_bias`.
+
+    Args:
+      runs: Toy runs.
+      threshold: Score above which a neuron counts as monosemantic.
     """
     rows = []
     for run, identity in each(runs):
         steps = max(1, run.config.steps // 16)
         final_c = jax.tree.map(lambda leaf: leaf[-1:], run.snapshots)
         [neurons] = _neuron_counts(run, final_c, threshold)
-        rows.append(
-            {
-                **identity,
-                "loss": _mean_loss(run, run.config.steps - steps, run.config.steps),
-                **neurons,
-                "diverged": np.nan if run.diverged is None else run.diverged,
-            }
-        )
+        loss = {
+            "loss": _mean_loss(run, run.config.steps - steps, run.config.steps),
+            "zero_loss": float(_zero_loss(run.config, run.hyperparams, run.world)),
+        }
+        rows.append({**identity, **loss, **neurons})
     return pd.DataFrame(rows)
 
 
@@ -71,34 +90,34 @@ def per_snapshot(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFram
         neurons_c = _neuron_counts(run, run.snapshots, threshold)
         for c, step in enumerate(run.config.snapshot_steps):
             loss = _mean_loss(run, step - max(1, step // 8), step)
-            at = {"step": step, "log2_step": c, "loss": loss}
-            rows.append({**identity, **at, **neurons_c[c]})
+            when = {"step": step, "log2_step": c, "loss": loss}
+            rows.append({**identity, **when, **neurons_c[c]})
     return pd.DataFrame(rows)
 
 
-def per_neuron(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
+def per_neuron(runs: Runs) -> pd.DataFrame:
     """One row per run and neuron of the final model, the most monosemantic first.
 
-    Columns: `rank` in that order, `neuron`, `monosemanticity`, `kind`
-    (monosemantic, polysemantic or dead), `strongest`, the feature that it
-    answers to most, `features`, the number that it answers to, `bias`. Of a
-    model that is not finite the ranks alone are left: all else is NaN.
+    Columns: `rank` in that order, `neuron`, `monosemanticity`, `neuron_kind`
+    (monosemantic, polysemantic or dead), `strongest_feature`, `feature_count`,
+    the number of features that it responds to, `bias`.
     """
     frames = []
     for run, identity in each(runs):
         columns = jax.device_get(_neurons(run.final, run.world))
-        alive, mono = columns["features"] > 0, columns["monosemanticity"] > threshold
+        alive = columns["feature_count"] > 0
+        mono = columns["monosemanticity"] > scores.THRESHOLD
         kind = np.select([~alive, mono], ["dead", "monosemantic"], "polysemantic")
-        columns = _unless_lost(run, {**columns, "kind": kind})
+        columns = _nan_unless_finite(run, {**columns, "neuron_kind": kind})
         frames.append(pd.DataFrame({**identity, "rank": np.arange(run.config.k), **columns}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return _joined(frames)
 
 
 def sorted_responses(runs: Runs) -> pd.DataFrame:
-    """One row per run; its column `response_kn` holds an array, the final model's responses.
+    """One row per run; its column `response_kn` holds the final model's responses, an array.
 
-    Neurons and features stand in the paper's order: those of
-    `scores.neuron_order` and `scores.feature_order`.
+    Neurons and features are in the paper's order: `scores.neuron_order` and
+    `scores.feature_order`.
     """
     rows = []
     for run, identity in each(runs):
@@ -110,7 +129,7 @@ def sorted_responses(runs: Runs) -> pd.DataFrame:
 def per_bin(runs: Runs, per_octave: int = 8) -> pd.DataFrame:
     """The loss curve, averaged over bins of equal length on a log axis.
 
-    Columns: `step`, the last of the stretch, `log2_step`, `loss`.
+    Columns: `step`, the last of the bin, `log2_step`, `loss`.
     """
     frames = []
     for run, identity in each(runs):
@@ -118,68 +137,18 @@ def per_bin(runs: Runs, per_octave: int = 8) -> pd.DataFrame:
         ends = np.unique(np.round(2**octaves).astype(int))
         starts = np.concatenate([[0], ends[:-1]])
         loss = [_mean_loss(run, start, end) for start, end in zip(starts, ends, strict=True)]
-        frames.append(
-            pd.DataFrame({**identity, "step": ends, "log2_step": np.log2(ends), "loss": loss})
-        )
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-# What goes beyond the paper's scores.
-
-
-def per_active(runs: Runs) -> pd.DataFrame:
-    """One row per run and number of features that come together, 1, 2, 4, … up to n / 2.
-
-    Columns, of the final model: `active`, that number; `monosemanticity` and
-    `silent`, the two scores of `scores.multi_feature_monosemanticity`, means
-    over the neurons that answer to some feature alone, 0 and 1 if none does.
-    NaN where the model is not finite.
-    """
-    frames = []
-    for run, identity in each(runs):
-        active_s = 2 ** np.arange(max(1, run.config.n.bit_length() - 1))
-        columns = _unless_lost(run, jax.device_get(_several(run.final, run.world, active_s)))
-        frames.append(pd.DataFrame({**identity, "active": active_s, **columns}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-def per_feature(runs: Runs) -> pd.DataFrame:
-    """One row per run and feature of the final model.
-
-    Columns: `feature`; `monosemanticity`, the highest score of the neurons that
-    answer to it most, 0 if there are none; `served`, how many of those count as
-    monosemantic; `response_capacity` and `weight_capacity`, its
-    `scores.capacity` among the responses and among the input weights. NaN where
-    the model is not finite.
-    """
-    frames = []
-    for run, identity in each(runs):
-        columns = _unless_lost(run, jax.device_get(_features(run.final, run.world)))
-        frames.append(pd.DataFrame({**identity, "feature": np.arange(run.config.n), **columns}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-
-
-# What some of the paper's figures show beside the above.
-
-
-MEAN_STEPS = 256
-"""Over how many steps, at most, a loss is averaged before it may be the lowest so far.
-
-Our choice: a quarter of the schedule's period, so that the low rates in the
-middle of one still show, and batches enough that luck hardly does.
-"""
-
-# Earlier means are of so few batches that the luckiest would stay the lowest. Our choice.
-_LOWEST_FROM = 64
+        columns = {"step": ends, "log2_step": np.log2(ends), "loss": loss}
+        frames.append(pd.DataFrame({**identity, **columns}))
+    return _joined(frames)
 
 
 def per_bin_minimum(runs: Runs) -> pd.DataFrame:
     """`per_bin` with `min_loss`, the lowest so far of means over many steps.
 
     A mean is over the later half of the steps so far, `MEAN_STEPS` at most.
-    Before step 64 `min_loss` is the mean itself, and none of those joins the
-    minimum. The paper draws a "min. loss" that it does not define; the lowest
-    of single batches would be lower, by their noise.
+    Before step 64 `min_loss` is the mean itself, which is not part of later
+    minima. The paper draws a "min. loss" that it does not define; the lowest
+    loss of a single batch would be lower, by its noise.
     """
     frames = []
     for run, _ in each(runs):
@@ -192,7 +161,38 @@ def per_bin_minimum(runs: Runs) -> pd.DataFrame:
         lowest_t[late] = np.minimum.accumulate(lowest_t[late])
         frame = per_bin([run])
         frames.append(frame.assign(min_loss=lowest_t[frame["step"] - 1]))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return _joined(frames)
+
+
+def per_active(runs: Runs) -> pd.DataFrame:
+    """One row per run and number of features that are active together, 1, 2, 4, … up to n / 2.
+
+    Columns, of the final model: `active`, that number; `mean_monosemanticity` and
+    `silent_share`, means over the living neurons of the two scores of
+    `scores.multi_feature_monosemanticity`; 0 and 1 if all neurons are dead.
+    """
+    frames = []
+    for run, identity in each(runs):
+        active_s = 2 ** np.arange(max(1, run.config.n.bit_length() - 1))
+        found = jax.device_get(_multi_feature(run.final, run.world, active_s))
+        columns = _nan_unless_finite(run, found)
+        frames.append(pd.DataFrame({**identity, "active": active_s, **columns}))
+    return _joined(frames)
+
+
+def per_feature(runs: Runs) -> pd.DataFrame:
+    """One row per run and feature of the final model.
+
+    Columns: `feature`; `best_monosemanticity`, the highest score of the neurons
+    that respond most to it, 0 if there are none; `mono_neurons`, how many of
+    those count as monosemantic; `response_capacity` and `weight_capacity`, its
+    `scores.capacity` among the responses and among the input weights.
+    """
+    frames = []
+    for run, identity in each(runs):
+        columns = _nan_unless_finite(run, jax.device_get(_features(run.final, run.world)))
+        frames.append(pd.DataFrame({**identity, "feature": np.arange(run.config.n), **columns}))
+    return _joined(frames)
 
 
 def per_snapshot_neuron(runs: Runs) -> pd.DataFrame:
@@ -200,54 +200,26 @@ def per_snapshot_neuron(runs: Runs) -> pd.DataFrame:
     frames = []
     for run, identity in each(runs):
         score_ck = np.asarray(_monosemanticity(run.snapshots, run.world))
-        c, neuron = np.indices(score_ck.shape).reshape(2, -1)
-        step = np.asarray(run.config.snapshot_steps)[c]
-        columns = {"step": step, "log2_step": c, "neuron": neuron}
-        frames.append(pd.DataFrame({**identity, **columns, "monosemanticity": score_ck.ravel()}))
+        finite_c = np.asarray(_finite_per_snapshot(run.snapshots))
+        score_ck = np.where(finite_c[:, None], score_ck, np.nan)
+        c, k = score_ck.shape
+        columns = {
+            "step": repeat(np.asarray(run.config.snapshot_steps), "c -> (c k)", k=k),
+            "log2_step": repeat(np.arange(c), "c -> (c k)", k=k),
+            "neuron": repeat(np.arange(k), "k -> (c k)", c=c),
+            "monosemanticity": score_ck.ravel(),
+        }
+        frames.append(pd.DataFrame({**identity, **columns}))
+    return _joined(frames)
+
+
+def _joined(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def excess(
-    frame: pd.DataFrame, than: pd.DataFrame, column: str, on: tuple[str, ...]
-) -> pd.DataFrame:
-    """By how much `column` is larger in `frame` than in `than`, where the columns `on` agree."""
-    both = frame.merge(than[[*on, column]], on=list(on), suffixes=("", "_of_other"))
-    return both.assign(**{column: both[column] - both.pop(f"{column}_of_other")})
-
-
-def course(frame: pd.DataFrame, column: str, by: str) -> pd.Series:
-    """The mean of `column` over seeds, for each value of `by` in order."""
-    return frame.groupby(by)[column].mean().sort_index()
-
-
-def half_lost(frame: pd.DataFrame, column: str, by: str) -> float:
-    """The first value of `by`, past the highest of `course`, where less than half of that is left.
-
-    NaN if there is none.
-
-    Example:
-      >>> half_lost(pd.DataFrame({"k": [1, 2, 3], "dead": [4, 3, 0]}), "dead", "k")
-      3.0
-    """
-    points = course(frame, column, by)
-    points = points.iloc[points.to_numpy().argmax() :]
-    low = points.index[points < points.iloc[0] / 2]
-    return float(low[0]) if len(low) else np.nan
-
-
-def each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
-    """Each run with the columns that identify it, which every frame begins with."""
-    if isinstance(runs, Run):
-        runs = unstack(runs) if np.ndim(runs.loss_t) == 2 else [runs]
-    for run in runs:
-        run = store.load(run) if isinstance(run, StoredRun) else run
-        name = store.name(run.config, run.hyperparams, run.seed)
-        yield run, {**store.fields(run.config, run.hyperparams, run.seed), "run": name}
-
-
-def _unless_lost(run: Run, columns: dict[str, Any]) -> dict[str, Any]:
-    """The columns of the final model; NaN in all of them if it is not finite."""
-    return dict.fromkeys(columns, np.nan) if _lost(run.final) else columns
+def _nan_unless_finite(run: Run, columns: dict[str, Any]) -> dict[str, Any]:
+    """The columns of the final model; NaN in all of them if a weight is not finite."""
+    return columns if _finite(run.final) else dict.fromkeys(columns, np.nan)
 
 
 def _mean_loss(run: Run, start: SupportsIndex, end: SupportsIndex) -> float:
@@ -257,13 +229,14 @@ def _mean_loss(run: Run, start: SupportsIndex, end: SupportsIndex) -> float:
 def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str, Any]]:
     """The counts of neurons in each of the models, by the columns of `per_run`."""
     counts = jax.device_get(_counts(models_c, run.world, threshold))
-    lost_c = counts.pop("lost")
-    counts |= {f"served_{i}": served_c for i, served_c in enumerate(counts.pop("served").T)}
+    finite_c = counts.pop("finite")
+    features_cs = counts.pop("features_by_mono_neurons")
+    counts |= {f"features_with_{i}": features_c for i, features_c in enumerate(features_cs.T)}
     counts["mono_per_feature"] = counts["monosemantic"] / run.config.n
     counts["mono_per_neuron"] = counts["monosemantic"] / run.config.k
     return [
-        {name: np.nan if lost else column[c].item() for name, column in counts.items()}
-        for c, lost in enumerate(lost_c)
+        {name: column[c].item() if finite else np.nan for name, column in counts.items()}
+        for c, finite in enumerate(finite_c)
     ]
 
 
@@ -273,21 +246,29 @@ def _counts(model: Model, world: World, threshold: ScalarLike) -> dict[str, Arra
     response_kn = scores.responses(model, world)
     kinds = scores.classify_neurons(response_kn, threshold)
     return {
-        "lost": _lost(model),
+        "finite": _finite(model),
         "monosemantic": kinds.monosemantic_k.sum(),
         "polysemantic": kinds.polysemantic_k.sum(),
         "dead": kinds.dead_k.sum(),
         "positive_bias": (model.b_k > 0).sum(),
         "bias_above_005": (model.b_k > 0.05).sum(),
         "mean_bias": model.b_k.mean(),
-        "served": scores.features_by_mono_neurons(response_kn, threshold),
+        "features_by_mono_neurons": scores.features_by_mono_neurons(response_kn, threshold),
     }
 
 
 @jax.jit
-def _lost(model: Model) -> Bool[Array, ""]:
-    """Whether a weight is not finite: scores would take such a model for a dead one."""
-    return ~jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model)]).all()
+def _zero_loss(config: Config, hyperparams: Hyperparams, world: World) -> Float[Array, ""]:
+    return TASKS[config.task].zero_loss(config, hyperparams, world)
+
+
+@jax.jit
+def _finite(model: Model) -> Bool[Array, ""]:
+    """Whether all weights are finite: scores would take other models for dead ones."""
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model)]).all()
+
+
+_finite_per_snapshot = jax.jit(jax.vmap(_finite))
 
 
 @jax.jit
@@ -298,23 +279,23 @@ def _neurons(model: Model, world: World) -> dict[str, Shaped[Array, " k"]]:
     return {
         "neuron": order_k,
         "monosemanticity": scores.monosemanticity(sorted_kn),
-        "strongest": sorted_kn.argmax(axis=1),
-        "features": (sorted_kn > 0).sum(axis=1),
+        "strongest_feature": sorted_kn.argmax(axis=1),
+        "feature_count": (sorted_kn > 0).sum(axis=1),
         "bias": model.b_k[order_k],
     }
 
 
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(None, None, 0))
-def _several(model: Model, world: World, active: Array) -> dict[str, Float[Array, ""]]:
-    # One key: every model meets the same groups.
-    several = scores.multi_feature_monosemanticity(model, world, active, jax.random.key(0))
+def _multi_feature(model: Model, world: World, active: Array) -> dict[str, Float[Array, ""]]:
+    # One key, so that every model is tested on the same groups of features.
+    found = scores.multi_feature_monosemanticity(model, world, active, jax.random.key(0))
     alive_k = ~scores.classify_neurons(scores.responses(model, world)).dead_k
     count = jnp.maximum(alive_k.sum(), 1)
     return {
-        "monosemanticity": (several.monosemanticity_k * alive_k).sum() / count,
-        # Rounded, the mean of what is missing to 1 can pass 1.
-        "silent": jnp.maximum(1 - ((1 - several.silent_k) * alive_k).sum() / count, 0),
+        "mean_monosemanticity": (found.monosemanticity_k * alive_k).sum() / count,
+        # Rounding can make the mean of 1 - silent_k exceed 1.
+        "silent_share": jnp.maximum(1 - ((1 - found.silent_k) * alive_k).sum() / count, 0),
     }
 
 
@@ -324,8 +305,8 @@ def _features(model: Model, world: World) -> dict[str, Shaped[Array, " n"]]:
     mono_k = scores.monosemanticity(response_kn)
     best_n = jax.ops.segment_max(mono_k, response_kn.argmax(axis=1), response_kn.shape[1])
     return {
-        "monosemanticity": jnp.maximum(best_n, 0),
-        "served": scores.mono_neurons_per_feature(response_kn),
+        "best_monosemanticity": jnp.maximum(best_n, 0),
+        "mono_neurons": scores.mono_neurons_per_feature(response_kn),
         "response_capacity": scores.capacity(response_kn),
         "weight_capacity": scores.capacity(scores.feature_weights(model, world)),
     }

@@ -1,8 +1,13 @@
-"""The paper's claims beside what the kept runs show.
+"""What papers claim, compared with what stored runs show.
 
     python -m toymono.papers
 
-`evidence` reads the runs into frames, `claims` holds the claims as data,
-`measures` makes `findings` of the frames, `verdicts` has the rule that decides,
-and `document` writes the page.
+`claims` is the record of a claim, `findings` measures it from frames,
+`verdicts` holds the rule that decides, `evidence` the CSV files in git that the
+frames come from, `verdict_page` writes Markdown, and `paper` ties these
+together. Each paper has a package with its `claims`, its `measures` and its
+record `paper.PAPER`.
 """
+
+NAMES = ("jermyn2022", "wright2022")
+"""Papers: packages of this one."""

@@ -1,104 +1,73 @@
-"""Judges the paper's claims by the kept runs, and writes down how each verdict came about.
+"""Adds what stored runs show to the evidence in docs/evidence, and writes the pages of claims.
 
-python -m toymono.papers
-python -m toymono.papers --scale paper --out paper_scale.md
-python -m toymono.papers --page penalty
+    python -m toymono.papers
+    python -m toymono.papers --paper jermyn2022 --scale paper --runs_dir runs
+
+Without stored runs the pages are made from the evidence files alone. Run it in
+the root of the repository, or name its docs folder with --docs_dir.
 """
 
-from collections.abc import Sequence
+import importlib
 from pathlib import Path
 
-import pandas as pd
 from absl import flags
-from tqdm import tqdm
 
-from toymono import catalog, cli
-from toymono.files import atomic_write
-from toymono.papers import evidence, page
-from toymono.papers.jermyn2022.claims import CLAIMS
-from toymono.papers.verdicts import Verdict
-from toymono.papers.wright2022 import claims as wright_claims
-from toymono.papers.wright2022 import measures as wright_measures
+from toymono import catalog, cli, papers
 
-_SCALE = cli.scale_flag()
-for _shared in ("runs_dir", "scale"):
-    flags.declare_key_flag(_shared)
-_PAGE = flags.DEFINE_enum(
-    "page", "reproduction", ["reproduction", "penalty"], "The paper's claims, or the penalty's."
+_PAPER = flags.DEFINE_list("paper", list(papers.NAMES), f"Of {', '.join(papers.NAMES)}.")
+_SCALE = flags.DEFINE_enum(
+    "scale",
+    "small",
+    catalog.SCALES,
+    "Size of the sweeps: the paper's own, or one for two CPU cores.",
+    allow_override=True,
 )
-_OUT = flags.DEFINE_string("out", None, "File to write, Markdown; docs/ and the page's name.")
+_DOCS_DIR = flags.DEFINE_string("docs_dir", "docs", "Folder of evidence/ and papers/.")
+flags.declare_key_flag("runs_dir")
 
 
 def main() -> int:
-    """Writes the page and prints each verdict."""
-    out = Path(_OUT.value or f"docs/{_PAGE.value}.md")
-    runs_dir, scale = cli.RUNS_DIR.value, _SCALE.value
-    if out.is_dir():
-        raise cli.UsageError(f"--out={_OUT.value!r} is a folder")
-    cli.writable(str(out.parent))
-    if _PAGE.value == "penalty":
-        return _penalty(out, runs_dir)
-    try:
-        sweeps = evidence.gather(runs_dir, scale, tqdm(catalog.SWEEPS, "sweeps", disable=None))
-        larger = evidence.larger(runs_dir, scale)
-    except FileNotFoundError:
-        sweeps, larger = {}, {}
-    except ValueError as error:  # a file that is no run
-        raise cli.Failure(str(error)) from None
-    if all(sweep.frame.empty for sweep in sweeps.values()):
-        raise cli.UsageError(
-            f"no runs of the paper's sweeps at the {scale} scale in {runs_dir!r}; "
-            f"to train some: {page.training(['LR1', 'LR3'], scale)}"
-        )
-    judged = [page.judge(claim, sweeps) for claim in CLAIMS]
-    judged_larger = {
-        change: [page.judge(c, whole) for c in CLAIMS if c.sweeps and {*c.sweeps} <= {*whole}]
-        for change, whole in larger.items()
-    }
-    _write(out, page.write(judged, judged_larger, sweeps, scale, _made_by(f"--scale {scale}")))
-    _tell(judged, out)
+    """Updates the page of each paper and prints the verdicts."""
+    for name in _PAPER.value:
+        if name not in papers.NAMES:
+            raise cli.UsageError(f"paper={name!r} is not one of {', '.join(papers.NAMES)}")
+    runs_dir: str | None = cli.RUNS_DIR.value
+    if not Path(cli.RUNS_DIR.value).is_dir():
+        if cli.RUNS_DIR.present:
+            raise cli.UsageError(f"there is no folder {runs_dir!r}")
+        runs_dir = None
+    cli.prepare_jax()
+    from tqdm import tqdm  # after the flags: these import JAX and pandas
+
+    from toymono.papers.paper import update
+    from toymono.papers.verdicts import Verdict
+
+    records = [
+        importlib.import_module(f"toymono.papers.{name}.paper").PAPER for name in _PAPER.value
+    ]
+    for record in records:
+        if _SCALE.value not in record.scales:
+            raise cli.UsageError(
+                f"{record.name} has no {_SCALE.value} scale; use --paper with the other papers"
+            )
+    for record in records:
+        try:
+            done = update(
+                record,
+                _SCALE.value,
+                _DOCS_DIR.value,
+                runs_dir,
+                lambda runs: tqdm(runs, record.name, unit="run", disable=None if runs else True),  # noqa: B023
+            )
+        except (ValueError, FileExistsError) as error:
+            raise cli.UsageError(str(error)) from None
+        for each in done.judged:
+            print(f"{each.claim.name}: {each.text}")
+        counts = [(sum(each.verdict == kind for each in done.judged), kind) for kind in Verdict]
+        listed = ", ".join(f"{kind.value} {count}" for count, kind in counts if count)
+        runs = f"{cli.counted(done.runs, 'run')}, {done.added} new"
+        print(f"{done.page}: {listed} ({runs})")
     return 0
-
-
-def _made_by(*told: str) -> str:
-    """The command that runs, with the flags that were given."""
-    for name in ("runs_dir", "out"):
-        told += (f"--{name} {flags.FLAGS[name].value}",) if flags.FLAGS[name].present else ()
-    return " ".join(["python -m toymono.papers", *told])
-
-
-def _penalty(out: Path, runs_dir: str) -> int:
-    if _SCALE.value != "small":
-        raise cli.UsageError("--page=penalty knows runs of the small scale alone")
-    try:
-        labelled, toy = wright_measures.labelled_runs(runs_dir), wright_measures.toy_runs(runs_dir)
-        longer, widths = (
-            wright_measures.toy_runs(runs_dir, "PEN2"),
-            wright_measures.width_runs(runs_dir),
-        )
-    except FileNotFoundError:
-        labelled = toy = longer = widths = pd.DataFrame()
-    except ValueError as error:  # a file that is no run
-        raise cli.Failure(str(error)) from None
-    if labelled.empty and toy.empty:
-        raise cli.UsageError(
-            f"no runs with a penalty in {runs_dir!r}; to train some: {wright_claims.TRAINED_BY}"
-        )
-    _write(out, wright_claims.write(labelled, toy, longer, widths, _made_by("--page penalty")))
-    _tell(wright_claims.judged(labelled, toy), out)
-    return 0
-
-
-def _tell(judged: Sequence[page.Judged], out: Path) -> None:
-    for each in judged:
-        print(f"{each.claim.name}: {each.verdict.value}")
-    counts = [(sum(each.verdict == kind for each in judged), kind.value) for kind in Verdict]
-    print(f"{out}: {', '.join(f'{count} {kind}' for count, kind in counts)}")
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

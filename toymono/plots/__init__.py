@@ -1,31 +1,13 @@
-"""Figures: frames of `toymono.frames` in, matplotlib figures out.
+"""Figures: frames of `toymono.frames` in, matplotlib figures out; nothing is computed here.
 
-    from toymono import plots, store, tables
+    from toymono import frames, store
+    from toymono.plots.training import training_traces
     runs = store.find("runs", task="decoder")
-    plots.training_traces(tables.per_bin(runs), tables.per_snapshot(runs))
+    training_traces(frames.per_bin(runs), frames.per_snapshot(runs))
 
-`python -m toymono.plots` draws every figure that the kept runs can feed:
-those of `FIGURES`, which show runs of any settings, and those of `PAPER`, the
-paper's fig01 to fig26, which show the runs of rows of `toymono.catalog`.
-Figures compute nothing; both say what they are drawn from.
+`python -m toymono.plots` draws every figure of `registry.FIGURES` that the
+stored runs allow: general ones, which show runs of any settings, the paper's
+fig01 to fig26, and those of classifiers. Drawing functions stand in modules by
+subject; `figure` says what a figure is, `selection` which runs it shows,
+`gallery` draws and saves them.
 """
-
-from toymono.plots.neurons import feature_capacities, single_feature_activations, sorted_biases
-from toymono.plots.penalties import multi_feature_by_penalty, penalty_frontier, responses_by_penalty
-from toymono.plots.registry import FIGURES, figure
-from toymono.plots.sweeps import monosemantic_by_field, several_features
-from toymono.plots.training import training_traces
-
-__all__ = [
-    "FIGURES",
-    "feature_capacities",
-    "figure",
-    "monosemantic_by_field",
-    "multi_feature_by_penalty",
-    "penalty_frontier",
-    "responses_by_penalty",
-    "several_features",
-    "single_feature_activations",
-    "sorted_biases",
-    "training_traces",
-]

@@ -1,187 +1,226 @@
-"""Draws figures from the kept runs.
+"""Draws figures of the stored runs.
 
     python -m toymono.plots
     python -m toymono.plots --figure training_traces,sorted_biases --by learning_rate
     python -m toymono.plots --where k=512,init_bias=-1,init_bias=0 --format png
     python -m toymono.plots --paper
 
-By default every figure that the kept runs can feed, the paper's Table 1, and
-README.md, a page that shows them all with their commands; --figure, --by and
---where write no page. A figure of any runs shows the largest set of them that
-differ in two fields at most; --by and --where choose another. A figure of the
-paper, fig01 to fig26, shows the runs of rows of the catalog, at the paper's
-scale if as much of them is kept as at the small one.
+By default it draws every figure that the stored runs allow and writes the
+paper's Table 1 and gallery.md, a page that shows the figures with the commands
+that train their runs; --figure, --by and --where write no page. A general figure
+shows the largest set of runs that differ in at most two fields; --by and --where
+choose another. A figure of the paper, fig01 to fig26, shows the runs of sweeps
+of the catalog, at the scale with more of their settings. --list names all figures.
 """
 
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 from absl import flags
 
-from toymono import cli, store
-from toymono import config as settings
-from toymono.config import Config, Hyperparams, field_types
-from toymono.papers import pages
-from toymono.papers.jermyn2022.figures import ALIASES, PAPER
-from toymono.plots import FIGURES, gallery, selection
-from toymono.store import StoredRun
+from toymono import cli
+from toymono.classifiers.fields import CLASSIFIER
+from toymono.fields import SEED, TOY
 
-_FIELDS = {**field_types(Config), **field_types(Hyperparams), "seed": int}
+if TYPE_CHECKING:
+    from toymono.plots.figure import Figure
+    from toymono.plots.gallery import Drawn
+    from toymono.store import StoredRun
+
 _FIRST_SWEEP = "python -m toymono.sweep --task decoder --k 512 --init_bias -1"
+_PAGE_FORMATS = ("png", "svg")  # Markdown shows these
 
-_FIGURE = flags.DEFINE_list("figure", None, "Figures to draw, a comma list; see --list.")
+_FIGURE = flags.DEFINE_list("figure", None, "Figures to draw, a comma list; --list names them.")
 _PAPER = flags.DEFINE_bool(
     "paper",
     False,
-    "Draw the paper's figures alone, and print what the paper says of each beside what ours shows.",
+    "Draw the paper's figures only, and print the paper's claims beside numbers from our runs.",
 )
-_LIST = flags.DEFINE_bool("list", False, "Name the figures and what trains their runs; draw none.")
+_LIST = flags.DEFINE_bool(
+    "list", False, "List the figures and the commands that train their runs; draw none."
+)
 _BY = flags.DEFINE_string("by", None, "The field to compare by, such as learning_rate.")
 _WHERE = flags.DEFINE_list(
-    "where",
-    [],
-    "Draw these runs alone: field=value, a comma list; any of a field's values will do.",
+    "where", [], "Draw these runs only: field=value, a comma list; a field may have several values."
 )
-# The sweep command has this flag too, and a process may import both.
 flags.declare_key_flag("runs_dir")
-_FIGURES_DIR = flags.DEFINE_string("figures_dir", "figures", "Folder for the figures.")
-_FORMAT = flags.DEFINE_list("format", ["pdf", "png"], "Formats of the files, a comma list.")
+_FIGURES_DIR = flags.DEFINE_string(
+    "figures_dir", "figures", "Folder of the figures.", allow_override=True
+)
+_FORMAT = flags.DEFINE_list(
+    "format", ["pdf", "png"], "Formats of the files, a comma list of pdf, png, svg."
+)
 
 
 def main() -> int:
-    """Draws what the flags ask for, and says where it is and what is missing."""
+    """Draws the figures that the flags select; reports where they are and what is missing."""
+    import matplotlib as mpl  # here and below, since help needs none of it
+
+    from toymono.plots import gallery
+    from toymono.plots.registry import ALIASES, FIGURES
+
     mpl.use("Agg")  # no screen is needed
-    named = _listed(_FIGURE, {**FIGURES, **PAPER, **ALIASES})
+    cli.prepare_jax()
+    named = _listed(_FIGURE, {**FIGURES, **ALIASES})
     formats = _listed(_FORMAT, gallery.FORMATS)
     if _BY.value is not None:
-        _one_of("by", _BY.value, selection.SETTING)
+        _one_of("by", _BY.value, TOY)
     if _PAPER.value and (named or _BY.value):
-        raise cli.UsageError("--paper draws all of the paper's figures; --figure draws some")
+        raise cli.UsageError("--paper draws all of the paper's figures; it excludes --figure, --by")
     if _LIST.value:
-        _list()
+        for figure in FIGURES.values():
+            names = f"{figure.name} or {figure.alias}" if figure.alias else figure.name
+            print(f"{names}: {figure.summary}\n    {figure.trained_by}")
         return 0
 
-    figures = {**FIGURES, **PAPER}
-    every = PAPER if _PAPER.value else FIGURES if _BY.value else figures
-    names = dict.fromkeys(ALIASES.get(name, name) for name in named or every)
-    if _BY.value and (papers := [name for name in names if name in PAPER]):
-        raise cli.UsageError(f"{papers[0]} compares as the paper does; it takes no --by")
-    kept = gallery.Gallery(_kept())
-    if kept.diverged:
-        lost = ", ".join(run.path.stem for run in kept.diverged)
-        print(f"left out, for they diverged: {lost}", file=sys.stderr)
-    counts, lacking = {}, {}
-    for name in names:
-        try:
-            counts[name] = len(kept.choose(figures[name], _BY.value))
-        except gallery.Lacking as lacks:
-            if named:
-                raise cli.UsageError(str(lacks)) from None
-            lacking[name] = str(lacks)
-    _report(lacking)
-    if not counts:
-        raise cli.UsageError("the kept runs feed none of the figures")
+    figures = [FIGURES[ALIASES.get(name, name)] for name in dict.fromkeys(named)]
+    figures = figures or [f for f in FIGURES.values() if _wanted(f)]
+    for figure in figures:
+        if _BY.value and not figure.compares:
+            raise cli.UsageError(f"{figure.name} does not take --by: it compares fixed settings")
+    runs = gallery.Gallery(_stored())
+    if runs.diverged:
+        names = ", ".join(run.name for run in runs.diverged)
+        print(f"skipping diverged runs: {names}", file=sys.stderr)
+    if named:
+        _check_all(runs, figures)
+    return _draw(runs, figures, formats)
 
-    figures_dir = cli.writable(_FIGURES_DIR.value)
-    lines = []
-    for name, count in counts.items():
-        entry = figures[name]
-        paths = gallery.save(kept.draw(entry, _BY.value), figures_dir, name, formats)
-        print(f"{', '.join(map(str, paths))}: {count} of {len(kept.runs)} runs", flush=True)
-        feed = entry.feed(kept, _BY.value)
-        told = entry.told(kept, feed) if name in PAPER else ""
-        lines.append(pages.Line(entry, count, feed.scale, told))
-    if not (named or _BY.value or _WHERE.value):  # pages are of all the figures, of all the runs
-        kind = next((kind for kind in ("png", "svg") if kind in formats), formats[0])
-        _write(figures_dir / "table1.md", pages.table1())
-        page = pages.gallery(lines, list(lacking.values()), kind, _made_by())
-        _write(figures_dir / "README.md", page)
+
+def _wanted(figure: "Figure") -> bool:
+    """Whether a figure is drawn if none is named."""
     if _PAPER.value:
-        print(f"\n{pages.claims(lines)}")
+        return figure.number is not None
+    return figure.compares or not _BY.value
+
+
+def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
+    from toymono.papers.jermyn2022.claims import CLAIMS
+    from toymono.plots import gallery, pages
+
+    statements = {name: claim.statement for name, claim in CLAIMS.items()}
+    counts = {figure.name: _count(runs, figure) for figure in figures}
+    if not any(counts.values()):
+        raise cli.UsageError(
+            f"the stored runs are not enough for any of these figures; {_how_to_train(figures)}"
+        )
+    figures_dir = cli.writable(_FIGURES_DIR.value)
+
+    def report(done: "Drawn") -> None:
+        paths = ", ".join(map(str, done.paths))
+        print(f"{paths}: {done.runs} of {len(runs.runs)} runs", flush=True)
+
+    drawn, skipped = gallery.draw_all(runs, figures, figures_dir, formats, _BY.value, report)
+    if skipped:
+        print(
+            f"skipped {cli.counted(len(skipped), 'figure')} for lack of runs: "
+            f"{', '.join(skipped)}; `python -m toymono.plots --list` shows what trains them",
+            file=sys.stderr,
+        )
+    if not (_FIGURE.value or _BY.value or _WHERE.value):  # pages are of all the runs
+        shown = next((name for name in _PAGE_FORMATS if name in formats), formats[0])
+        reasons = list(skipped.values())
+        page = pages.gallery(drawn, reasons, statements, shown, _command())
+        _write(figures_dir / "table1.md", pages.table1())
+        _write(figures_dir / "gallery.md", page)
+    if _PAPER.value:
+        print(f"\n{pages.claims(drawn, statements)}")
     return 0
 
 
-def _list() -> None:
-    """Names the figures, and what trains their runs."""
-    for entry in FIGURES.values():
-        print(f"{entry.name}: {entry.summary}\n    {entry.trained_by}")
-    for entry in PAPER.values():
-        print(f"{entry.name} or {entry.alias}: {entry.summary}\n    {entry.trained_by}")
+def _count(runs: Any, figure: "Figure") -> int:
+    from toymono.plots.selection import MissingRuns
+
+    try:
+        return runs.count(figure, _BY.value)
+    except MissingRuns:
+        return 0
 
 
-def _report(lacking: dict[str, str]) -> None:
-    """Which figures lack runs; of the paper's a line for all, unless they are what is asked for."""
-    for name, line in lacking.items():
-        if _PAPER.value or name in FIGURES:
-            print(f"skipped {line}", file=sys.stderr)
-    papers = [name for name in lacking if name in PAPER]
-    if papers and not _PAPER.value:
-        print(
-            f"{len(papers)} of the paper's {len(PAPER)} figures lack runs; "
-            "`python -m toymono.plots --list` names what trains them",
-            file=sys.stderr,
-        )
+def _check_all(runs: Any, figures: "list[Figure]") -> None:
+    """Refuses the command if a figure that was asked for lacks runs."""
+    from toymono.plots.selection import MissingRuns
+
+    for figure in figures:
+        try:
+            runs.count(figure, _BY.value)
+        except MissingRuns as missing:
+            raise cli.UsageError(missing.reason) from None
 
 
-def _made_by() -> str:
-    """The command at work, with the flags that it was given; a page has no others than these."""
-    told = (flags.FLAGS[name] for name in ("paper", "runs_dir", "figures_dir", "format"))
-    given = [flag.serialize() for flag in told if flag.present]
+def _how_to_train(figures: "list[Figure]") -> str:
+    if _BY.value:
+        return f"to train some: python -m toymono.sweep --{_BY.value} …,…"
+    return f"to train some: {figures[0].trained_by}"
+
+
+def _command() -> str:
+    """The command being run, with the flags that were given; a page is made with these only."""
+    names = (flags.FLAGS[name] for name in ("paper", "runs_dir", "figures_dir", "format"))
+    given = [flag.serialize() for flag in names if flag.present]
     return shlex.join(["python", "-m", "toymono.plots", *given])
 
 
 def _write(path: Path, page: str) -> None:
+    from toymono import markdown
+
     try:
-        print(pages.write(path, page))
+        print(markdown.write(path, page))
     except FileExistsError as refused:
         print(refused, file=sys.stderr)
 
 
-def _listed(flag: flags.FlagHolder, choices: Mapping[str, Any]) -> list[str]:
+def _listed(flag: flags.FlagHolder, choices: Any) -> list[str]:
     """The names that a flag lists, each among the choices; none if it was not given."""
     if flag.value == []:
-        raise cli.UsageError(f"--{flag.name} lists nothing; it takes {', '.join(choices)}")
+        raise cli.UsageError(f"--{flag.name} is empty; it takes {', '.join(choices)}")
     for name in flag.value or []:
         _one_of(flag.name, name, choices)
     return flag.value or []
 
 
-def _kept() -> list[StoredRun]:
-    """The runs to draw, which --where picks."""
-    wanted: dict[str, list] = {}
-    for pair in _WHERE.value:
-        field, equals, content = pair.partition("=")
-        if not equals:
-            raise cli.UsageError(f"--where={pair!r} is not of the form field=value")
-        _one_of("where", field, _FIELDS)
-        if field in settings.CHOICES:
-            _one_of(field, content, settings.CHOICES[field])
+def _stored() -> "list[StoredRun]":
+    """The stored runs that --where selects."""
+    from toymono import store
+
+    tables = {"toy": {**TOY, "seed": SEED}, "classifier": {**CLASSIFIER, "seed": SEED}}
+    pairs = [_pair(text, {**tables["classifier"], **tables["toy"]}) for text in _WHERE.value]
+    kinds = [kind for kind, table in tables.items() if all(name in table for name, _ in pairs)]
+    stored: list[StoredRun] = []
+    errors: list[ValueError] = []
+    for kind in kinds:
         try:
-            wanted.setdefault(field, []).append(_FIELDS[field](content))
-        except ValueError:
-            kind = "a whole number" if _FIELDS[field] is int else "a number"
-            raise cli.UsageError(f"--where={pair!r}: {content!r} is not {kind}") from None
-    try:
-        kept = store.find(cli.RUNS_DIR.value, **wanted)
-    except FileNotFoundError:
-        kept = []
-    except ValueError as error:  # a file that is no run
-        raise cli.Failure(str(error)) from None
-    if not kept:
-        such = f" with {', '.join(_WHERE.value)}" if wanted else ""
+            wanted: dict[str, list] = {}
+            for name, text in pairs:
+                wanted.setdefault(name, []).append(tables[kind][name].parse(text))
+            stored += store.find(cli.RUNS_DIR.value, kind=kind, **wanted)
+        except FileNotFoundError:
+            pass
+        except ValueError as error:  # a word that another kind of run may have
+            errors.append(error)
+    if errors and len(errors) == len(kinds):
+        raise cli.UsageError(str(errors[0]))
+    if not stored:
+        such = f" with {', '.join(_WHERE.value)}" if pairs else ""
         raise cli.UsageError(
             f"no runs{such} in {cli.RUNS_DIR.value!r}; to train some: {_FIRST_SWEEP}"
         )
-    return kept
+    return stored
 
 
-def _one_of(kind: str, name: str, choices: Iterable[str]) -> None:
+def _pair(text: str, table: Any) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise cli.UsageError(f"--where={text!r} is not of the form field=value")
+    _one_of("where", name, table)
+    return name, value
+
+
+def _one_of(flag: str, name: str, choices: Any) -> None:
     if name not in choices:
-        raise cli.UsageError(f"{kind}={name!r} is not one of {', '.join(choices)}")
+        raise cli.UsageError(f"{flag}={name!r} is not one of {', '.join(choices)}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the polysemantic penalty costs and gains, as its weight alpha runs on both sides of 0.
+"""Costs and gains of polysemantic penalties, for weights alpha on both sides of 0.
 
 The runs are those of the catalog's sweep PEN: a panel for each kind of penalty.
 Blue penalises polysemantic neurons, orange rewards them, black does neither.
@@ -16,82 +16,71 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from toymono import frames
-from toymono.frames import penalty as penalty_frames
 from toymono.plots import selection, style
-from toymono.plots.registry import figure
+from toymono.plots.figure import drawn
+from toymono.quantities import QUANTITIES
 
-_SWEEP = {
-    "choose": selection.of_sweep("PEN"),
-    "trained_by": "python -m toymono.sweep --sweep PEN --scale small --seeds 3",
-}
+# The colour of the baseline, in neither of the colour scales of the weights.
+_BASELINE = style.WORDS[2]
 
-# Neither of the ramps of colours that weights run through.
-_RIVAL = style.WORDS[2]
-
-# Of the weights, those whose curves are shown side by side.
+# How many of the weights are shown side by side.
 _COLUMNS = 5
 
-# Features at once, at most: more come together hardly ever where their mean is 4 or 8.
+# Most active features: more are rare in inputs with 4 or 8 on average.
 _MOST_ACTIVE = 32
 
 
-@figure(frames.per_run, **_SWEEP)
-def penalty_frontier(runs: pd.DataFrame, by: str | None = None) -> Figure:
-    """Task loss against monosemantic neurons, as a penalty's weight runs on both sides of 0.
+@drawn
+def penalty_frontier(runs: pd.DataFrame) -> Figure:
+    """Task loss against monosemantic neurons, for weights of a penalty on both sides of 0.
 
     Args:
       runs: From `frames.per_run`, of the sweep PEN.
-      by: Nothing; every figure has it.
     """
+    runs = _with_weight_0(runs)
     kinds = _kinds(runs)
     palette = style.signed_colors(runs["alpha"])
-    made = plt.figure(figsize=(7.4, 6.0), layout="constrained")
+    figure = plt.figure(figsize=(7.4, 6.0), layout="constrained")
     shape = style.row_by_row(len(kinds), 2)
-    panels = made.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+    panels = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)
     for panel, kind in _titled(panels, kinds):
         of_kind = _with_none(runs, kind)
         means = of_kind.groupby("alpha")[["mono_per_feature", "loss"]].mean()
         panel.plot(means["mono_per_feature"], means["loss"], color="0.75", linewidth=1, zorder=1)
         for alpha, of_alpha in of_kind.groupby("alpha"):
             _cross(panel, of_alpha, palette[alpha], "D" if alpha == 0 else "o")
-        _cross(panel, _rival(runs), _RIVAL, "*")
-        panel.axhline(_silence(runs), **style.REFERENCE)
+        _cross(panel, _baseline(runs), _BASELINE, "*")
+        panel.axhline(runs["zero_loss"].iloc[0], **style.REFERENCE)
         panel.set_yscale("log")
     ends = [tick for tick in (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3) if _inside(panel, tick)]
     panel.set_yticks(ends, ends)
     panel.yaxis.set_minor_locator(NullLocator())
-    _outer(panels, "Monosemantic neurons per feature", "Task loss")
+    _outer(panels, QUANTITIES["mono_per_feature"].axis, QUANTITIES["loss"].axis)
     handles = _handles(palette, marker="o", linestyle="")
-    handles += [_rival_handle(runs)] if len(_rival(runs)) else []
-    style.legend_of(made, handles, "Weight α")
-    note = "Loss: mean over the last sixteenth of the steps. Dotted: where the output is 0."
-    style.caption(made, _penalised(runs), note, beside=True, seeds=("Points", "bars"))
-    return made
+    handles += [_baseline_handle(runs)] if len(_baseline(runs)) else []
+    style.legend_of(figure, handles, "Weight α")
+    note = "Loss: mean over the last sixteenth of the steps. Dotted: loss of an output of 0."
+    style.caption(figure, _penalised(runs), note, beside=True, seeds=("Points", "bars"))
+    return figure
 
 
-@figure(frames.per_active, **_SWEEP)
-def multi_feature_by_penalty(several: pd.DataFrame, by: str | None = None) -> Figure:
-    """Monosemanticity on features alone and on several at once, by a penalty's weight.
+@drawn
+def multi_feature_by_penalty(several: pd.DataFrame) -> Figure:
+    """Monosemanticity on one and on several active features, by a penalty's weight.
 
-    Above the mean score, which for one feature is that of eq. 7; below how often
-    a neuron stays silent in groups of features, its strongest left out. Both are means
-    over the neurons that answer to a feature alone.
+    Above the mean score, which for one feature is that of eq. 7; below the
+    fraction of groups of features, without its strongest, on which a neuron does
+    not fire. Both are means over the living neurons.
 
     Args:
       several: From `frames.per_active`, of the sweep PEN.
-      by: Nothing; every figure has it.
     """
-    several = several[several["active"] <= _MOST_ACTIVE]
+    several = _with_weight_0(several[several["active"] <= _MOST_ACTIVE])
     kinds = _kinds(several)
     palette = style.colors(several, "active")
-    rows = {
-        "monosemanticity": "Monosemanticity",
-        "silent": "Silent without\ntheir strongest, share",
-    }
-    made = plt.figure(figsize=(1.4 + 2.1 * max(2, len(kinds)), 4.6), layout="constrained")
-    panels = made.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
-    for row, (column, words) in zip(panels, rows.items(), strict=True):
+    figure = plt.figure(figsize=(1.4 + 2.1 * max(2, len(kinds)), 4.6), layout="constrained")
+    panels = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
+    for row, column in zip(panels, ("mean_monosemanticity", "silent_share"), strict=True):
         for panel, kind in zip(row, kinds, strict=True):
             sns.lineplot(
                 _with_none(several, kind),
@@ -107,39 +96,42 @@ def multi_feature_by_penalty(several: pd.DataFrame, by: str | None = None) -> Fi
             )
             _alpha_axis(panel, several["alpha"])
             panel.set(xlabel="", ylabel="", ylim=(0, 1.02))
-        row[0].set_ylabel(words)
+        row[0].set_ylabel(style.label(column))
     for panel, kind in zip(panels[0], kinds, strict=True):
         panel.set_title(style.value("penalty", kind))
     for panel in panels[-1]:
         panel.set_xlabel("Weight α")
-    style.legend(made, "active", palette, title="Features\nat once", marker="o")
-    style.caption(made, _penalised(several), beside=True)
-    return made
+    style.legend(figure, "active", palette, title="Active\nfeatures", marker="o")
+    style.caption(figure, _penalised(several), beside=True)
+    return figure
 
 
-@figure(penalty_frames.mean_outputs, **_SWEEP)
-def responses_by_penalty(outputs: pd.DataFrame, by: str | None = None) -> Figure:
-    """The output for a feature that comes alone, whole and of the mono part, by penalty.
+@drawn
+def responses_by_penalty(outputs: pd.DataFrame) -> Figure:
+    """The output for a single feature, of the whole model and of its mono part, by penalty.
 
-    Means over all features, and over seeds.
+    Means over all features and over seeds.
 
     Args:
-      outputs: From `penalty_frames.mean_outputs`, of the sweep PEN.
-      by: Nothing; every figure has it.
+      outputs: From `frames.penalty.mean_outputs`, of the sweep PEN.
     """
+    outputs = _with_weight_0(outputs)
     kinds = _kinds(outputs)
     alphas = selection.spread(outputs, "alpha", _COLUMNS)
     alphas = sorted({*alphas, 0.0}) if 0.0 in set(outputs["alpha"]) else alphas
-    looks = {"full": ("whole model", style.WORDS[0]), "mono": ("mono part", style.WORDS[1])}
-    made = plt.figure(figsize=(1.5 * len(alphas) + 0.8, 1.5 * len(kinds) + 1.4))
-    made.set_layout_engine("constrained")
-    panels = made.subplots(len(kinds), len(alphas), sharex=True, sharey=True, squeeze=False)
+    looks = {
+        "mean_output": ("whole model", style.WORDS[0]),
+        "mean_output_mono": ("mono part", style.WORDS[1]),
+    }
+    figure = plt.figure(figsize=(1.5 * len(alphas) + 0.8, 1.5 * len(kinds) + 1.4))
+    figure.set_layout_engine("constrained")
+    panels = figure.subplots(len(kinds), len(alphas), sharex=True, sharey=True, squeeze=False)
     for row, kind in zip(panels, kinds, strict=True):
         of_kind = _with_none(outputs, kind)
         for panel, alpha in zip(row, alphas, strict=True):
             shown = of_kind[of_kind["alpha"] == alpha]
-            truth = shown.drop_duplicates("amplitude")
-            panel.plot(truth["amplitude"], truth["truth"], **style.REFERENCE)
+            target = shown.drop_duplicates("amplitude")
+            panel.plot(target["amplitude"], target["mean_target"], **style.REFERENCE)
             for part, (_, color) in looks.items():
                 sns.lineplot(shown, x="amplitude", y=part, color=color, ax=panel, **style.SEEDS)
             panel.set(xlabel="", ylabel="")
@@ -147,17 +139,17 @@ def responses_by_penalty(outputs: pd.DataFrame, by: str | None = None) -> Figure
     for panel, alpha in zip(panels[0], alphas, strict=True):
         panel.set_title(f"α = {style.value('alpha', alpha)}")
     for panel in panels[-1]:
-        panel.set_xlabel("Input amplitude")
+        panel.set_xlabel(QUANTITIES["amplitude"].axis)
     handles = [Line2D([], [], color=color, label=words) for words, color in looks.values()]
-    handles.append(Line2D([], [], label="truth", **style.REFERENCE))
-    made.legend(handles=handles, loc="outside lower center", ncols=3)
-    note = "Mono part: neurons that answer to one feature at most."
-    style.caption(made, _penalised(outputs), note + style.left_out(outputs, "alpha", alphas))
-    return made
+    handles.append(Line2D([], [], label="target", **style.REFERENCE))
+    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    note = "Mono part: neurons that respond to at most one feature."
+    style.caption(figure, _penalised(outputs), note + style.omitted(outputs, "alpha", alphas))
+    return figure
 
 
 def _kinds(frame: pd.DataFrame) -> list[str]:
-    """The penalties that there are runs of."""
+    """The penalties of the runs."""
     kinds = [kind for kind in selection.values(frame, "penalty") if kind != "none"]
     if not kinds:
         raise ValueError("none of the runs has a penalty")
@@ -168,26 +160,26 @@ def _penalised(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["penalty"] != "none"]
 
 
+def _with_weight_0(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with weight 0 for runs without a penalty, whose weight has no effect."""
+    return frame.assign(alpha=frame["alpha"].where(frame["penalty"] != "none", 0.0))
+
+
 def _with_none(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """The runs of a kind, and as its weight 0 those without a penalty that are otherwise alike."""
+    """The runs of a kind, and those without a penalty that are otherwise equal."""
     bias = _penalised(frame)["init_bias"].iloc[0]
     free = (frame["penalty"] == "none") & (frame["init_bias"] == bias)
     return frame[(frame["penalty"] == kind) | free]
 
 
-def _rival(frame: pd.DataFrame) -> pd.DataFrame:
+def _baseline(frame: pd.DataFrame) -> pd.DataFrame:
     """The runs without a penalty whose biases start lower."""
     bias = _penalised(frame)["init_bias"].min()
     return frame[(frame["penalty"] == "none") & (frame["init_bias"] < bias)]
 
 
-def _silence(runs: pd.DataFrame) -> float:
-    """The loss of an output of 0: each feature's mean square is eps / 3."""
-    return runs["n"].iloc[0] * runs["eps"].iloc[0] / 3
-
-
 def _cross(panel: Axes, runs: pd.DataFrame, color: Any, marker: str) -> None:
-    """A point at the mean, with bars to the least and the largest seed both ways."""
+    """A point at the mean, with bars to the smallest and the largest seed both ways."""
     if runs.empty:
         return
     x, y = runs["mono_per_feature"], runs["loss"]
@@ -198,7 +190,7 @@ def _cross(panel: Axes, runs: pd.DataFrame, color: Any, marker: str) -> None:
         yerr=[[y.mean() - y.min()], [y.max() - y.mean()]],
         color=color,
         marker=marker,
-        # The rival's star is open and large, so that points stay visible on it.
+        # The baseline's star is open and large, so that points on it stay visible.
         markersize=13 if marker == "*" else 6,
         markerfacecolor="none" if marker == "*" else color,
         elinewidth=0.9,
@@ -207,7 +199,7 @@ def _cross(panel: Axes, runs: pd.DataFrame, color: Any, marker: str) -> None:
 
 
 def _titled(panels: np.ndarray, kinds: Sequence[str]) -> list[tuple[Axes, str]]:
-    """The panels with their kinds; those that are left over are not shown."""
+    """The panels with their kinds; further panels are hidden."""
     for panel in panels.flat[len(kinds) :]:
         panel.set_visible(False)
     shown = list(zip(panels.flat, kinds, strict=False))
@@ -229,7 +221,7 @@ def _inside(panel: Axes, tick: float) -> bool:
 
 
 def _alpha_axis(panel: Axes, alphas: pd.Series) -> None:
-    """Decades on both sides of 0; the ticks are the weights, but for those too close to it."""
+    """Decades on both sides of 0, with ticks at the weights."""
     values = np.unique(alphas)
     panel.set_xscale("symlog", linthresh=abs(values[values != 0]).min(), linscale=0.7)
     panel.set_xticks(values, [style.value("alpha", value) for value in values], rotation=90)
@@ -246,8 +238,8 @@ def _handles(palette: dict[float, Any], **line: Any) -> list[Line2D]:
     return handles
 
 
-def _rival_handle(runs: pd.DataFrame) -> Line2D:
-    bias = style.value("init_bias", _rival(runs)["init_bias"].iloc[0])
+def _baseline_handle(runs: pd.DataFrame) -> Line2D:
+    bias = style.value("init_bias", _baseline(runs)["init_bias"].iloc[0])
     words = f"no penalty,\ninitial bias {bias}"
     look = {"marker": "*", "markersize": 13, "markerfacecolor": "none", "linestyle": ""}
-    return Line2D([], [], color=_RIVAL, label=words, **look)
+    return Line2D([], [], color=_BASELINE, label=words, **look)

@@ -1,157 +1,144 @@
-"""The figures by name, what each is drawn from, and which runs it wants."""
+"""Every figure by its name: general ones, those of the paper, those of classifiers."""
 
-import dataclasses
 import functools
-import warnings
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Iterable
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
-from matplotlib.figure import Figure
-from pandas.api.types import is_numeric_dtype
+from toymono import frames
+from toymono.frames import classifiers as classifier_frames
+from toymono.frames import penalty as penalty_frames
+from toymono.frames.classifiers import DEFAULT_STRUCTURE, Structure
+from toymono.plots import classifier_structure, classifier_tradeoffs, jermyn2022
+from toymono.plots import classifiers as classifier_plots
+from toymono.plots.figure import Figure
+from toymono.plots.neurons import feature_capacities, single_feature_activations, sorted_biases
+from toymono.plots.penalties import multi_feature_by_penalty, penalty_frontier, responses_by_penalty
+from toymono.plots.selection import (
+    Comparison,
+    OfClassifiers,
+    OfSweeps,
+    by_number,
+    comparison,
+    one_seed,
+)
+from toymono.plots.sweeps import monosemantic_by_field, several_features
+from toymono.plots.training import training_traces
 
-from toymono.plots import style
+_ONE_RUN = "python -m toymono.sweep --task decoder --k 512 --init_bias -1"
+_THREE_BIASES = "python -m toymono.sweep --task decoder --k 512 --init_bias -1,-0.5,0"
+_PENALTIES = "python -m toymono.sweep --sweep PEN --scale small --seeds 3"
+_CLASSIFIERS = "python -m toymono.classifiers --data digits --alpha 0,0.1,-0.001 --seeds 5"
+_ALPHAS = "python -m toymono.classifiers --alpha -0.01,-0.001,0,0.01,0.1 --seeds 5"
+_WIDTHS = "python -m toymono.classifiers --capacity --seeds 5"
 
-
-class Choose(Protocol):
-    """Picks, from the headers of the kept runs, those that a figure shows."""
-
-    def __call__(self, runs: pd.DataFrame, by: str | None = None) -> pd.DataFrame: ...
-
-
-class Lacking(Exception):
-    """The kept runs cannot feed a figure; the message names the command that trains some."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Feed:
-    """What a figure is drawn from."""
-
-    runs: pd.DataFrame
-    """Its runs, of those of `selection.headers`."""
-    options: dict[str, Any]
-    """What its function takes beside the frames."""
-    scale: str | None = None
-    """That of the catalog, where its runs are of rows of that."""
+_ONE_NETWORK = OfClassifiers()
 
 
-class Shelf(Protocol):
-    """The kept runs, as a figure asks for them."""
-
-    def chosen(self, choose: Choose, by: str | None) -> pd.DataFrame:
-        """Those that `choose` picks."""
-
-    def members(self, sweep: str, scale: str) -> pd.DataFrame:
-        """Those of a row of the catalog; see `selection.members`."""
-
-    def frame(self, table: Callable[..., pd.DataFrame], runs: pd.DataFrame) -> pd.DataFrame:
-        """A table of some of them."""
+def _summary(draw) -> str:
+    return draw.__doc__.partition("\n")[0]
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """A figure of the lab: `entry(*frames)` draws it."""
-
-    draw: Callable[..., Figure]
-    """From frames to a matplotlib figure; `by` names the field to compare by."""
-    frames: tuple[Callable[..., pd.DataFrame], ...]
-    """The functions of `toymono.frames` that make its arguments, in order."""
-    choose: Choose
-    """Which of the kept runs it shows; none, where they do not suffice."""
-    trained_by: str
-    """A command that trains runs for it."""
-
-    @property
-    def name(self) -> str:
-        """Its name on the command line, and that of its files."""
-        return self.draw.__name__
-
-    @property
-    def summary(self) -> str:
-        """What it shows, in a sentence."""
-        return self.draw.__doc__.partition("\n")[0]
-
-    def feed(self, shelf: Shelf, by: str | None = None) -> Feed:
-        """What it is drawn from.
-
-        Raises:
-          Lacking: The kept runs do not suffice.
-        """
-        runs = shelf.chosen(self.choose, by)
-        if runs.empty and by:
-            trained_by = f"python -m toymono.sweep --{by} …,…"
-            raise Lacking(f"{self.name}: no runs to compare by {by}; `{trained_by}` trains some")
-        if runs.empty:
-            raise Lacking(f"{self.name}: no runs that suit it; `{self.trained_by}` trains some")
-        return Feed(runs, {"by": by}, runs["scale"].iloc[0] if "scale" in runs else None)
-
-    def __call__(self, *frames: pd.DataFrame, **options: Any) -> Figure:
-        """The figure, drawn."""
-        return self.draw(*frames, **options)
+def _general(draw, *frame, choose, trained_by: str) -> Figure:
+    return Figure(draw.__name__, _summary(draw), draw, frame, Comparison(choose), trained_by)
 
 
-# Columns where NaN says that there is none, not that a run diverged.
-_MAY_LACK = ["diverged", "first_kink", "second_kink"]
-
-FIGURES: dict[str, Entry] = {}
-"""Every figure of any kept runs by its name, in the order in which they are drawn."""
+def _penalty(draw, frame) -> Figure:
+    select = OfSweeps(("PEN",), heading=False)
+    return Figure(draw.__name__, _summary(draw), draw, (frame,), select, _PENALTIES, compares=False)
 
 
-def drawn(function: Callable[..., Figure]) -> Callable[..., Figure]:
-    """Has a function draw in the lab's style, and without the runs that diverged.
+def _classifier(draw, *frame, select=_ONE_NETWORK, trained_by: str = _CLASSIFIERS) -> Figure:
+    return Figure(
+        draw.__name__,
+        _summary(draw),
+        draw,
+        frame,
+        select,
+        trained_by,
+        kind="classifier",
+        compares=False,
+    )
 
-    It warns of those. The figure is closed, so that a notebook shows it once.
+
+def structure_figures(structure: Structure) -> tuple[Figure, ...]:
+    """The figures of the classifiers' weight graphs, with this analysis."""
+    shuffles, classes, ablations = (
+        functools.partial(frame, structure=structure)
+        for frame in (
+            classifier_frames.per_shuffle,
+            classifier_frames.cluster_classes,
+            classifier_frames.per_ablation,
+        )
+    )
+    return (
+        _classifier(classifier_structure.clusterability, shuffles),
+        _classifier(classifier_structure.ablations, ablations, classifier_frames.per_run),
+        _classifier(classifier_structure.coherence, classes),
+    )
+
+
+GENERAL: tuple[Figure, ...] = (
+    _general(
+        training_traces,
+        frames.per_bin,
+        frames.per_snapshot,
+        choose=comparison,
+        trained_by=_ONE_RUN,
+    ),
+    _general(
+        single_feature_activations,
+        frames.sorted_responses,
+        choose=one_seed,
+        trained_by=_ONE_RUN,
+    ),
+    _general(sorted_biases, frames.per_neuron, choose=one_seed, trained_by=_ONE_RUN),
+    _general(feature_capacities, frames.per_feature, choose=one_seed, trained_by=_ONE_RUN),
+    _general(several_features, frames.per_active, choose=comparison, trained_by=_THREE_BIASES),
+    _general(monosemantic_by_field, frames.per_run, choose=by_number, trained_by=_THREE_BIASES),
+    _penalty(penalty_frontier, frames.per_run),
+    _penalty(multi_feature_by_penalty, frames.per_active),
+    _penalty(responses_by_penalty, penalty_frames.mean_outputs),
+)
+"""Figures of toy runs of any settings, and of the penalty sweep."""
+
+CLASSIFIERS: tuple[Figure, ...] = (
+    _classifier(classifier_plots.learning_curves, classifier_frames.per_epoch),
+    _classifier(classifier_plots.firing_by_class, classifier_frames.sorted_firing),
+    _classifier(classifier_plots.neuron_monosemanticity, classifier_frames.per_neuron),
+    _classifier(classifier_plots.overlap_by_layer, classifier_frames.per_layer),
+    _classifier(
+        classifier_tradeoffs.accuracy_by_width,
+        classifier_frames.per_run,
+        select=OfClassifiers(("sizes", "alpha"), "sizes", 2),
+        trained_by=_WIDTHS,
+    ),
+    _classifier(
+        classifier_tradeoffs.scores_by_alpha,
+        classifier_frames.per_run,
+        select=OfClassifiers(("penalty", "alpha"), "alpha", 4),
+        trained_by=_ALPHAS,
+    ),
+)
+"""Figures of classifiers, apart from `structure_figures`."""
+
+
+def by_name(figures: Iterable[Figure]) -> dict[str, Figure]:
+    """Figures by their names.
+
+    Raises:
+      ValueError: Two figures have the same name.
     """
-
-    @functools.wraps(function)
-    def draw(*given: pd.DataFrame, **options: Any) -> Figure:
-        with mpl.rc_context(style.RC):
-            made = function(*_whole(given), **options)
-        plt.close(made)
-        return made
-
-    return draw
+    table: dict[str, Figure] = {}
+    for figure in figures:
+        if figure.name in table:
+            raise ValueError(f"two figures are called {figure.name!r}")
+        table[figure.name] = figure
+    return table
 
 
-def figure(
-    *frames: Callable[..., pd.DataFrame], choose: Choose, trained_by: str
-) -> Callable[[Callable[..., Figure]], Callable[..., Figure]]:
-    """Joins a function to `FIGURES` under its own name, and has it be `drawn`.
+FIGURES: dict[str, Figure] = by_name(
+    (*GENERAL, *jermyn2022.FIGURES, *CLASSIFIERS, *structure_figures(DEFAULT_STRUCTURE))
+)
+"""Every figure by its name, in the order in which they are drawn."""
 
-    Args:
-      *frames: See `Entry`, as are the others.
-      choose: Which runs it shows.
-      trained_by: The command that trains them.
-    """
-
-    def register(function: Callable[..., Figure]) -> Callable[..., Figure]:
-        draw = drawn(function)
-        FIGURES[function.__name__] = Entry(draw, frames, choose, trained_by)
-        return draw
-
-    return register
-
-
-def _whole(frames: tuple[pd.DataFrame, ...]) -> list[pd.DataFrame]:
-    """The frames without the runs that hold a number that is not finite in any of them."""
-    lost = sorted({run for frame in frames if not frame.empty for run in _lost(frame)})
-    if lost:
-        warnings.warn(f"left out, for they diverged: {', '.join(lost)}", stacklevel=3)
-    whole = [frame[~frame["run"].isin(lost)] if lost else frame for frame in frames]
-    if any(frame.empty for frame in whole):
-        raise ValueError("there is no run to draw")
-    return whole
-
-
-def _lost(frame: pd.DataFrame) -> set[str]:
-    lost: set[str] = set()
-    for name in frame.columns.drop(_MAY_LACK, errors="ignore"):
-        column = frame[name]
-        if is_numeric_dtype(column):
-            lost |= set(frame["run"][~np.isfinite(column)])
-        elif isinstance(column.iloc[0], np.ndarray):
-            lost |= set(frame["run"][~column.map(lambda array: np.isfinite(array).all())])
-    return lost
+ALIASES: dict[str, str] = {figure.alias: name for name, figure in FIGURES.items() if figure.alias}
+"""Names of numbered figures by what they show."""

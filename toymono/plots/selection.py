@@ -1,40 +1,80 @@
-"""Which of the kept runs a figure compares.
+"""Which of the stored runs a figure shows.
 
-A folder fills with the runs of many sweeps. A figure shows those that can be
-compared: runs that differ in one field or two, all else being equal. The first
-field is what the figure compares `by` (colours, panels, the horizontal axis),
-the second what it is repeated `across` (columns, rows, colours). The paper's
-figures show the runs of rows of the catalog instead: `members`.
+A runs folder fills with the runs of many sweeps. A figure shows runs that can be
+compared: they differ in one field or two, all else being equal. The first field
+is what the figure compares `by` (colours, panels, the horizontal axis), the
+second what it is repeated `across` (columns, rows, colours): a `Comparison`.
+Other figures show the runs of sweeps of the catalog, `OfSweeps`, or one network
+and what differs from it in given fields, `OfClassifiers`.
 """
 
+import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from toymono import catalog, frames
-from toymono.config import CHOICES
+from toymono import catalog, fields, frames, store
+from toymono.frames import SETTING
+from toymono.frames import classifiers as classifier_frames
+from toymono.quantities import QUANTITIES
 from toymono.store import StoredRun
-from toymono.sweep import plan
 
-SETTING = [field for field in frames.RUN_FIELDS if field != "seed"]
-"""The columns that a run shares with its like of other seeds."""
-
-# A batch that is chosen by k, as the paper's is, is no comparison of its own.
+# A batch size that is chosen by k, as the paper's is, is no comparison of its own.
 _FOLLOWS = {"batch_size": "k"}
 
+# Fewer settings than these are no sweep: they may belong to other sweeps.
+_FEWEST_SETTINGS = 2
 
-def headers(kept: Iterable[StoredRun]) -> pd.DataFrame:
-    """One row per kept run: the fields that determine it, and `kept` itself."""
-    return pd.DataFrame([{**run.fields, "kept": run} for run in kept])
+
+class MissingRuns(Exception):
+    """The stored runs do not suffice for a figure."""
+
+    def __init__(self, reason: str, command: str = ""):
+        super().__init__(reason)
+        self.reason = reason
+        """What is missing, in a phrase."""
+        self.command = command
+        """What trains it; empty if the figure's own command does."""
+
+
+class Selected(NamedTuple):
+    """The runs that a figure shows, and what its caption says of them."""
+
+    runs: pd.DataFrame
+    """Rows of `headers`."""
+    scale: str | None = None
+    """That of the catalog, where the runs are those of its sweeps."""
+    captions: Mapping[str, str] = {}
+    """The arguments `head` and `note` of the drawing function."""
+
+
+class Select(Protocol):
+    """Picks the runs of a figure from the headers of all stored runs of its kind."""
+
+    def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
+        """The runs to show; raises `MissingRuns`."""
+        ...
+
+
+def headers(stored: Iterable[StoredRun]) -> pd.DataFrame:
+    """One row per run: the fields that determine it, and `stored` itself."""
+    rows = []
+    for run in stored:
+        words = {
+            name: fields.widths_text(value) if isinstance(value, tuple) else value
+            for name, value in run.fields.items()
+        }
+        rows.append({**words, "fingerprint": run.fingerprint, "stored": run})
+    return pd.DataFrame(rows)
 
 
 def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
-    """The runs of a row of the catalog: those with the setting of one of its points.
+    """The runs of a sweep of the catalog: those with the setting of one of its points.
 
     Args:
       runs: From `headers`.
@@ -42,26 +82,132 @@ def members(runs: pd.DataFrame, sweep: str, scale: str) -> pd.DataFrame:
       scale: One of `catalog.SCALES`.
 
     Returns:
-      A part of `runs` with the columns `sweep` and `position`, the number of
-      the point, from 0.
+      A part of `runs` with the columns `sweep`, `scale` and `position`, the
+      index of the point.
     """
-    places = plan.places(sweep, scale)
-    found = [places.get(run.setting, -1) for run in runs["kept"]] if len(runs) else []
-    runs = runs.assign(sweep=sweep, position=found)
+    positions = store.positions(sweep, scale)
+    found = [positions.get(run.setting, -1) for run in runs["stored"]] if len(runs) else []
+    runs = runs.assign(sweep=sweep, scale=scale, position=found)
     return runs[runs["position"] >= 0]
 
 
-def of_sweep(sweep: str) -> Callable[..., pd.DataFrame]:
-    """What chooses the runs of a row of the catalog, at the scale of which more are kept.
+@dataclasses.dataclass(frozen=True)
+class Comparison:
+    """Selects runs that differ in one field or two."""
 
-    They are `members` with the column `scale`.
+    choose: Callable[..., pd.DataFrame]
+    """`comparison`, `by_number` or `one_seed`."""
+
+    def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
+        chosen = self.choose(runs, by) if len(runs) else runs
+        if len(chosen):
+            return Selected(chosen)
+        if by:
+            command = f"python -m toymono.sweep --{by} …,…"
+            raise MissingRuns(f"no runs to compare by {by}", command)
+        raise MissingRuns("no matching runs")
+
+
+@dataclasses.dataclass(frozen=True)
+class OfSweeps:
+    """Selects the runs of sweeps of the catalog, at the scale with more of their settings.
+
+    If both scales have as many, it is the paper's. Only runs of at least two
+    settings of a sweep are shown, unless the figure wants a single setting.
     """
 
-    def choose(runs: pd.DataFrame, by: str | None = None) -> pd.DataFrame:
-        found = [members(runs, sweep, scale).assign(scale=scale) for scale in catalog.SCALES]
-        return runs.iloc[:0] if by else max(found, key=len)
+    sweeps: tuple[str, ...]
+    positions: tuple[int, ...] = ()
+    """Which settings of each sweep, by their index in it; all if empty."""
+    needs_all: bool = False
+    """Whether the figure needs all of its sweeps, not just some."""
+    heading: bool = True
+    """Whether the caption begins with the scale and the names of the sweeps."""
+    note: str = ""
+    """The last sentences of the caption."""
 
-    return choose
+    def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
+        if by:
+            raise MissingRuns(
+                f"its runs are those of {', '.join(self.sweeps)}, not compared by {by}"
+            )
+        of_scale = {scale: self._found(runs, scale) for scale in catalog.SCALES}
+        scale = max(of_scale, key=lambda scale: sum(map(_settings, of_scale[scale].values())))
+        wanted = {sweep: self._wanted(sweep, scale) for sweep in self.sweeps}
+        found = {
+            sweep: members
+            for sweep, members in of_scale[scale].items()
+            if _settings(members) >= max(1, min(_FEWEST_SETTINGS, wanted[sweep]))
+        }
+        missing = [sweep for sweep in self.sweeps if sweep not in found]
+        if not found or (self.needs_all and missing):
+            raise MissingRuns(f"too few runs of {', '.join(missing)}", _command(missing))
+        if not self.heading:
+            return Selected(pd.concat(found.values()), scale)
+        notes = [
+            f"{sweep}: {_settings(members)} of {wanted[sweep]} settings."
+            for sweep, members in found.items()
+            if _settings(members) < wanted[sweep]
+        ]
+        notes += [f"Skipped for lack of runs: {', '.join(missing)}."] if missing else []
+        notes += [self.note] if self.note else []
+        head = f"{scale.title()} scale, {', '.join(found)}: "
+        captions = {"head": head, "note": " ".join(notes)}
+        return Selected(pd.concat(found.values()), scale, captions)
+
+    def _found(self, runs: pd.DataFrame, scale: str) -> dict[str, pd.DataFrame]:
+        found = {sweep: members(runs, sweep, scale) for sweep in self.sweeps}
+        if not self.positions:
+            return found
+        return {s: shown[shown["position"].isin(self.positions)] for s, shown in found.items()}
+
+    def _wanted(self, sweep: str, scale: str) -> int:
+        """How many settings of a sweep are shown when all are stored."""
+        return len(self.positions or store.positions(sweep, scale))
+
+
+def _settings(runs: pd.DataFrame) -> int:
+    return runs["position"].nunique()
+
+
+def _command(sweeps: Iterable[str]) -> str:
+    return f"python -m toymono.sweep --sweep {','.join(sweeps)} --scale small"
+
+
+@dataclasses.dataclass(frozen=True)
+class OfClassifiers:
+    """Selects classifiers that differ in given fields alone.
+
+    Of several such sets it is the one with the largest network, then the one
+    with most runs.
+    """
+
+    free: tuple[str, ...] = ("alpha",)
+    """Fields, other than the seed, in which the runs may differ."""
+    compared: str = "alpha"
+    """The field that the figure shows."""
+    fewest: int = 1
+    """The smallest number of its values."""
+
+    def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
+        if by:
+            raise MissingRuns(f"it is not compared by {by}")
+        if runs.empty:
+            raise MissingRuns("no matching runs")
+        shared = [name for name in classifier_frames.SETTING if name not in self.free]
+        groups = [
+            group
+            for _, group in runs.groupby(shared, sort=False)
+            if group[self.compared].nunique() >= self.fewest
+        ]
+        if not groups:
+            raise MissingRuns("no matching runs")
+        return Selected(max(groups, key=_size))
+
+
+def _size(runs: pd.DataFrame) -> tuple[int, int]:
+    """Neurons of the largest network, number of runs."""
+    return max(sum(fields.parse_widths(sizes)) for sizes in runs["sizes"].unique()), len(runs)
 
 
 def axes(
@@ -82,20 +228,20 @@ def axes(
       >>> axes(runs.assign(k=[8, 8, 16], eps=[0.1, 0.2, 0.3]))
       ('eps', 'k')
     """
-    fields = _varied(frame)
-    if len(fields) > 2:
-        raise ValueError(f"the runs differ in {', '.join(fields)}; a figure compares two at most")
-    if by is not None and by not in fields:
-        raise ValueError(f"the runs do not differ in {by}, but in {', '.join(fields) or 'nothing'}")
+    varied = _varied(frame)
+    if len(varied) > 2:
+        raise ValueError(f"the runs differ in {', '.join(varied)}; a figure compares two at most")
+    if by is not None and by not in varied:
+        raise ValueError(f"the runs do not differ in {by}, but in {', '.join(varied) or 'nothing'}")
 
     def precedence(field: str) -> tuple:
         number = is_numeric_dtype(frame[field])
         return field != by, numeric and not number, -frame[field].nunique(), not number
 
-    fields = sorted(fields, key=precedence)
-    if numeric and not (fields and is_numeric_dtype(frame[fields[0]])):
+    varied = sorted(varied, key=precedence)
+    if numeric and not (varied and is_numeric_dtype(frame[varied[0]])):
         raise ValueError("the runs do not differ in a field that holds numbers")
-    first, second, *_ = [*fields, None, None]
+    first, second, *_ = [*varied, None, None]
     return first, second
 
 
@@ -110,7 +256,7 @@ def comparison(runs: pd.DataFrame, by: str | None = None, numeric: bool = False)
       numeric: Whether one of the fields must hold numbers.
 
     Returns:
-      A part of `runs`, without any where none will do.
+      A part of `runs`, empty if there is no such set.
     """
     setting = runs.groupby(SETTING).ngroup()
     settings = runs.assign(seeds=runs.groupby(SETTING)["seed"].transform("size"))
@@ -147,9 +293,10 @@ def first_seeds(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def values(frame: pd.DataFrame, field: str) -> list[Any]:
-    """A field's values: numbers as they rise, words as they are listed in `CHOICES`."""
+    """A field's values: numbers in increasing order, words in the order of their choices."""
     found = frame[field].unique().tolist()
-    return [word for word in CHOICES.get(field, sorted(found)) if word in found]
+    choices = QUANTITIES[field].choices if field in QUANTITIES else ()
+    return [word for word in choices or sorted(found) if word in found]
 
 
 def spread(frame: pd.DataFrame, field: str | None, most: int) -> list[Any]:
@@ -173,11 +320,11 @@ def part(frame: pd.DataFrame, field: str | None, value: Any) -> pd.DataFrame:
 
 
 def _comparable(settings: pd.DataFrame, by: str | None) -> Iterator[pd.DataFrame]:
-    """Every set of settings that are alike in all fields but two at most, `by` among them."""
-    fields = _varied(settings)
-    for count in range(min(2, len(fields)) + 1):
-        for compared in itertools.combinations(fields, count):
-            held = [field for field in fields if field not in compared]
+    """Every set of settings that are equal in all fields but two at most, `by` among them."""
+    varied = _varied(settings)
+    for count in range(min(2, len(varied)) + 1):
+        for compared in itertools.combinations(varied, count):
+            held = [field for field in varied if field not in compared]
             if by is None or by in compared:
                 yield from (group for _, group in settings.groupby(held)) if held else [settings]
 

@@ -1,7 +1,8 @@
-"""The look that all figures share: fonts, words, and colours that colour-blind readers tell apart.
+"""The style that all figures share: fonts, legends, captions, colour-blind-safe colours.
 
-Numbers run through `viridis`, from dark to light as they rise; words take
-seaborn's `colorblind` palette. Seeds are a mean and a range.
+Numbers take colours from `viridis`, from dark to light as they increase; words
+take seaborn's `colorblind` palette. Seeds are shown by their mean and range.
+Words for columns come from `toymono.quantities`.
 """
 
 import math
@@ -20,8 +21,10 @@ from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
 from pandas.api.types import is_numeric_dtype
 
 from toymono import frames
-from toymono.config import CHOICES, Config, Hyperparams
+from toymono.fields import TOY
+from toymono.frames import SETTING
 from toymono.plots import selection
+from toymono.quantities import QUANTITIES
 
 RC = {
     **sns.plotting_context("paper"),
@@ -29,14 +32,14 @@ RC = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "figure.dpi": 100,
-    "font.family": ["DejaVu Sans"],  # comes with matplotlib, and has every sign that we use
+    "font.family": ["DejaVu Sans"],  # comes with matplotlib, and has every character that we use
     "image.cmap": "viridis",
     "legend.frameon": False,
     "legend.title_fontsize": 9,
     "lines.linewidth": 1.4,
     "pdf.fonttype": 42,  # text stays text
     "savefig.dpi": 150,
-    "svg.hashsalt": "toymono",  # or no two files would be alike
+    "svg.hashsalt": "toymono",  # otherwise no two files would be equal
 }
 """matplotlib's settings while a figure is drawn or saved."""
 
@@ -45,98 +48,44 @@ SEEDS = {
     "errorbar": ("pi", 100),
     "err_kws": {"alpha": 0.15, "linewidth": 0},
 }
-"""How seaborn sums up seeds: a line for their mean, a band from the lowest to the highest."""
+"""How seaborn shows seeds: a line for their mean, a band from the lowest to the highest."""
 
 WORDS = sns.color_palette("colorblind")
-"""Colours of what is told apart by name."""
+"""Colours of things that are distinguished by name."""
 KINDS = {"monosemantic": WORDS[0], "polysemantic": WORDS[1], "dead": WORDS[7]}
 """Colours of the kinds of neurons."""
 PLAIN = WORDS[0]
-"""The colour of what is not compared with anything."""
-RIVAL = WORDS[3]
-"""The colour of what stands outside a scale of colours, to be compared with all of it."""
+"""The colour of a single line."""
+BASELINE = WORDS[3]
+"""The colour of a baseline, which is not part of the scale of colours."""
 REFERENCE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 0.5}
-"""Lines that show where a number would mean something."""
-
-NAMES = {
-    "active": "features that come together",
-    "n": "features $n$",
-    "m": "embedding dimensions $m$",
-    "k": "neurons $k$",
-    "log2_steps": "log$_2$ of training steps",
-    "feature_law": "feature frequencies",
-    "eps": "feature probability ε",
-    "init_bias": "initial mean bias",
-    "l1": "weight of L1",
-    "alpha": "weight of the penalty",
-    "exponent": "power-law exponent",
-    "cosine_period": "period of the schedule (steps)",
-}
-"""What fields are called in print, where it is not their own name."""
-
-# Fields that a caption names whatever their value; the others if it is not the default.
-_ALWAYS = {"task", "n", "m", "k", "batch_size", "log2_steps"}
-_ALWAYS |= {"eps", "learning_rate", "init_bias", "bias_decay"}
+"""Lines of reference."""
 
 
-def name(field: str) -> str:
-    """What a field is called in print."""
-    return NAMES.get(field, field.replace("_", " "))
-
-
-def label(field: str) -> str:
-    """A field's name as the label of an axis or a legend."""
-    return name(field)[0].upper() + name(field)[1:]
-
-
-def value(field: str, content: Any) -> str:
-    """A field's value in print.
+def label(column: str, width: int = 21) -> str:
+    r"""The label of an axis for a column, wrapped into lines of `width` characters.
 
     Example:
-      >>> value("eps", 1 / 64), value("eps", 2**-3.5), value("init_bias", -0.5), value("l1", 1e-5)
-      ('1/64', '2$^{-3.5}$', '−0.5', '10$^{-5}$')
+      >>> label("mono_per_feature"), label("m")
+      ('Monosemantic neurons\\nper feature', 'Embedding dimensions $m$')
     """
-    if isinstance(content, str):
-        return content.replace("_", " ")
-    if field == "eps" and 0 < content < 1:
-        log2 = round(math.log2(content), 6)
-        if log2.is_integer():
-            return f"1/{round(1 / content)}"
-        if log2 == round(log2, 1):
-            return f"2$^{{{log2}}}$"
-    if field == "l1" and 0 < content < 1:
-        log10 = round(math.log10(content), 6)
-        if log10.is_integer():
-            return f"10$^{{{log10:.0f}}}$"
-    digits, tens, power = f"{content:.{3 if field == 'eps' else 4}g}".partition("e")
-    digits = digits.replace("-", "−")
-    return f"{digits}·10$^{{{int(power)}}}$".removeprefix("1·") if tens else digits
+    words = QUANTITIES[column].axis
+    return words if len(words) <= width + 4 else textwrap.fill(words, width)
 
 
-def plain(field: str, content: Any) -> str:
-    """A field's value in print that knows no superscripts, such as a terminal's.
-
-    Example:
-      >>> plain("l1", 1e-6), plain("eps", 0.25), plain("eps", 2**-3.5)
-      ('10^-6', '1/4', '2^-3.5')
-    """
-    return value(field, content).translate(str.maketrans("", "", "${}"))
+def name(column: str) -> str:
+    """What a column is called within a sentence of a caption."""
+    return QUANTITIES[column].label
 
 
-def setting(field: str, content: Any) -> str:
-    """A field with its value, as short as can be understood.
+def value(column: str, content: Any) -> str:
+    """A value of a column, for figures."""
+    return QUANTITIES[column].math(content)
 
-    Example:
-      >>> setting("optimizer", "adam"), setting("k", 512).split()
-      ('adam', ['k', '=', '512'])
-    """
-    if field in CHOICES:
-        noun = {"feature_law": " frequencies", "penalty": " penalty", "schedule": " schedule"}
-        return value(field, content) + noun.get(field, "")
-    if field == "log2_steps":
-        return f"2$^{{{content}}}$\N{NO-BREAK SPACE}steps"
-    called = {"n": "n", "m": "m", "k": "k", "eps": "ε", "l1": "L1"}.get(field, name(field))
-    return f"{called} = {value(field, content)}".replace(" ", "\N{NO-BREAK SPACE}")
+
+def setting(column: str, content: Any) -> str:
+    """A field with its value, as short as can be understood, for figures."""
+    return QUANTITIES[column].setting(content)
 
 
 def colors(frame: pd.DataFrame, field: str) -> dict[Any, Any]:
@@ -170,7 +119,7 @@ def legend(
 ) -> None:
     """Explains the colours of a field's values beside the panels.
 
-    Words other than the values' own are in `labels`.
+    `labels` replaces the words of some values.
     """
     labels = {content: value(field, content) for content in palette} | (labels or {})
     handles = [
@@ -204,17 +153,21 @@ def caption(
     head: str = "",
     seeds: tuple[str, str] = ("Lines", "bands"),
 ) -> None:
-    """Says above the panels what the runs have in common, how many seeds they are, and `note`.
+    """Writes above the panels what the runs have in common, the number of seeds, and `note`.
 
     `head` comes first; `beside` leaves room for a legend on the right; `seeds`
-    names what shows their mean and what their range, if anything does.
+    names what shows their mean and what their range, if anything does. Fields
+    that have no effect in these runs are left out.
     """
+    values = frame.iloc[0]
     held = [
-        setting(field, frame[field].iloc[0])
-        for field, default in {**vars(Config()), **vars(Hyperparams())}.items()
-        if frame[field].nunique() == 1 and (field in _ALWAYS or frame[field].iloc[0] != default)
+        setting(name, values[name])
+        for name, field in TOY.items()
+        if frame[name].nunique() == 1
+        and (field.in_caption or values[name] != field.default)
+        and field.matters(values)
     ]
-    counts = frame.groupby(selection.SETTING)["seed"].nunique()
+    counts = frame.groupby(SETTING)["seed"].nunique()
     few, many = counts.min(), counts.max()
     if many > 1:
         number = many if few == many else f"{few} to {many}"
@@ -229,55 +182,57 @@ def caption(
 
 
 def by_sweep(frame: pd.DataFrame, shown: tuple[str, ...]) -> str:
-    """What sets the sweeps of a frame apart beside the fields `shown`, as a sentence or none."""
-    told = []
+    """The fields, other than `shown`, in which the sweeps of a frame differ, as sentences."""
+    sentences = []
     for field in frames.swept(frame):
         of_sweep = frame.groupby("sweep", sort=False)[field]
         if field not in shown and (of_sweep.nunique() == 1).all():
-            told.append(f"{label(field)}: {_by_sweep(field, of_sweep.first())}.")
-    return " ".join(told)
+            sentences.append(f"{QUANTITIES[field].axis}: {_by_sweep(field, of_sweep.first())}.")
+    return " ".join(sentences)
 
 
 def _by_sweep(field: str, content_s: pd.Series) -> str:
-    """A field's value in each sweep, said once for several that agree: `0.1 in B1, else 0.03`."""
+    """A field's value in each sweep, once for several that agree: `0.1 in B1, otherwise 0.03`."""
     shown = {sweep: value(field, content) for sweep, content in content_s.items()}
     common, count = Counter(shown.values()).most_common(1)[0]
-    told = [f"{of} in {sweep}" for sweep, of in shown.items() if count == 1 or of != common]
-    told += [f"else {common}"] if count > 1 else []
-    return ", ".join(words.replace(" ", "\N{NO-BREAK SPACE}") for words in told)
+    parts = [
+        f"{words} in {sweep}" for sweep, words in shown.items() if count == 1 or words != common
+    ]
+    parts += [f"otherwise {common}"] if count > 1 else []
+    return ", ".join(part.replace(" ", "\N{NO-BREAK SPACE}") for part in parts)
 
 
 def number_axis(axes: Axes, field: str, values: Any) -> None:
-    """Makes the horizontal axis suit a field: its scale, its ticks, its name.
+    """Sets the scale, the ticks and the label of the horizontal axis for a field.
 
-    The ticks stand at the values; on a linear axis that has no room for all, at round numbers.
+    The ticks are at the values; on a linear axis without room for all, at round numbers.
     """
     values = np.unique(np.asarray(values, float))
     positive = values[values > 0]
     logarithmic = values[0] >= 0 and positive[-1] >= 8 * positive[0]
     if logarithmic:
-        # 0 stands a decade to the left of the lowest.
+        # 0 is a decade to the left of the lowest.
         zero = {"value": "symlog", "linthresh": positive[0], "linscale": 1}
         axes.set_xscale(**zero if values[0] == 0 else {"value": "log"})
     to_page = axes.xaxis.get_transform()
-    place = to_page.transform(values)
-    room = np.ptp(place)
-    ends = np.array([place[0] - 0.05 * room, place[-1] + 0.05 * room])
+    at = to_page.transform(values)
+    room = np.ptp(at)
+    ends = np.array([at[0] - 0.05 * room, at[-1] + 0.05 * room])
     axes.set_xlim(*to_page.inverted().transform(ends))
     # Our choice: how much of an axis a character takes, in a figure of the usual width.
-    needed = [0.018 * (1 + len(plain(field, content))) * room for content in values]
+    needed = [0.018 * (1 + len(QUANTITIES[field].text(content))) * room for content in values]
     ticks = [0]
     for i in range(1, len(values)):
-        if place[i] - place[ticks[-1]] >= max(needed[i], needed[ticks[-1]], room / 9):
+        if at[i] - at[ticks[-1]] >= max(needed[i], needed[ticks[-1]], room / 9):
             ticks.append(i)
     if not logarithmic and len(ticks) < len(values):
         round_ticks(axes)
     else:
         if len(ticks) > 1:
-            ticks[-1] = len(values) - 1  # the last has a better claim than one close before it
+            ticks[-1] = len(values) - 1  # the last value matters more than one close before it
         axes.set_xticks(values[ticks], [value(field, content) for content in values[ticks]])
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel(label(field))
+    axes.set_xlabel(QUANTITIES[field].axis)
 
 
 def round_ticks(axes: Axes) -> None:
@@ -287,7 +242,7 @@ def round_ticks(axes: Axes) -> None:
 
 
 def from_zero(axes: Axes) -> None:
-    """Starts the vertical axis a little below 0, so that what lies at 0 is seen whole."""
+    """Starts the vertical axis a little below 0, so that points at 0 are fully visible."""
     top = axes.get_ylim()[1]
     axes.set_ylim(-0.04 * top, 1.06 * top)
 
@@ -317,7 +272,7 @@ def row_by_row(count: int, most: int) -> tuple[int, int]:
     return rows, math.ceil(count / rows)
 
 
-def left_out(frame: pd.DataFrame, field: str | None, shown: list[Any]) -> str:
-    """That a field has more values than are shown, as a sentence; nothing if all are."""
+def omitted(frame: pd.DataFrame, field: str | None, shown: list[Any]) -> str:
+    """A sentence if a field has more values than are shown; otherwise nothing."""
     count = frame[field].nunique() if field else 1
-    return f" {len(shown)} of {count} values of {name(field)}." if len(shown) < count else ""
+    return f" {len(shown)} of {count} values of the {name(field)}." if len(shown) < count else ""

@@ -1,4 +1,4 @@
-"""What a field of the runs does to the trained models."""
+"""Monosemantic neurons as a function of the fields of the runs."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,27 +11,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from toymono import frames
 from toymono.plots import selection, style
-from toymono.plots.registry import drawn, figure
+from toymono.plots.figure import drawn
+from toymono.quantities import QUANTITIES
 
 Mark = Callable[[Sequence[Axes], pd.DataFrame, dict[Any, Any]], str]
-"""Draws lines of reference into the panels, of runs in these colours, and says what they are."""
+"""Draws lines of reference into panels of runs in these colours; returns a note on them."""
 
 # Columns side by side; more would not fit a page.
 _MOST_COLUMNS = 4
 
-# Where gelu is lowest; it is x Phi(x), and this is the zero of its derivative.
+# The minimum of gelu, x Phi(x): the zero of its derivative.
 _GELU_LOWEST = -0.7518
 
 
-@figure(
-    frames.per_run,
-    choose=selection.by_number,
-    trained_by="python -m toymono.sweep --task decoder --k 512 --init_bias -1,-0.5,0",
-)
+@drawn
 def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
-    """Monosemantic neurons, per neuron and per feature, against any field that holds numbers.
+    """Monosemantic neurons, per neuron and per feature, against any numerical field.
 
     Args:
       runs: From `frames.per_run`.
@@ -43,26 +39,23 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
     """
     by, across = selection.axes(runs, by, numeric=True)
     palette = style.colors(runs, across) if across else None
-    made, panels = _shares(runs, by, across, palette)
+    figure, panels = _shares(runs, by, across, palette)
     if by == "k" and across != "n":
         for panel in panels.flat:
             style.mark_features(panel, runs["n"].iloc[0])
     if across:
-        style.legend(made, across, palette, marker="o")
-    style.caption(made, runs, beside=bool(across))
-    return made
+        style.legend(figure, across, palette, marker="o")
+    style.caption(figure, runs, beside=bool(across))
+    return figure
 
 
-@figure(
-    frames.per_active,
-    choose=selection.comparison,
-    trained_by="python -m toymono.sweep --task decoder --k 512 --init_bias -1,-0.5,0",
-)
+@drawn
 def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
-    """Monosemanticity when several features come together, against how many come.
+    """Monosemanticity on inputs with several active features, against their number.
 
-    At 1 it is the mean of the paper's score. A neuron keeps its score if no
-    group makes it fire; from groups that hold its strongest, that is left out.
+    With one active feature it is the mean of the paper's score. A neuron keeps
+    its score if no group makes it fire; its strongest feature is removed from the
+    groups that contain it.
 
     Args:
       several: From `frames.per_active`.
@@ -73,13 +66,9 @@ def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
     columns = selection.spread(several, across, _MOST_COLUMNS)
     palette = style.colors(several, by) if by else None
     size = (max(5.4, 1.6 + 2.3 * len(columns)), 4.8)
-    made = plt.figure(figsize=size, layout="constrained")
-    grid = made.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
-    measures = {
-        "monosemanticity": "Monosemanticity\n(mean over neurons)",
-        "silent": "Groups that leave\na neuron silent",
-    }
-    for row, (measure, words) in zip(grid, measures.items(), strict=True):
+    figure = plt.figure(figsize=size, layout="constrained")
+    grid = figure.subplots(2, len(columns), squeeze=False, sharex=True, sharey="row")
+    for row, measure in zip(grid, ("mean_monosemanticity", "silent_share"), strict=True):
         for panel, column in zip(row, columns, strict=True):
             frame = selection.part(several, across, column)
             sns.lineplot(
@@ -97,18 +86,18 @@ def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
             )
             panel.set_ylim(-0.04, 1.04)
             style.number_axis(panel, "active", several["active"])
-            panel.set_ylabel(words)
+            panel.set_ylabel(style.label(measure))
             panel.label_outer()
     if across:
         for panel, column in zip(grid[0], columns, strict=True):
             panel.set_title(style.setting(across, column))
     if palette:
-        style.legend(made, by, palette, marker="o")
-    note = style.left_out(several, across, columns)
-    note += " Without dead neurons. Near n, groups are much alike."
-    style.caption(made, several, note, beside=bool(by))
-    made.align_ylabels()
-    return made
+        style.legend(figure, by, palette, marker="o")
+    note = style.omitted(several, across, columns)
+    note += " Without dead neurons. Near n, groups hardly differ."
+    style.caption(figure, several, note, beside=bool(by))
+    figure.align_ylabels()
+    return figure
 
 
 @drawn
@@ -122,18 +111,18 @@ def sweep_shares(
     head: str = "",
     note: str = "",
 ) -> Figure:
-    """Monosemantic neurons, per neuron and per feature, in sweeps of the paper.
+    """Monosemantic neurons, per neuron and per feature, in sweeps of the catalog.
 
     Args:
       runs: From `frames.per_run`, with the column `sweep`.
       by: The field along the horizontal axis.
       across: What the colours show, a field or the sweep.
-      marks: What draws the lines of reference.
+      marks: Draws the lines of reference.
       looks: If `across` is the sweep: words, colour and dashes of each.
-      close: A range of `by` that is shown once more, close up, with the lines of
-        reference, which would be too near one another beside the rest.
-      head: What the caption begins with.
-      note: What it ends with.
+      close: A range of `by` that is shown again, close up, with the lines of
+        reference, which would be too close to one another in the whole range.
+      head: First words of the caption.
+      note: Last sentences of the caption.
     """
     dashes = None
     palette = style.colors(runs, across)
@@ -141,27 +130,27 @@ def sweep_shares(
         looks = {sweep: look for sweep, look in looks.items() if sweep in palette}
         palette = {sweep: color for sweep, (_, color, _) in looks.items()}
         dashes = {sweep: lines for sweep, (_, _, lines) in looks.items()}
-    made, panels = _shares(runs, by, across, palette, dashes, columns=2 if close else 1)
+    figure, panels = _shares(runs, by, across, palette, dashes, columns=2 if close else 1)
     if close:
         for wide in panels[:, 0]:
             wide.axvspan(*close, color="0.93", zorder=0)
         style.round_ticks(panels[0, -1])
         panels[0, -1].set_xlim(close)
         panels[0, -1].set_title("Close up")
-        note += " Grey: what is shown close up."
+        note += " Grey: the range shown close up."
     note = f"{note} {marks(panels[:, -1], runs, palette)}".strip()
     if looks:
         handles = [
             Line2D([], [], color=color, dashes=lines, label=words, marker="o", markersize=4)
             for words, color, lines in looks.values()
         ]
-        style.legend_of(made, handles, "Sweep")
+        style.legend_of(figure, handles, "Sweep")
     else:
-        style.legend(made, across, palette, marker="o")
+        style.legend(figure, across, palette, marker="o")
     shown = (by, across, "init_bias") if looks else (by, across)
     note = f"{note} {style.by_sweep(runs, shown)}".strip()
-    style.caption(made, runs, note, beside=True, head=head)
-    return made
+    style.caption(figure, runs, note, beside=True, head=head)
+    return figure
 
 
 @drawn
@@ -170,15 +159,15 @@ def monosemantic_map(runs: pd.DataFrame, head: str = "", note: str = "") -> Figu
 
     Args:
       runs: From `frames.per_run`. Of several seeds the mean is shown.
-      head: What the caption begins with.
-      note: What it ends with.
+      head: First words of the caption.
+      note: Last sentences of the caption.
 
     Reference:
       Jermyn, Schiefer & Hubinger (2022), figure 9.
     """
     means = runs.groupby(["init_bias", "eps"], as_index=False)["monosemantic"].mean()
-    made = plt.figure(figsize=(5.4, 4.4), layout="constrained")
-    panel = made.subplots()
+    figure = plt.figure(figsize=(5.4, 4.4), layout="constrained")
+    panel = figure.subplots()
     dots = panel.scatter(
         means["init_bias"],
         np.log2(means["eps"]),
@@ -188,19 +177,19 @@ def monosemantic_map(runs: pd.DataFrame, head: str = "", note: str = "") -> Figu
         linewidth=0.5,
         zorder=2,
     )
-    made.colorbar(dots, label="Monosemantic neurons")
+    figure.colorbar(dots, label=QUANTITIES["monosemantic"].axis)
     low, high = np.log2(means["eps"].min()), np.log2(means["eps"].max())
     exponents = np.linspace(low - 0.4, high + 0.4, 50)
     panel.plot(-(2.0 ** (exponents / 2)), exponents, color="black", zorder=1)
     panel.set_yticks(np.arange(low, high + 1))
-    panel.set(xlabel=style.label("init_bias"), ylabel="log$_2$ of feature probability ε")
+    panel.set(xlabel=QUANTITIES["init_bias"].axis, ylabel="log$_2$ of feature probability ε")
     note = f"{note} Line: bias = −√ε. {style.by_sweep(runs, ('init_bias', 'eps'))}".strip()
-    style.caption(made, runs, note, head=head, seeds=("Dots", ""))
-    return made
+    style.caption(figure, runs, note, head=head, seeds=("Dots", ""))
+    return figure
 
 
 def mark_spread(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any]) -> str:
-    """Lines at a bias of −√ε, about the spread of a neuron's input before training."""
+    """Lines at a bias of −√ε, about the standard deviation of a neuron's input at the start."""
     for panel in panels:
         for eps, color in palette.items():
             panel.axvline(-(eps**0.5), **style.REFERENCE | {"color": color, "linestyle": "--"})
@@ -208,10 +197,10 @@ def mark_spread(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, A
 
 
 def mark_gelu(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any]) -> str:
-    """A line where gelu is lowest."""
+    """A line at the minimum of gelu."""
     for panel in panels:
         panel.axvline(_GELU_LOWEST, **style.REFERENCE)
-    return "Vertical line: where gelu is lowest."
+    return "Vertical line: the minimum of gelu."
 
 
 def mark_features(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any]) -> str:
@@ -222,9 +211,9 @@ def mark_features(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any,
 
 
 def mark_dimensions(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any]) -> str:
-    """A line where as many features are present, on average, as the embedding has dimensions."""
+    """A line where the mean number of active features equals the embedding's dimensions."""
     for panel in panels:
-        line = {"color": style.RIVAL, "linestyle": "--"}
+        line = {"color": style.BASELINE, "linestyle": "--"}
         panel.axvline(runs["m"].iloc[0] / runs["n"].iloc[0], **style.REFERENCE | line)
     return "Vertical line: nε\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}m."
 
@@ -239,13 +228,9 @@ def _shares(
 ) -> tuple[Figure, np.ndarray]:
     """A row of equal panels for each of the two shares."""
     width = 5.8 if dashes else 5.4
-    made = plt.figure(figsize=(width + 2.4 * (columns - 1), 4.8), layout="constrained")
-    panels = made.subplots(2, columns, sharex="col", sharey="row", squeeze=False)
-    rows = {
-        "mono_per_neuron": "Monosemantic share\nof neurons",
-        "mono_per_feature": "Monosemantic neurons\nper feature",
-    }
-    for row, (measure, words) in zip(panels, rows.items(), strict=True):
+    figure = plt.figure(figsize=(width + 2.4 * (columns - 1), 4.8), layout="constrained")
+    panels = figure.subplots(2, columns, sharex="col", sharey="row", squeeze=False)
+    for row, measure in zip(panels, ("mono_per_neuron", "mono_per_feature"), strict=True):
         for panel in row:
             sns.lineplot(
                 runs,
@@ -262,12 +247,12 @@ def _shares(
                 **({} if dashes else {"marker": "o"}),
                 **style.SEEDS,
             )
-            panel.set_ylabel(words)
+            panel.set_ylabel(style.label(measure))
         style.from_zero(row[0])
     for panel in panels[1]:
         panel.axhline(1, **style.REFERENCE)
         style.number_axis(panel, by, runs[by])
     for panel in panels.flat:
         panel.label_outer()
-    made.align_ylabels()
-    return made, panels
+    figure.align_ylabels()
+    return figure, panels

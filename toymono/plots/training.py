@@ -1,4 +1,4 @@
-"""How training goes: what is lost on the way, and when monosemantic neurons appear."""
+"""Training curves: loss, monosemantic neurons per feature, mean bias."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,21 +13,20 @@ from matplotlib.ticker import MaxNLocator
 
 from toymono import frames
 from toymono.plots import selection, style
-from toymono.plots.registry import drawn, figure
+from toymono.plots.figure import drawn
+from toymono.quantities import QUANTITIES
 
 # Columns side by side; more would not fit a page.
 _MOST_COLUMNS = 4
 
-_LOWEST = f"Lowest loss so far\n(mean of ≤ {frames.MEAN_STEPS} steps)"
-
-# What a row of panels shows: its column of the frames, its axis, its name in a caption.
+# What a row of panels shows: its column of the frames, its name in a caption.
 _ROWS = {
-    "loss": ("loss", "Loss", "the loss"),
-    "min_loss": ("min_loss", _LOWEST, "the lowest loss"),
-    "zoom": ("min_loss", "The same,\nclose up", "the close-up"),
-    "excess": ("min_loss", f"{_LOWEST},\nminus that at bias 0", "the difference"),
-    "mono": ("mono_per_feature", "Monosemantic neurons\nper feature", "monosemantic neurons"),
-    "bias": ("mean_bias", "Mean bias", "the mean bias"),
+    "loss": ("loss", "the loss"),
+    "min_loss": ("min_loss", "the lowest loss"),
+    "zoom": ("min_loss", "the close-up"),
+    "excess": ("min_loss_excess", "the difference"),
+    "mono": ("mono_per_feature", "monosemantic neurons"),
+    "bias": ("mean_bias", "the mean bias"),
 }
 
 # How far above the lowest loss of all a close-up reaches, as a share of it; about as in figure 1.
@@ -40,14 +39,9 @@ _EARLY = 4
 _WIDE = 10
 
 
-@figure(
-    frames.per_bin,
-    frames.per_snapshot,
-    choose=selection.comparison,
-    trained_by="python -m toymono.sweep --task decoder --k 512 --init_bias -1",
-)
+@drawn
 def training_traces(bins: pd.DataFrame, snapshots: pd.DataFrame, by: str | None = None) -> Figure:
-    """Loss, monosemantic neurons per feature and mean bias in the course of training.
+    """Loss, monosemantic neurons per feature and mean bias during training.
 
     Args:
       bins: From `frames.per_bin`.
@@ -61,17 +55,17 @@ def training_traces(bins: pd.DataFrame, snapshots: pd.DataFrame, by: str | None 
     by, across = selection.axes(snapshots, by)
     columns = selection.spread(snapshots, across, _MOST_COLUMNS)
     palette = style.colors(snapshots, by) if by else None
-    made, panels = _panels(("loss", "mono", "bias"), len(columns))
-    for place, column in enumerate(columns):
-        frames = [selection.part(frame, across, column) for frame in (bins, snapshots)]
-        _lines([row[place] for row in panels.values()], panels, *frames, by, palette)
+    figure, panels = _panels(("loss", "mono", "bias"), len(columns))
+    for i, column in enumerate(columns):
+        shown = [selection.part(frame, across, column) for frame in (bins, snapshots)]
+        _lines([row[i] for row in panels.values()], panels, *shown, by, palette)
         if across:
-            panels["loss"][place].set_title(style.setting(across, column))
-    note = _finish(made, panels, bins) + style.left_out(snapshots, across, columns)
+            panels["loss"][i].set_title(style.setting(across, column))
+    note = _finish(figure, panels, bins) + style.omitted(snapshots, across, columns)
     if palette:
-        style.legend(made, by, palette)
-    style.caption(made, snapshots, note, beside=bool(by))
-    return made
+        style.legend(figure, by, palette)
+    style.caption(figure, snapshots, note, beside=bool(by))
+    return figure
 
 
 @drawn
@@ -81,43 +75,43 @@ def sweep_traces(
     by: str,
     rows: Sequence[str] = ("loss", "mono", "bias"),
     titles: Mapping[str, str] | None = None,
-    rival: tuple[Any, str] | None = None,
+    baseline: tuple[Any, str] | None = None,
     limits: Mapping[str, tuple[float, float]] | None = None,
     head: str = "",
     note: str = "",
 ) -> Figure:
-    """Training in sweeps of the paper: a column for each, a colour for each value of `by`.
+    """Training in sweeps of the catalog: a column for each, a colour for each value of `by`.
 
     Args:
       bins: From `frames.per_bin_minimum`, with the column `sweep`.
       snapshots: From `frames.per_snapshot`, of the same runs.
       by: The field that the sweeps vary.
-      rows: What the rows of panels show: loss, min_loss, zoom, mono or bias.
+      rows: The rows of panels: loss, min_loss, zoom, mono or bias.
       titles: Of the columns, by sweep.
-      rival: The value of `by` that is drawn in red, as no part of the scale, and
-        its words in the legend.
+      baseline: The value of `by` that is drawn in red, outside the scale of colours,
+        and its words in the legend.
       limits: Of rows of panels, which show no more; lines may leave them.
-      head: What the caption begins with.
-      note: What it ends with.
+      head: First words of the caption.
+      note: Last sentences of the caption.
     """
     sweeps = snapshots["sweep"].unique()
-    apart, words = rival or (None, "")
-    scale = snapshots[snapshots[by] != apart]
+    baseline_value, words = baseline or (None, "")
+    scale = snapshots[snapshots[by] != baseline_value]
     palette = style.colors(scale if len(scale) else snapshots, by)
-    if apart in snapshots[by].unique():
-        palette |= {apart: style.RIVAL}
-    made, panels = _panels(rows, len(sweeps))
-    for place, sweep in enumerate(sweeps):
-        frames = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
-        _lines([row[place] for row in panels.values()], panels, *frames, by, palette)
+    if baseline_value in snapshots[by].unique():
+        palette |= {baseline_value: style.BASELINE}
+    figure, panels = _panels(rows, len(sweeps))
+    for i, sweep in enumerate(sweeps):
+        shown = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
+        _lines([row[i] for row in panels.values()], panels, *shown, by, palette)
         if titles:
-            panels[rows[0]][place].set_title(titles[sweep])
-    note += _finish(made, panels, bins, limits)
-    style.legend(made, by, palette, {apart: words})
+            panels[rows[0]][i].set_title(titles[sweep])
+    note += _finish(figure, panels, bins, limits)
+    style.legend(figure, by, palette, {baseline_value: words})
     shown = (by, "init_bias") if titles else (by,)
     note = f"{note} {style.by_sweep(snapshots, shown)}".strip()
-    style.caption(made, snapshots, note, beside=True, head=head)
-    return made
+    style.caption(figure, snapshots, note, beside=True, head=head)
+    return figure
 
 
 @drawn
@@ -131,42 +125,42 @@ def paired_traces(
     head: str = "",
     note: str = "",
 ) -> Figure:
-    """Training in two sweeps of the same values, in the same panels, and how far they are apart.
+    """Training in two sweeps of the same values, in the same panels, and their difference.
 
     Args:
       bins: As in `sweep_traces`, as are the others.
       snapshots: Of the same runs.
       by: The field that both vary.
-      palettes: seaborn's names of the colours, by sweep. What the second
-        sweep's lowest loss exceeds the first's by has a panel of its own.
-      titles: What the sweeps are called, by sweep.
+      palettes: seaborn's names of the colours, by sweep. One panel shows by how
+        much the second sweep's lowest loss exceeds the first's.
+      titles: Titles of the sweeps, by sweep.
       limits: Of rows of panels, which show no more; lines may leave them.
-      head: What the caption begins with.
-      note: What it ends with.
+      head: First words of the caption.
+      note: Last sentences of the caption.
     """
-    made, panels = _panels(("loss", "excess", "mono", "bias"), 1, width=6.8)
+    figure, panels = _panels(("loss", "excess", "mono", "bias"), 1, width=6.8)
     values = selection.values(snapshots, by)
     handles = []
     for sweep, colors in palettes.items():
-        # The lightest shades would not be seen on white.
+        # The lightest shades are invisible on white.
         shades = sns.color_palette(colors, len(values) + 2)[2:]
         palette = dict(zip(values, shades, strict=True))
         rows = {row: panels[row] for row in ("loss", "mono", "bias")}
-        frames = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
-        _lines([panel for [panel] in rows.values()], rows, *frames, by, palette)
+        shown = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
+        _lines([panel for [panel] in rows.values()], rows, *shown, by, palette)
         handles.append(Line2D([], [], linestyle="", label=titles[sweep]))
         handles += [
             Line2D([], [], color=color, label=style.value(by, content))
             for content, color in palette.items()
         ]
     first, second = (selection.part(bins, "sweep", sweep) for sweep in palettes)
-    apart = frames.excess(second, first, "min_loss", on=(by, "seed", "step"))
-    _lines(panels["excess"], {"excess": panels["excess"]}, apart, apart, by, palette)
-    note += _finish(made, panels, bins, limits)
-    style.legend_of(made, handles, style.label(by), len(palettes))
+    excess = frames.excess(second, first, "min_loss", on=(by, "seed", "step"))
+    _lines(panels["excess"], {"excess": panels["excess"]}, excess, excess, by, palette)
+    note += _finish(figure, panels, bins, limits)
+    style.legend_of(figure, handles, style.label(by), len(palettes))
     note = f"{note} {style.by_sweep(snapshots, (by,))}".strip()
-    style.caption(made, snapshots, note, beside=True, head=head)
-    return made
+    style.caption(figure, snapshots, note, beside=True, head=head)
+    return figure
 
 
 def _panels(
@@ -174,9 +168,9 @@ def _panels(
 ) -> tuple[Figure, dict[str, list[Axes]]]:
     """A figure with a row of panels for each of `rows`."""
     size = (max(width, 1.6 + 2.3 * columns), 0.8 + 1.8 * len(rows))
-    made = plt.figure(figsize=size, layout="constrained")
-    grid = made.subplots(len(rows), columns, squeeze=False, sharex="col", sharey="row")
-    return made, dict(zip(rows, map(list, grid), strict=True))
+    figure = plt.figure(figsize=size, layout="constrained")
+    grid = figure.subplots(len(rows), columns, squeeze=False, sharex="col", sharey="row")
+    return figure, dict(zip(rows, map(list, grid), strict=True))
 
 
 def _lines(
@@ -205,20 +199,21 @@ def _lines(
 
 
 def _finish(
-    made: Figure,
+    figure: Figure,
     panels: dict[str, list[Axes]],
     bins: pd.DataFrame,
     limits: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
-    """Labels, ticks, limits and lines of reference; says which panels lines leave."""
-    # A loss that shoots up in the course of training would flatten all others.
+    """Sets labels, ticks, limits and lines of reference; returns a note on clipped lines."""
+    # A loss that rises steeply during training would flatten all others.
     early = bins["loss"][bins["log2_step"] <= _EARLY].max()
     last = bins["loss"][bins["log2_step"] == bins["log2_step"].max()]
     wide = last.min() > 0 and last.max() > _WIDE * last.min()
-    left = []
+    clipped = []
     for row, of_row in panels.items():
         for panel in of_row:
-            panel.set(xlabel="log$_2$ of training steps", ylabel=_ROWS[row][1])
+            words = "The same,\nclose up" if row == "zoom" else style.label(_ROWS[row][0])
+            panel.set(xlabel=QUANTITIES["log2_step"].axis, ylabel=words)
             panel.label_outer()
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
             if row == "mono":
@@ -237,13 +232,13 @@ def _finish(
         if row == "loss" and high > 1.5 * early:
             most = 1.1 * early
         if low < least or high > most:
-            left.append(_ROWS[row][2])
+            clipped.append(_ROWS[row][1])
         if (least, most) != (low, high):
             of_row[0].set_ylim(least, most)
-    made.align_ylabels()
-    if not left:
+    figure.align_ylabels()
+    if not clipped:
         return ""
-    return f" Some lines run beyond the panel{'s' * (len(left) > 1)} of {_listed(left)}."
+    return f" Some lines leave the panel{'s' * (len(clipped) > 1)} of {_listed(clipped)}."
 
 
 def _listed(words: Sequence[str]) -> str:

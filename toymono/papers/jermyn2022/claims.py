@@ -1,73 +1,35 @@
-"""The paper's claims as data: what it says, where, and what is measured to judge it."""
+"""Claims of Jermyn, Schiefer & Hubinger (2022): what the paper says, and what judges it."""
 
-import dataclasses
-from collections.abc import Callable
-
-from toymono.papers.findings import Finding
-from toymono.papers.jermyn2022 import measures
-
-
-@dataclasses.dataclass(frozen=True)
-class Claim:
-    """One statement of the paper."""
-
-    name: str
-    says: str
-    """In our own words."""
-    where: str
-    """In the paper."""
-    sweeps: tuple[str, ...]
-    """Those of the catalog that it is judged on."""
-    paper: str
-    """What the paper reports."""
-    measure: Callable[..., list[Finding]] | None
-    """From the frames of its sweeps, in their order, to the findings."""
-    small: str = ""
-    """What stands for the paper's number at the small scale; ours, not published."""
-    reason: str = ""
-    """Why the small scale falls short of it, as far as we found; measured with kept seeds."""
-    unmeasured: str = ""
-    """Why there is no `measure`."""
-
-
-# Seed 0 with 2048 samples a step in place of 256, at LR3's six rates, beside LR3's own
-# three seeds.
-_BATCH = (
-    "in part the batch of 256, whose noise more steps do not take away. With 2048 samples a step "
-    "(the table of these; with 256 in brackets) slopes change by at most .006 at every rate "
-    "(.028), 27 to 32 biases are above .05 (2 to 32), the largest singular value of M is 1.06 to "
-    "1.36 (1.12 to 1.53) and its effective rank 30.0 to 31.9 (27.2 to 31.1): nearer, and mostly "
-    "not yet within the limits"
-)
-_LENGTH = (
-    "the length of training: with 2^15 steps even the lowest rate comes to .72 monosemantic "
-    "neurons per feature, from .05 (the table of 2^15 steps)"
-)
+from toymono.papers.claims import Claim, table
+from toymono.papers.jermyn2022 import measures, reasons
 
 _E = ("E1", "E2", "E3", "E4")
 _B = ("B1", "B2", "B3", "B4", "B5")
 
-CLAIMS: tuple[Claim, ...] = (
+CLAIMS = table(
     Claim(
         "basins",
-        "With more neurons than features, training ends anywhere from mostly polysemantic to "
-        "mostly monosemantic.",
+        "With more neurons than features, training ends anywhere between mostly polysemantic and "
+        "mostly monosemantic models.",
         "§4, claim 1; figures 3, 4",
         ("LR1",),
         "from nearly none to one neuron per feature",
         measures.basins,
+        headline="training ends anywhere between polysemantic and monosemantic models",
     ),
     Claim(
         "equal_loss",
-        "The loss does not tell the two apart.",
+        "Monosemantic and polysemantic models reach the same loss.",
         "§4, claim 2; figure 3",
         ("LR1",),
         "all models end in .85 … .95",
         measures.equal_loss,
+        headline="monosemantic and polysemantic models reach the same loss",
     ),
     Claim(
         "bias_sign",
-        "Monosemantic neurons have a moderate negative bias, polysemantic ones a small positive.",
+        "Monosemantic neurons have a moderately negative bias, polysemantic neurons a small "
+        "positive one.",
         "§4, claim 3; figure 5",
         ("LR1",),
         "by figure 5",
@@ -75,17 +37,18 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "negative_start",
-        "A negative initial bias leads to monosemantic models at every rate.",
+        "A negative initial bias gives monosemantic models at every learning rate.",
         "§4, claim 4; figures 7, 10",
         ("LR3",),
-        "highly monosemantic at all six rates",
+        "highly monosemantic at all six learning rates",
         measures.negative_start,
-        reason=_LENGTH,
+        reason=reasons.short_training,
+        headline="a negative initial bias gives monosemantic models at every learning rate",
     ),
     Claim(
         "more_neurons",
-        "More neurons, more monosemantic ones; somewhat more neurons than features are enough "
-        "for one per feature.",
+        "More neurons give more monosemantic neurons; slightly more neurons than features suffice "
+        "for one monosemantic neuron per feature.",
         "§4, claim 5; figure 17",
         ("K1",),
         "at least one per feature for k > N",
@@ -93,43 +56,46 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "sparse_weights",
-        "Fixed random sparse weights cost loss; dense weights do better for the same compute.",
+        "Fixed random sparse weights raise the loss; dense weights do better at the same compute.",
         "§4, claim 6",
         (),
         "a significantly higher loss",
-        None,
-        unmeasured="the lab has no sparse layers",
+        unmeasured="the package has no sparse layers",
     ),
     Claim(
         "low_rank",
-        "Even very monosemantic models keep about d polysemantic neurons, together an identity "
-        "of low rank.",
+        "Even very monosemantic models keep about d polysemantic neurons, which together compute "
+        "an identity of low rank.",
         "§4, claim 7; §5",
         ("LR3",),
         "65 for d = 64",
         measures.low_rank,
         small="about m = 32",
+        headline="monosemantic models keep about as many positive-bias neurons as the embedding "
+        "has dimensions",
     ),
     Claim(
         "holds_to_limit",
-        "Monosemantic neurons remain until the features are too dense for the embedding, "
-        "eps = d/N.",
+        "Monosemantic neurons persist until features are too dense for the embedding, near eps = "
+        "d/N.",
         "§4, claim 8; figures 8, 18",
         _E,
         "falls off from N eps = d/4, gone by 2d",
         measures.holds_to_limit,
+        headline="monosemantic neurons persist until features become too dense for the embedding",
     ),
     Claim(
         "rate",
-        "At bias 0, a higher rate means more monosemantic neurons and more negative biases.",
+        "At an initial bias of 0, a higher learning rate gives more monosemantic neurons and more "
+        "negative biases.",
         "§4.1.1; figure 3",
         ("LR1",),
-        "in order of rate",
+        "in order of learning rate",
         measures.rate,
     ),
     Claim(
         "bias_threshold",
-        "Monosemantic models need an initial bias below about -sqrt(eps).",
+        "Monosemantic models require an initial bias below about -sqrt(eps).",
         "§4.1.2; figures 8, 9",
         _B,
         ".6 … 1 per feature left of -sqrt(eps), a rapid drop right of it",
@@ -137,7 +103,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "power_law",
-        "For features of a power law as well a negative initial bias helps.",
+        "With power-law feature frequencies, a negative initial bias also gives more monosemantic "
+        "neurons.",
         "§4.1.2; figures 6, 12",
         ("LR2", "LR4"),
         "by figures 6 and 12",
@@ -145,7 +112,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "power_law_late",
-        "For a power law monosemantic neurons still become more when the loss is level.",
+        "With power-law feature frequencies, monosemantic neurons keep increasing after the loss "
+        "has levelled off.",
         "§4.1.1; figure 6",
         ("LR2",),
         "by figure 6",
@@ -153,7 +121,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "gelu_peak",
-        "With gelu, monosemantic neurons have a sharp peak at a bias slightly below gelu's "
+        "With gelu, monosemantic neurons peak sharply at an initial bias slightly below gelu's "
         "minimum at -.752.",
         "§4.1.2; figure 13",
         ("GELU",),
@@ -161,28 +129,28 @@ CLAIMS: tuple[Claim, ...] = (
         measures.gelu_peak,
     ),
     Claim(
-        "l1_rival",
-        "A negative initial bias does as well as L1 regularisation, at a loss as low.",
+        "l1_baseline",
+        "A negative initial bias gives as many monosemantic neurons as L1 regularisation, at a "
+        "comparable or lower loss.",
         "§4.1.3; figure 14",
         ("RG1",),
         "a comparable or lower loss, as many monosemantic neurons",
-        measures.l1_rival,
+        measures.l1_baseline,
     ),
     Claim(
         "k_small",
-        "With few neurons the initial bias does not change the loss.",
+        "With few neurons, the initial bias does not change the loss.",
         "§4.2; figure 15",
         ("K0", "K1"),
         "16 to 128 neurons: indistinguishable",
         measures.k_small,
-        reason="few neurons that start at -1 can all die: those of two of the three seeds at "
-        "k = 8, of one at k = 16, and 13 of one at k = 64; seeds without dead neurons lie within "
-        "the limits",
+        reason=reasons.dead_small_layers,
         small="8 to 64 neurons",
     ),
     Claim(
         "k_middle",
-        "With half as many neurons as features, up to as many, a negative bias costs a little.",
+        "With half as many neurons as features, up to as many, a negative initial bias raises the "
+        "loss slightly.",
         "§4.2; figure 15",
         ("K0", "K1"),
         "256, 384, 512 neurons: slightly worse",
@@ -191,17 +159,18 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "k_large",
-        "With more neurons than features a negative bias gives the lower loss.",
+        "With more neurons than features, a negative initial bias lowers the loss.",
         "§4.2; figure 15",
         ("K0", "K1"),
         "1024, 2048 neurons: better",
         measures.k_large,
         small="512, 1024 neurons",
+        headline="with more neurons than features, a negative initial bias lowers the loss",
     ),
     Claim(
         "k_peak",
-        "The share of monosemantic neurons is largest at one neuron per feature, and large "
-        "below it too if biases start negative.",
+        "The fraction of monosemantic neurons is largest at one neuron per feature; with a "
+        "negative initial bias it is large below that too.",
         "§4.2; figure 17",
         ("K0", "K1"),
         "a peak at k = N",
@@ -209,7 +178,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "eps_peak",
-        "Monosemantic neurons are most at a middling sparsity.",
+        "Monosemantic neurons are most numerous at an intermediate feature probability.",
         "§4.3; figure 18",
         _E,
         "eps ≈ 2^-5",
@@ -217,8 +186,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "eps_dense",
-        "Almost none are left where twice as many features are present as the embedding has "
-        "dimensions.",
+        "Almost no monosemantic neurons remain where twice as many features are active as the "
+        "embedding has dimensions.",
         "§4.3; figure 18",
         _E,
         "none at N eps ≈ 2d",
@@ -226,7 +195,8 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "eps_sparse",
-        "The drop at low eps comes of a decay that outruns learning: a slower one undoes it.",
+        "The decrease at low eps is due to biases that decay faster than the network learns; a "
+        "slower decay reverses it.",
         "§4.3; figures 18, 19",
         _E,
         "more with slower decay",
@@ -234,7 +204,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "reprojector",
-        "The re-projector has about one monosemantic neuron per feature at every rate.",
+        "The re-projector has about one monosemantic neuron per feature at every learning rate.",
         "§4.4; figure 21",
         ("RP1",),
         "≈ 1",
@@ -242,7 +212,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "abs_loss",
-        "For the absolute value, more monosemantic models have a lower loss.",
+        "On the absolute-value task, more monosemantic models have a lower loss.",
         "§4.4; figure 22",
         ("LR5",),
         "by figure 22",
@@ -250,80 +220,80 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "abs_rate",
-        "There a negative bias is not enough: a low rate leaves few monosemantic neurons, a "
-        "higher rate makes more.",
+        "On the absolute-value task a negative initial bias does not suffice: a low learning rate "
+        "leaves few monosemantic neurons, a higher one gives more.",
         "§4.4; figure 22",
         ("LR5",),
-        "in order of rate",
+        "in order of learning rate",
         measures.abs_rate,
     ),
     Claim(
         "abs_decay",
-        "There a slower decay makes more monosemantic neurons.",
+        "On the absolute-value task, a slower bias decay gives more monosemantic neurons.",
         "§4.4; figure 23",
         ("D1",),
-        "in order of decay",
+        "in order of bias decay",
         measures.abs_decay,
     ),
     Claim(
         "one_each",
-        "At bias 0 and the highest rate nearly every feature has exactly one neuron.",
+        "At an initial bias of 0 and the highest learning rate, nearly every feature has exactly "
+        "one monosemantic neuron.",
         "§4.1.1",
         ("LR1",),
         "503 of 512 features have one, 5 two, 4 a mostly monosemantic one",
         measures.one_each,
-        small="the same shares of n = 256, which would be 251, 3 and 2",
-        reason="at this rate a third of the neurons is dead in the end (167, 176 and 177 of 512), "
-        "and monosemantic ones become fewer in the last octave; at rate 0.02 there are 25 to 32 "
-        "dead and .83 to .89 monosemantic neurons per feature",
+        reason=reasons.dying_neurons,
+        small="the same fractions of n = 256, which would be 251, 3 and 2",
     ),
     Claim(
         "positive_bias",
-        "From a negative start, the neurons with a positive bias are one more than dimensions.",
+        "With a negative initial bias, the neurons that end with a positive bias number one more "
+        "than the embedding has dimensions.",
         "§4.1.2; figure 11",
         ("LR3",),
         "65 for d = 64, in each model",
         measures.positive_bias,
-        small="m and up to a tenth more, 32 to 35",
-        reason=_BATCH,
+        reason=reasons.batch_noise,
+        small="m to a tenth more than m, 32 to 35",
     ),
     Claim(
         "positive_bias_by_m",
-        "Their number follows the dimension of the embedding.",
+        "The number of neurons with a positive bias follows the dimension of the embedding.",
         "§4",
         ("M",),
         "33 for d = 32, 130 for d = 128",
         measures.positive_bias_by_m,
-        small="m = 16, 32, 64, and up to a tenth more",
+        small="m = 16, 32, 64, each to a tenth more",
     ),
     Claim(
         "plateau",
         "The loss of the decoder levels off.",
         "figure 1",
         ("LR1", "LR3"),
-        ".85 … .95, where an output of 0 has N eps / 3 = 2.667",
+        ".85 … .95, where a zero output has N eps / 3 = 2.667",
         measures.plateau,
-        small="the same share of n eps / 3 = 1.333, which would be .425 … .475",
+        small="the same fraction of n eps / 3 = 1.333, which would be .425 … .475",
     ),
     Claim(
         "singular_values",
-        "The linear map of the positive-bias neurons is an identity of rank d at most. (No map "
+        "The linear map of the positive-bias neurons is an identity of rank at most d. (No map "
         "that reads d dimensions can have a higher rank.)",
         "§5",
         ("LR3",),
         "singular values 0 or .99 … 1.03",
         measures.singular_values,
-        reason=_BATCH,
+        reason=reasons.batch_noise,
     ),
     Claim(
         "slopes",
-        "That map raises each output a little.",
+        "The linear map of the positive-bias neurons raises each output slightly.",
         "§5",
         ("LR3",),
         "slopes .09 … .16; a projector has d/N = .125",
         measures.slopes,
         small="the same numbers, since m/n is the same",
-        reason=_BATCH,
+        reason=reasons.batch_noise,
     ),
     Claim(
         "linear_range",
@@ -332,11 +302,11 @@ CLAIMS: tuple[Claim, ...] = (
         ("LR3",),
         "slopes vary by less than .01, outputs at 0 are below .005",
         measures.linear_range,
-        reason=_BATCH,
+        reason=reasons.batch_noise,
     ),
     Claim(
         "first_kink",
-        "A single monosemantic neuron is silent up to a kink.",
+        "The output of a single monosemantic neuron is zero up to a kink.",
         "§5; figure 24",
         ("E1",),
         "≈ .4 at eps = 1/64",
@@ -344,7 +314,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "two_kinks",
-        "Two monosemantic neurons make a rapid rise from the first kink to the second.",
+        "Two monosemantic neurons of one feature make its output rise rapidly between two kinks.",
         "§5; figure 24",
         ("E1",),
         "≈ .4 and ≈ .8 at eps = 1/64",
@@ -352,7 +322,7 @@ CLAIMS: tuple[Claim, ...] = (
     ),
     Claim(
         "sparser_kinks",
-        "Sparser features move the kinks to lower amplitudes.",
+        "With sparser features the kinks move to lower amplitudes.",
         "§5; figure 25",
         ("E3",),
         "≈ .3 and ≈ .6 at eps = 1/256",

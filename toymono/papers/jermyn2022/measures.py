@@ -1,8 +1,8 @@
-"""What is measured to judge a claim: from frames of runs to findings.
+"""From frames of runs to findings: what is measured to judge each claim.
 
-Each function takes the frames of its claim's sweeps, rows of `evidence.row`.
-The limits of a finding are the paper's where it gives them in numbers; where it
-speaks in words, such as "mostly", they are ours.
+Each function takes the frames of its claim's sweeps, with the columns of
+`frames.summary.row`. The limits of a finding are the paper's where it gives
+numbers; where it describes a result in words, such as "mostly", they are ours.
 """
 
 import dataclasses
@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from toymono.papers.findings import MONO, beside, each, finding, over, trend
+from toymono.papers.findings import MONO, Finding, beside, each, finding, over, trend
 
 # The eight statements on decoders.
 
 
-def basins(lr1):
+def basins(lr1: pd.DataFrame) -> list[Finding]:
     return [
         *over(lr1, f"fewest {MONO}", lambda rows: rows["mono_per_feature"].min(), high=0.25),
         *over(lr1, f"most {MONO}", lambda rows: rows["mono_per_feature"].max(), low=0.75),
@@ -28,180 +28,184 @@ def basins(lr1):
 _SAME_LOSS = 0.95 / 0.85 - 1
 
 
-def equal_loss(lr1):
+def equal_loss(lr1: pd.DataFrame) -> list[Finding]:
     mean = lr1.groupby("learning_rate")["mono_per_feature"].mean()
     best = lr1[lr1["learning_rate"] == mean.idxmax()].drop(columns="learning_rate")
     found = []
     for rate in mean.index[(mean < 0.5) | (mean == mean.min())]:
         both = beside(lr1[lr1["learning_rate"] == rate], best)
         values = both["loss"] / both["loss_right"] - 1
-        against = f"learning_rate {rate:g} against {mean.idxmax():g}"
-        limits = {"low": -_SAME_LOSS, "high": _SAME_LOSS, "paper": "±0.12 (.85 … .95)"}
-        found.append(finding(against, "loss, relative difference", values, both, **limits))
+        setting = f"learning_rate {rate:g} compared with {mean.idxmax():g}"
+        limits = {"low": -_SAME_LOSS, "high": _SAME_LOSS, "published": "±0.12 (.85 … .95)"}
+        found.append(finding(setting, "loss, relative difference", values, both, **limits))
     return found
 
 
-def bias_sign(lr1):
-    def where_some(column, **limits):
+def bias_sign(lr1: pd.DataFrame) -> list[Finding]:
+    def where_some(column: str, **limits) -> list[Finding]:
         return each(lr1[lr1[column].notna()], "learning_rate", column, **limits)
 
     return [
-        *where_some("mono_bias", low=-1.5, high=0, paper="-1 … 0 in figure 5"),
-        *where_some("poly_bias", low=0, high=0.5, paper="0 … .5 in figure 5"),
+        *where_some("mono_bias", low=-1.5, high=0, published="-1 … 0 in figure 5"),
+        *where_some("broad_bias", low=0, high=0.5, published="0 … .5 in figure 5"),
     ]
 
 
-def negative_start(lr3):
-    return each(lr3, "learning_rate", "mono_per_feature", low=0.75, paper="highly mono")
+def negative_start(lr3: pd.DataFrame) -> list[Finding]:
+    limits = {"low": 0.75, "published": "highly monosemantic"}
+    return each(lr3, "learning_rate", "mono_per_feature", **limits)
 
 
-def more_neurons(k1):
-    def least_growth(rows):
+def more_neurons(k1: pd.DataFrame) -> list[Finding]:
+    def least_growth(rows: pd.DataFrame) -> float:
         return rows.sort_values("k")["monosemantic"].diff().min() / rows["n"].iloc[0]
 
     return [
-        *over(k1, f"least growth of {MONO} from one k to the next", least_growth, low=0),
-        *each(k1[k1["k"] > k1["n"]], "k", "mono_per_feature", low=1, paper="1 or more"),
+        *over(k1, f"smallest increase of {MONO} from one k to the next", least_growth, low=0),
+        *each(k1[k1["k"] > k1["n"]], "k", "mono_per_feature", low=1, published="1 or more"),
     ]
 
 
-def low_rank(lr3):
+def low_rank(lr3: pd.DataFrame) -> list[Finding]:
     count, rank = "neurons with a bias above 0, over m", "effective rank of M, over m"
     frame = lr3.assign(
         **{count: lr3["positive_bias"] / lr3["m"], rank: lr3["effective_rank"] / lr3["m"]}
     )
     return [
-        *each(frame, "learning_rate", count, low=0.75, high=1.5, paper="65/64"),
-        *each(frame, "learning_rate", rank, low=0.75, paper="about 1"),
+        *each(frame, "learning_rate", count, low=0.75, high=1.5, published="65/64"),
+        *each(frame, "learning_rate", rank, low=0.75, published="about 1"),
     ]
 
 
 def _best_decay(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """In each eps and seed the run, of several sweeps over decays, with most mono neurons."""
+    """For each eps and seed, the run with the most monosemantic neurons of several decays."""
     every = pd.concat(frames)
     return every.sort_values("mono_per_feature").groupby(["eps", "seed"]).tail(1)
 
 
-def holds_to_limit(*frames):
+def holds_to_limit(*frames: pd.DataFrame) -> list[Finding]:
     best = _best_decay(frames)
     near = best[(best["eps"] >= 2**-6) & (best["eps"] <= best["m"] / best["n"] / 2)]
-    return each(near, "eps", "mono_per_feature", low=0.6, paper=".6 … 1 in figure 8")
+    return each(near, "eps", "mono_per_feature", low=0.6, published=".6 … 1 in figure 8")
 
 
-# What section 4 says beside.
+# Further statements of section 4.
 
 
-def rate(lr1):
+def rate(lr1: pd.DataFrame) -> list[Finding]:
     return [
         *trend(lr1, "learning_rate", "mono_per_feature", low=0.8),
         *trend(lr1, "learning_rate", "mean_bias", high=-0.8),
     ]
 
 
-def bias_threshold(*frames):
+def bias_threshold(*frames: pd.DataFrame) -> list[Finding]:
     return [found for frame in frames for found in _threshold(frame)]
 
 
-def _threshold(frame):
-    at = f"eps {frame['eps'].iloc[0]:g}"
+def _threshold(frame: pd.DataFrame) -> list[Finding]:
+    setting = f"eps {frame['eps'].iloc[0]:g}"
 
-    def below(rows):
+    def below(rows: pd.DataFrame) -> float:
         left = rows[rows["init_bias"].between(-1, -np.sqrt(rows["eps"].iloc[0]))]
         return left["mono_per_feature"].mean()
 
-    def drop(rows):
+    def drop(rows: pd.DataFrame) -> float:
         right = rows[rows["init_bias"] >= 0]["mono_per_feature"].mean()
         return right / below(rows) if below(rows) > 0 else math.nan
 
-    what = f"{MONO}, mean over biases from -1 to -sqrt(eps)"
+    low = f"{MONO}, mean over initial biases from -1 to -sqrt(eps)"
+    ratio = f"{MONO}, mean over initial biases of 0 and above, over the mean from -1 to -sqrt(eps)"
     return [
-        *over(frame, what, below, at, low=0.6, paper=".6 … 1"),
-        *over(frame, f"{MONO}, at biases of 0 and more over those", drop, at, high=0.5),
+        *over(frame, low, below, setting, low=0.6, published=".6 … 1"),
+        *over(frame, ratio, drop, setting, high=0.5),
     ]
 
 
-def power_law(lr2, lr4):
+def power_law(lr2: pd.DataFrame, lr4: pd.DataFrame) -> list[Finding]:
     both = beside(lr4, lr2, "learning_rate")
     both["gain"] = both["mono_per_feature"] - both["mono_per_feature_right"]
-    what = f"{MONO} at bias -1 less that at bias 0, mean over rates"
+    what = f"{MONO} at bias -1 minus those at bias 0, mean over learning rates"
     return over(both, what, lambda rows: rows["gain"].mean(), low=0)
 
 
-def power_law_late(lr2):
+def power_law_late(lr2: pd.DataFrame) -> list[Finding]:
     top = lr2[lr2["learning_rate"] == lr2["learning_rate"].max()]
     return [
-        *each(top, "learning_rate", "rise", low=0.02),
-        *each(top, "learning_rate", "fall", high=0.02),
+        *each(top, "learning_rate", "mono_rise", low=0.02),
+        *each(top, "learning_rate", "loss_fall", high=0.02),
     ]
 
 
-def gelu_peak(gelu):
-    most = f"bias of most {MONO}"
-    away = f"{MONO}, most of them 1 and more away, over the peak"
+def gelu_peak(gelu: pd.DataFrame) -> list[Finding]:
+    most = f"initial bias with the most {MONO}"
+    away = f"{MONO}, most at initial biases at least 1 from the peak, over the peak"
     return [
         found
         for rate, rows in gelu.groupby("learning_rate")
         for found in (
-            *over(rows, most, _peak, f"rate {rate:g}", low=-1.5, high=-0.76, paper="≈ -1"),
+            *over(rows, most, _peak, f"rate {rate:g}", low=-1.5, high=-0.76, published="≈ -1"),
             *over(rows, away, _off_peak, f"rate {rate:g}", high=0.5),
         )
     ]
 
 
-def _peak(rows):
-    return rows.loc[rows["mono_per_feature"].idxmax(), "init_bias"]
+def _peak(rows: pd.DataFrame) -> float:
+    return float(rows.loc[rows["mono_per_feature"].idxmax(), "init_bias"])
 
 
-def _off_peak(rows):
+def _off_peak(rows: pd.DataFrame) -> float:
     far = rows[abs(rows["init_bias"] - _peak(rows)) >= 1]["mono_per_feature"]
     most = rows["mono_per_feature"].max()
     return far.max() / most if most > 0 else math.nan
 
 
-_K_LOSS = "loss at bias -1, relative to that at bias 0"
+K_LOSS = "loss at bias -1, relative to that at bias 0"
+SAME = 0.01
+"""Relative difference up to which losses count as indistinguishable; our choice."""
 
 
-def _k_losses(k0, k1, low: float, high: float) -> pd.DataFrame:
-    """K1 beside K0 at the k that lie between two shares of n."""
+def k_losses(k0: pd.DataFrame, k1: pd.DataFrame, low: float, high: float) -> pd.DataFrame:
+    """K1 joined with K0 where k lies between two multiples of n, with the column `K_LOSS`."""
     both = beside(k1, k0, "k")
-    both[_K_LOSS] = both["loss"] / both["loss_right"] - 1
+    both[K_LOSS] = both["loss"] / both["loss_right"] - 1
     return both[(both["k"] / both["n"]).between(low, high)]
 
 
-def k_small(k0, k1):
-    few = _k_losses(k0, k1, 0, 0.25)
-    return each(few, "k", _K_LOSS, low=-0.01, high=0.01, paper="indistinguishable")
+def k_small(k0: pd.DataFrame, k1: pd.DataFrame) -> list[Finding]:
+    few = k_losses(k0, k1, 0, 0.25)
+    return each(few, "k", K_LOSS, low=-SAME, high=SAME, published="indistinguishable")
 
 
-def k_middle(k0, k1):
-    middling = _k_losses(k0, k1, 0.5, 1)
-    return each(middling, "k", _K_LOSS, low=0, high=0.1, paper="slightly worse")
+def k_middle(k0: pd.DataFrame, k1: pd.DataFrame) -> list[Finding]:
+    middle = k_losses(k0, k1, 0.5, 1)
+    return each(middle, "k", K_LOSS, low=0, high=0.1, published="slightly worse")
 
 
-def k_large(k0, k1):
-    many = _k_losses(k0, k1, 1.01, math.inf)
-    return each(many, "k", _K_LOSS, high=0, paper="better")
+def k_large(k0: pd.DataFrame, k1: pd.DataFrame) -> list[Finding]:
+    many = k_losses(k0, k1, 1.01, math.inf)
+    return each(many, "k", K_LOSS, high=0, published="better")
 
 
-def k_peak(k0, k1):
-    def peak(rows):
+def k_peak(k0: pd.DataFrame, k1: pd.DataFrame) -> list[Finding]:
+    def peak(rows: pd.DataFrame) -> float:
         top = rows.loc[rows["mono_per_neuron"].idxmax()]
         return top["k"] / top["n"]
 
     half = k1[2 * k1["k"] == k1["n"]]
-    what = "k / n of the largest share of monosemantic neurons"
+    what = "k / n with the largest fraction of monosemantic neurons"
     return [
-        *over(k1, what, peak, low=0.75, high=1.5, paper="1"),
-        *each(half, "k", "mono_per_neuron", low=0.3, paper="a large fraction"),
+        *over(k1, what, peak, low=0.75, high=1.5, published="1"),
+        *each(half, "k", "mono_per_neuron", low=0.3, published="a large fraction"),
     ]
 
 
-def eps_peak(*frames):
-    def peak(rows):
+def eps_peak(*frames: pd.DataFrame) -> list[Finding]:
+    def peak(rows: pd.DataFrame) -> float:
         return math.log2(rows.loc[rows["mono_per_feature"].idxmax(), "eps"])
 
-    limits = {"low": -6, "high": -4, "paper": "≈ -5"}
-    what = f"log2 of the eps with most {MONO}"
+    limits = {"low": -6, "high": -4, "published": "≈ -5"}
+    what = f"log2 of the eps with the most {MONO}"
     return [
         found
         for decay, rows in pd.concat(frames).groupby("bias_decay")
@@ -209,41 +213,44 @@ def eps_peak(*frames):
     ]
 
 
-def eps_dense(*frames):
+def eps_dense(*frames: pd.DataFrame) -> list[Finding]:
     best = _best_decay(frames)
     dense = best[best["n"] * best["eps"] >= 2 * best["m"]]
-    return each(dense, "eps", "mono_per_feature", high=0.05, paper="≈ none")
+    return each(dense, "eps", "mono_per_feature", high=0.05, published="≈ none")
 
 
-def eps_sparse(e1, *slower):
+def eps_sparse(e1: pd.DataFrame, *slower: pd.DataFrame) -> list[Finding]:
     both = beside(_best_decay(slower), e1, "eps")
-    gain = f"{MONO}, the best slower decay less the fastest"
+    gain = f"{MONO}, those of the best slower decay minus those of the fastest"
     both[gain] = both["mono_per_feature"] - both["mono_per_feature_right"]
-    return each(both[both["eps"] <= 2**-8], "eps", gain, low=0.05, paper="more")
+    return each(both[both["eps"] <= 2**-8], "eps", gain, low=0.05, published="more")
 
 
-def l1_rival(rg1):
-    rival, tried = rg1[rg1["l1"] == 0], rg1[rg1["l1"] > 0]
-    best = tried.sort_values("mono_per_feature").groupby("seed").tail(1)
-    both = beside(rival, best)
+def l1_baseline(rg1: pd.DataFrame) -> list[Finding]:
+    baseline, regularised = rg1[rg1["l1"] == 0], rg1[rg1["l1"] > 0]
+    best = regularised.sort_values("mono_per_feature").groupby("seed").tail(1)
+    both = beside(baseline, best)
     mono = both["mono_per_feature"] / both["mono_per_feature_right"].where(lambda c: c > 0)
     loss = both["loss"] / both["loss_right"] - 1
-    at = "bias -1 without L1 against the most monosemantic with L1"
+    setting = "bias -1 without L1, compared with the most monosemantic run with L1"
+    lower = {"high": 0.01, "published": "comparable, lower"}
     return [
-        finding(at, f"{MONO}, ratio", mono, both, low=0.8, paper="comparable"),
-        finding(at, "loss, relative difference", loss, both, high=0.01, paper="comparable, lower"),
+        finding(setting, f"{MONO}, ratio", mono, both, low=0.8, published="comparable"),
+        finding(setting, "loss, relative difference", loss, both, **lower),
     ]
 
 
-def reprojector(rp1):
-    return each(rp1, "learning_rate", "mono_per_feature", low=0.75, high=1.5, paper="≈ 1")
+def reprojector(rp1: pd.DataFrame) -> list[Finding]:
+    limits = {"low": 0.75, "high": 1.5, "published": "≈ 1"}
+    return each(rp1, "learning_rate", "mono_per_feature", **limits)
 
 
-def abs_loss(lr5):
-    return trend(lr5, "mono_per_feature", "loss", high=-0.5, paper="lower when mono")
+def abs_loss(lr5: pd.DataFrame) -> list[Finding]:
+    limits = {"high": -0.5, "published": "lower with more monosemantic neurons"}
+    return trend(lr5, "mono_per_feature", "loss", **limits)
 
 
-def abs_rate(lr5):
+def abs_rate(lr5: pd.DataFrame) -> list[Finding]:
     lowest = lr5[lr5["learning_rate"] == lr5["learning_rate"].min()]
     return [
         *trend(lr5, "learning_rate", "mono_per_feature", low=0.8),
@@ -251,48 +258,49 @@ def abs_rate(lr5):
     ]
 
 
-def abs_decay(d1):
+def abs_decay(d1: pd.DataFrame) -> list[Finding]:
     return trend(d1, "bias_decay", "mono_per_feature", high=-0.8)
 
 
-# The numbers of section 5, and those of section 4 that it takes up.
+# The numbers of section 5, and those of section 4 that it refers to.
 
 
-def one_each(lr1):
+def one_each(lr1: pd.DataFrame) -> list[Finding]:
     top = lr1[lr1["learning_rate"] == lr1["learning_rate"].max()]
-    one, two = "features with exactly one, share", "features with two, share"
-    nearly = "features with only a mostly monosemantic neuron (score .9 or more), share"
-    columns = {one: "served_1", two: "served_2", nearly: "nearly"}
+    one = "fraction of features with exactly one monosemantic neuron"
+    two = "fraction of features with two monosemantic neurons"
+    nearly = "fraction of features with only a nearly monosemantic neuron (score at least .9)"
+    columns = {one: "features_with_1", two: "features_with_2", nearly: "nearly_mono_features"}
     top = top.assign(**{share: top[count] / top["n"] for share, count in columns.items()})
     return [
-        *each(top, "learning_rate", one, low=0.93, high=1, paper="503/512 = .982"),
-        *each(top, "learning_rate", two, high=0.03, paper="5/512 = .010"),
-        *each(top, "learning_rate", nearly, high=0.03, paper="4/512 = .008"),
-        *each(top, "learning_rate", "mono_per_feature", low=0.95, high=1.05, paper="513/512"),
+        *each(top, "learning_rate", one, low=0.93, high=1, published="503/512 = .982"),
+        *each(top, "learning_rate", two, high=0.03, published="5/512 = .010"),
+        *each(top, "learning_rate", nearly, high=0.03, published="4/512 = .008"),
+        *each(top, "learning_rate", "mono_per_feature", low=0.95, high=1.05, published="513/512"),
     ]
 
 
-def _positive(frame, field, **paper):
+def _positive(frame: pd.DataFrame, field: str, published: str) -> list[Finding]:
     per_m = {
         "neurons with a bias above 0, over m": frame["positive_bias"] / frame["m"],
         "neurons with a bias above .05, over m": frame["bias_above_005"] / frame["m"],
     }
     frame = frame.assign(**per_m)
-    limits = {"low": 1, "high": 1.1, **paper}
+    limits = {"low": 1, "high": 1.1, "published": published}
     return [found for column in per_m for found in each(frame, field, column, **limits)]
 
 
-def positive_bias(lr3):
-    return _positive(lr3, "learning_rate", paper="65/64 = 1.02")
+def positive_bias(lr3: pd.DataFrame) -> list[Finding]:
+    return _positive(lr3, "learning_rate", "65/64 = 1.02")
 
 
-def positive_bias_by_m(m):
-    return _positive(m, "m", paper="33/32, 65/64, 130/128")
+def positive_bias_by_m(m: pd.DataFrame) -> list[Finding]:
+    return _positive(m, "m", "33/32, 65/64, 130/128")
 
 
-def plateau(lr1, lr3):
-    zero = 512 / 64 / 3
-    limits = {"low": 0.85 / zero, "high": 0.95 / zero, "paper": ".85 … .95 of 2.667"}
+def plateau(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
+    zero = 512 / 64 / 3  # N eps / 3, the published models' loss of a zero output
+    limits = {"low": 0.85 / zero, "high": 0.95 / zero, "published": ".85 … .95 of 2.667"}
     return [
         dataclasses.replace(found, setting=f"bias {bias}, {found.setting}")
         for bias, frame in ((0, lr1), (-1, lr3))
@@ -300,42 +308,43 @@ def plateau(lr1, lr3):
     ]
 
 
-def singular_values(lr3):
+def singular_values(lr3: pd.DataFrame) -> list[Finding]:
+    largest = {"low": 0.99, "high": 1.03, "published": ".99 … 1.03"}
     return [
-        *each(lr3, "learning_rate", "in_band", low=0.95, paper="all"),
-        *each(lr3, "learning_rate", "largest_singular", low=0.99, high=1.03, paper=".99 … 1.03"),
+        *each(lr3, "learning_rate", "singular_in_band", low=0.95, published="all"),
+        *each(lr3, "learning_rate", "largest_singular", **largest),
     ]
 
 
-def slopes(lr3):
-    limits = {"low": 0.09, "high": 0.16, "paper": ".09 … .16"}
-    columns = ("slope", "slope_low", "slope_high")
+def slopes(lr3: pd.DataFrame) -> list[Finding]:
+    limits = {"low": 0.09, "high": 0.16, "published": ".09 … .16"}
+    columns = ("slope_mean", "slope_q05", "slope_q95")
     return [found for c in columns for found in each(lr3, "learning_rate", c, **limits)]
 
 
-def linear_range(lr3):
+def linear_range(lr3: pd.DataFrame) -> list[Finding]:
     return [
-        *each(lr3, "learning_rate", "slope_change", high=0.01, paper="typically < .01"),
-        *each(lr3, "learning_rate", "offset", high=0.005, paper="< .005"),
+        *each(lr3, "learning_rate", "slope_change", high=0.01, published="typically < .01"),
+        *each(lr3, "learning_rate", "poly_offset", high=0.005, published="< .005"),
     ]
 
 
-def first_kink(e1):
-    at = e1[e1["eps"] == 2**-6]
-    return each(at, "eps", "first_kink", low=0.3, high=0.5, paper="≈ .4")
+def first_kink(e1: pd.DataFrame) -> list[Finding]:
+    rows = e1[e1["eps"] == 2**-6]
+    return each(rows, "eps", "one_kink", low=0.3, high=0.5, published="≈ .4")
 
 
-def two_kinks(e1):
-    at = e1[e1["eps"] == 2**-6]
+def two_kinks(e1: pd.DataFrame) -> list[Finding]:
+    rows = e1[e1["eps"] == 2**-6]
     return [
-        *each(at, "eps", "two_first", low=0.3, high=0.5, paper="≈ .4"),
-        *each(at, "eps", "two_second", low=0.7, high=0.9, paper="≈ .8"),
+        *each(rows, "eps", "two_first_kink", low=0.3, high=0.5, published="≈ .4"),
+        *each(rows, "eps", "two_second_kink", low=0.7, high=0.9, published="≈ .8"),
     ]
 
 
-def sparser_kinks(e3):
-    at = e3[e3["eps"] == 2**-8]
+def sparser_kinks(e3: pd.DataFrame) -> list[Finding]:
+    rows = e3[e3["eps"] == 2**-8]
     return [
-        *each(at, "eps", "first_kink", low=0.2, high=0.4, paper="≈ .3"),
-        *each(at, "eps", "two_second", low=0.5, high=0.7, paper="≈ .6"),
+        *each(rows, "eps", "one_kink", low=0.2, high=0.4, published="≈ .3"),
+        *each(rows, "eps", "two_second_kink", low=0.5, high=0.7, published="≈ .6"),
     ]

@@ -1,0 +1,210 @@
+"""The claims on the penalty, and the tables of their page, from frames made by hand."""
+
+import itertools
+
+import pandas as pd
+import pytest
+
+from toymono.papers import claims
+from toymono.papers.evidence import Evidence, Sweep
+from toymono.papers.wright2022 import tables
+from toymono.papers.wright2022.claims import CLAIMS
+
+ACCURACY = {-1.0: 0.1, 0.0: 0.97, 0.1: 0.98, 1.0: 0.1}
+
+
+def digits(prune_epochs=0, sizes="256x4"):
+    """Three networks of each weight; those of weight 1 and -1 do not learn."""
+    return pd.DataFrame(
+        {
+            "seed": seed,
+            "setting": str(alpha),
+            "sizes": sizes,
+            "epochs": 20,
+            "prune_epochs": prune_epochs,
+            "alpha": alpha,
+            "status": "learned" if accuracy > 0.5 else "collapsed",
+            "accuracy": accuracy,
+            "cross_entropy": 0.1 + alpha,
+            "penalty_sum": 60.0 if alpha <= 0 else 0.6,
+            "mean_monosemanticity": 0.3,
+            "n_cut": 10.0 - 2 * alpha,
+            "shuffled_n_cut_mean": 10.1,
+            "n_cut_p": 0.02 if alpha > 0 else 0.5,
+            "coherence": 0.01,
+            "coherence_p": 0.3,
+            "ablation_p_mean": 0.5 + seed / 10,
+        }
+        for (alpha, accuracy), seed in itertools.product(ACCURACY.items(), range(3))
+    )
+
+
+_TOY_COLUMNS = (
+    *("penalty", "init_bias", "alpha", "monosemantic"),
+    *("sampled_loss", "sampled_loss_mono"),
+    *("features_per_neuron", "multi_feature_share", "activated_by_others"),
+)
+_TOY_ROWS = [
+    ("none", 0.0, 0.0, 5, 0.6, 0.9, 40.0, 0.9, 1.0),
+    ("none", -1.0, 1.0, 150, 0.5, 0.8, 30.0, 0.9, 0.9),
+    ("soft", 0.0, 10.0, 250, 0.55, 0.6, 0.9, 0.0, 0.4),
+    ("soft", 0.0, 0.1, 20, 0.5, 0.9, 9.0, 0.5, 0.7),
+]
+TOY = pd.DataFrame(
+    {
+        "seed": seed,
+        "setting": f"{row[0]} {row[1]} {row[2]}",
+        "settled": True,
+        "n": 256,
+        "eps": 3 / 256,  # a zero output has a loss of 1
+        "dead": 0,
+        "single_feature_loss": 0.1,
+        "single_feature_loss_mono": 0.2,
+        "pair_monosemanticity": 0.45,
+        "mono_per_feature": row[3] / 256,
+        **dict(zip(_TOY_COLUMNS, row, strict=True)),
+    }
+    for row, seed in itertools.product(_TOY_ROWS, range(3))
+)
+
+
+def at_1(frame):
+    """As if runs had learned at the published weight."""
+    learned = frame["alpha"] >= 0
+    return frame.assign(
+        accuracy=frame["accuracy"].where(~learned, 0.97),
+        status=frame["status"].where(~learned, "learned"),
+    )
+
+
+def evidence(digits_=None, toy=TOY, pruned=None, **more):
+    frames = {
+        "digits": at_1(digits()) if digits_ is None else digits_,
+        "digits_pruned": at_1(digits(20)) if pruned is None else pruned,
+        "digits_long": pd.DataFrame(),
+        "digits_widths": pd.DataFrame(),
+        "PEN": toy,
+        "PEN2": pd.DataFrame(),
+        **more,
+    }
+    return Evidence(
+        {
+            name: Sweep(name, frame["setting"].nunique() if len(frame) else 1, frame)
+            for name, frame in frames.items()
+        }
+    )
+
+
+def verdicts(found):
+    return {name: claims.judge(claim, found).verdict.value for name, claim in CLAIMS.items()}
+
+
+def test_what_was_published_agrees():
+    found = verdicts(evidence())
+    assert found.pop("images") == "not measured"
+    assert set(found.values()) == {"agrees"}
+
+
+def test_another_weight_than_the_published_gives_no_verdict():
+    found = evidence(digits(), pruned=digits(20))
+    of_claims = verdicts(found)
+    assert of_claims["penalised"] == "differs"  # it collapses at 1
+    assert {name for name, verdict in of_claims.items() if verdict == "not measured"} == {
+        *("images", "cross_entropy_rises", "penalty_falls", "n_cut_falls"),
+        *("n_cut_beyond_shuffles", "ablations_same", "pruned"),
+    }
+    [finding] = claims.judge(CLAIMS["penalty_falls"], found).findings
+    assert finding.setting == "alpha 0.1 over alpha 0"  # the largest at which all learned
+    assert finding.values == pytest.approx((0.01,) * 3)
+    assert finding.not_judged == "no run learned at the published alpha 1"
+    pruned = claims.judge(CLAIMS["pruned"], found).findings
+    assert [f.setting for f in pruned] == ["alpha 0, pruned", "alpha 0.1, pruned"]
+
+
+def test_gaps_of_toy_losses_are_fractions_of_the_loss_of_a_zero_output():
+    [finding] = claims.judge(CLAIMS["toy_loss"], evidence()).findings
+    assert finding.setting == "soft penalty, alpha 10"  # the most monosemantic
+    assert finding.values == pytest.approx((0.05,) * 3)
+    [finding] = claims.judge(CLAIMS["toy_mono_loss"], evidence()).findings
+    assert finding.values == pytest.approx((0.2,) * 3)
+
+
+def test_at_half_of_training_the_weight_is_that_of_the_end():
+    # Halfway the weaker penalty had more monosemantic neurons.
+    half = TOY["alpha"].map({10.0: 1, 0.1: 9, 0.0: 0, 1.0: 0})
+    toy = TOY.assign(monosemantic_half=half, multi_feature_share_half=0.75)
+    [finding] = claims.judge(CLAIMS["toy_features"], evidence(toy=toy)).findings
+    assert finding.halfway == (0.75,) * 3
+
+
+@pytest.mark.parametrize(
+    ("claim", "column", "value"),
+    [
+        ("toy_loss", "sampled_loss", 0.45),
+        ("toy_loss", "sampled_loss", 0.65),
+        ("toy_mono_loss", "sampled_loss_mono", 0.9),
+        ("toy_features", "multi_feature_share", 0.2),
+        ("toy_together", "activated_by_others", 0.0),
+    ],
+)
+def test_each_toy_claim_can_be_missed_alone(claim, column, value):
+    toy = TOY.assign(**{column: TOY[column].where(TOY["alpha"] != 10, value)})
+    missed = {name for name, verdict in verdicts(evidence(toy=toy)).items() if verdict == "differs"}
+    assert missed == {claim}
+
+
+@pytest.mark.parametrize(
+    ("claim", "change", "where"),
+    [
+        ("plain", {"accuracy": 0.5}, 0),
+        ("penalised", {"accuracy": 0.5}, 1),
+        ("encouraged", {"accuracy": 0.5}, -1),
+        ("cross_entropy_rises", {"cross_entropy": 0.1}, 1),
+        ("penalty_falls", {"penalty_sum": 60.0}, 1),
+        ("n_cut_falls", {"n_cut": 9.99}, 1),
+        ("n_cut_beyond_shuffles", {"n_cut_p": 0.06}, 1),
+        ("ablations_same", {"ablation_p_mean": 0.1}, 1),
+        ("ablations_same", {"ablation_p_mean": 0.9}, 1),
+    ],
+)
+def test_each_claim_on_classifiers_can_be_missed_alone(claim, change, where):
+    frame = at_1(digits())
+    for column, value in change.items():
+        frame[column] = frame[column].where(frame["alpha"] != where, value)
+    missed = {name for name, verdict in verdicts(evidence(frame)).items() if verdict == "differs"}
+    assert missed == {claim}
+
+
+def test_pruned_networks_that_do_not_classify_differ():
+    found = verdicts(evidence(pruned=at_1(digits(20)).assign(accuracy=0.5)))
+    assert {name for name, verdict in found.items() if verdict == "differs"} == {"pruned"}
+
+
+def test_without_runs_nothing_is_measured():
+    none = dict.fromkeys(("digits", "digits_pruned", "PEN"), pd.DataFrame())
+    assert set(verdicts(evidence(**none)).values()) == {"not measured"}
+
+
+def test_tables_count_runs_that_did_not_learn_and_leave_them_out_of_means():
+    widths = pd.concat([digits(sizes="16x4"), digits(sizes="8x4")]).query("alpha >= 0")
+    found = evidence(
+        digits(),
+        pruned=digits(20),
+        digits_long=digits().assign(epochs=100),
+        digits_widths=widths,
+        PEN2=TOY.assign(sampled_loss=0.4),
+    )
+    page = "\n\n".join(tables.sections(found))
+    assert "| 20 | 1 | 0 of 3 | - |" in page
+    assert "| 20 + 20 pruning | 0.1 | 3 of 3 | 0.98 |" in page
+    assert "| 20 | 0.1 | 3 of 3 | 0.98 |" in page
+    assert "| 100 | 0.1 | 3 of 3 | 0.98 |" in page
+    assert "| layers | alpha 0 | alpha 0.1 | alpha 1 |" in page
+    assert "| 8x4 | 0.97 | 0.98 | -, 0 of 3 |\n| 16x4 | 0.97 |" in page
+    assert "| soft | 0 | 10 | 3 | 0.55 |" in page
+    assert "| none | -1 | 0 | 3 | 0.5 |" in page  # without a penalty no weight is given
+    assert "| soft | 0 | 10 | 3 | 0.4 |" in page.split("twice the steps")[1]
+    empty = [pd.DataFrame()] * 4
+    names = ("digits", "digits_pruned", "PEN", "digits_widths")
+    page = "\n\n".join(tables.sections(evidence(**dict(zip(names, empty, strict=True)))))
+    assert page.count("No runs.") == 4

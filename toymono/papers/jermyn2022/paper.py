@@ -1,0 +1,132 @@
+"""Jermyn, Schiefer & Hubinger (2022): the runs that judge its claims, and its page."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from toymono import catalog, store
+from toymono.frames import summary
+from toymono.papers import evidence
+from toymono.papers.evidence import Evidence, Source
+from toymono.papers.jermyn2022.claims import CLAIMS
+from toymono.papers.paper import Paper
+from toymono.store import StoredRun
+
+_DECOMPOSED = ("LR3", "E1", "E3")
+"""Sweeps whose claims read the numbers of `summary.anatomy`."""
+
+_LARGER = ("log2_steps", "batch_size")
+"""Fields of which a larger value may bring a scale closer to the paper."""
+
+_EVERY = (
+    *("loss", "loss_share", "loss_fall", "mono_rise"),
+    *("monosemantic", "mono_per_feature", "mono_per_neuron", "dead"),
+    *("features_with_1", "features_with_2", "nearly_mono_features"),
+    *("positive_bias", "bias_above_005", "mean_bias", "mono_bias", "broad_bias"),
+)
+_ANATOMY = (
+    *("singular_in_band", "largest_singular", "effective_rank"),
+    *("slope_mean", "slope_q05", "slope_q95", "slope_change", "poly_offset"),
+    *("one_kink", "two_first_kink", "two_second_kink"),
+)
+QUANTITIES = (*_EVERY, *_ANATOMY)
+"""What claims read of a run, at the end and at half of training."""
+
+
+def _sources(scale: str) -> tuple[Source, ...]:
+    source = Source(
+        f"jermyn2022-{scale}",
+        "toy",
+        ("settled", *QUANTITIES),
+        QUANTITIES,
+        find=lambda runs_dir: _find(runs_dir, scale),
+        measure=lambda stored: _measure(stored, scale),
+    )
+    return (source,)
+
+
+def _find(runs_dir: str | Path, scale: str) -> list[StoredRun]:
+    """The stored runs of the paper's sweeps, and those that are longer or have larger batches."""
+    stored = store.find(runs_dir)
+    settings = set(_settings(scale))
+    for change in _changes((run.fields for run in stored), scale):
+        settings |= set(_settings(scale, **dict([change])))
+    return [run for run in stored if run.setting in settings]
+
+
+def _settings(scale: str, **changed: Any) -> Iterator[str]:
+    for name in catalog.SWEEPS:
+        yield from store.positions(name, scale, **changed)
+
+
+def _changes(runs: Iterator[Mapping[str, Any]], scale: str) -> list[tuple[str, int]]:
+    """Fields of `_LARGER` with the values of some run that are larger than the scale's own."""
+    every, changes = list(runs), []
+    for field in _LARGER:
+        own = max((point[field] for point in catalog.points(["all"], scale)), default=math.inf)
+        values = sorted({int(run[field]) for run in every if run[field] > own})
+        changes += [(field, value) for value in values]
+    return changes
+
+
+def _measure(stored: StoredRun, scale: str) -> dict[str, Any]:
+    if stored.diverged is not None:
+        return {}
+    field = {name: stored.fields[name] for name in _LARGER}
+    decomposed = any(
+        stored.setting in store.positions(name, scale, **field) for name in _DECOMPOSED
+    )
+    ends = store.cached(summary.row, stored, decomposed=decomposed)
+    halves = store.cached(_half_row, stored, decomposed=decomposed)
+    return {**ends, **{name + evidence.HALF: value for name, value in halves.items()}}
+
+
+def _half_row(run: Any, decomposed: bool) -> dict[str, Any]:
+    return summary.row(summary.halfway(run), decomposed)
+
+
+def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
+    [runs] = frames.values()
+
+    def sweeps(**changed: Any) -> dict[str, evidence.Sweep]:
+        return {
+            name: evidence.sweep(name, runs, store.positions(name, scale, **changed))
+            for name in catalog.SWEEPS
+        }
+
+    larger = {}
+    for field, value in _changes(iter(runs.to_dict("records")), scale):
+        complete = {
+            name: sweep for name, sweep in sweeps(**{field: value}).items() if sweep.complete
+        }
+        if complete:
+            larger[field, value] = complete
+    return Evidence(sweeps(), larger)
+
+
+def _caveats(scale: str) -> Sequence[str]:
+    if scale != "small":
+        return ()
+    return (
+        "**No run here has the published size.** The small scale halves N, d and k and takes "
+        "2^13 steps of 256 samples instead of 2^17 steps of 2^23/k: verdicts are about this "
+        "scale, not about the paper. Numbers that replace the paper's at this scale are our "
+        "choice and marked as such.",
+    )
+
+
+PAPER = Paper(
+    name="jermyn2022",
+    title="Engineering Monosemanticity in Toy Models: the paper's claims and our runs",
+    reference="Jermyn, Schiefer & Hubinger (2022), Engineering Monosemanticity in Toy Models, "
+    "arXiv:2211.09169v1.",
+    claims=CLAIMS,
+    scales=catalog.SCALES,
+    sources=_sources,
+    gather=_gather,
+    start="python -m toymono.sweep --sweep LR1,LR3 --scale {scale} --seeds 3",
+    caveats=_caveats,
+)

@@ -1,0 +1,171 @@
+"""One paper: its claims, its evidence files, and how its page is brought up to date."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from toymono import markdown
+from toymono.papers import evidence, verdict_page
+from toymono.papers.claims import Claim, Judged, judge, judge_all
+from toymono.papers.evidence import Evidence, Row, Source
+from toymono.store import StoredRun
+
+
+@dataclasses.dataclass(frozen=True)
+class Paper:
+    """A paper with claims that stored runs are compared with."""
+
+    name: str
+    """Authors and year, as in the folder of its modules."""
+    title: str
+    """Of the page."""
+    reference: str
+    claims: Mapping[str, Claim]
+    scales: tuple[str, ...]
+    """Scales at which it can be judged."""
+    sources: Callable[[str], tuple[Source, ...]]
+    """Its evidence files at a scale."""
+    gather: Callable[[Mapping[str, pd.DataFrame], str], Evidence]
+    """From a frame for each source, by its name, and the scale to the evidence."""
+    start: str
+    """A command that trains its first runs."""
+    caveats: Callable[[str], Sequence[str]] = lambda scale: ()
+    """Paragraphs on what a verdict at a scale does and does not say."""
+    tables: Callable[[Evidence], Sequence[str]] = lambda evidence: ()
+    """Sections at the end of the page, with wide tables."""
+
+    def page(self, docs_dir: str | Path, scale: str) -> Path:
+        """The page at a scale."""
+        suffix = "" if scale == "small" else f"-{scale}"
+        return Path(docs_dir) / "papers" / f"{self.name}{suffix}.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """What an update wrote."""
+
+    page: Path
+    judged: tuple[Judged, ...]
+    runs: int
+    """Rows in all evidence files of the page."""
+    added: int
+    """Of these, rows that are new or replaced older ones."""
+
+
+def update(
+    paper: Paper,
+    scale: str,
+    docs_dir: str | Path,
+    runs_dir: str | Path | None = None,
+    progress: Callable[[Sequence[StoredRun]], Iterable[StoredRun]] = iter,
+) -> Update:
+    """Adds what stored runs show to the evidence files, and writes the page from these alone.
+
+    Args:
+      paper: Whose page is written.
+      scale: One of its scales.
+      docs_dir: Folder of `evidence/` and `papers/`.
+      runs_dir: Folder with stored runs; None to use the evidence files only.
+      progress: Iterates over the runs to be measured.
+
+    Raises:
+      FileNotFoundError: There is no such folder of runs.
+      FileExistsError: The page's path holds another document.
+      ValueError: There are no runs at all, an evidence file is damaged, or it
+        has fewer runs than the page states.
+      OSError: A file cannot be written.
+    """
+    page, sources = paper.page(docs_dir, scale), paper.sources(scale)
+    paths = {source.name: Path(docs_dir) / "evidence" / f"{source.name}.csv" for source in sources}
+    before = {source.name: evidence.read(paths[source.name], source) for source in sources}
+    stated = _stated(page)
+    for name, rows in before.items():
+        if len(rows) < stated.get(name, 0):
+            raise ValueError(
+                f"{paths[name]} has {len(rows)} runs, fewer than the {stated[name]} that {page} "
+                "states: restore it, for example from git; nothing was written"
+            )
+    after: dict[str, list[Row]] = dict(before)
+    if runs_dir is not None:
+        for source in sources:
+            after[source.name] = evidence.extend(before[source.name], source, runs_dir, progress)
+    runs = sum(map(len, after.values()))
+    if not runs:
+        raise ValueError(
+            f"no runs of {paper.name} at the {scale} scale, stored or in {Path(docs_dir)}/evidence;"
+            f" to train some: {paper.start.format(scale=scale)}"
+        )
+    for source in sources:
+        if after[source.name] != before[source.name]:
+            evidence.write(paths[source.name], after[source.name], source)
+    frames = {source.name: evidence.frame(after[source.name], source) for source in sources}
+    found = paper.gather(frames, scale)
+    judged = judge_all(paper.claims, found)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    markdown.write(page, _text(paper, scale, frames, found, judged))
+    added = sum(sum(row not in before[name] for row in rows) for name, rows in after.items())
+    return Update(page, tuple(judged), runs, added)
+
+
+_STATED = re.compile(r"^- (\d+) runs? in \[([\w-]+)\.csv\]", re.MULTILINE)
+
+
+def _stated(page: Path) -> dict[str, int]:
+    """The numbers of runs by evidence file that a page states; none if there is no page."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    return {name: int(count) for count, name in _STATED.findall(text)}
+
+
+def _text(
+    paper: Paper,
+    scale: str,
+    frames: Mapping[str, pd.DataFrame],
+    found: Evidence,
+    judged: Sequence[Judged],
+) -> str:
+    """The whole page."""
+    again = {
+        change: [
+            judge(each.claim, Evidence({**found.sweeps, **sweeps}), each.number)
+            for each in judged
+            if each.claim.sweeps and set(each.claim.sweeps) <= set(sweeps)
+        ]
+        for change, sweeps in found.larger.items()
+    }
+    flags = "" if scale == "small" else f" --scale {scale}"
+    parts = [
+        f"# {paper.title}",
+        verdict_page.found(judged, sum(map(len, frames.values()))),
+        *paper.caveats(scale),
+        f"{paper.reference} Written by `python -m toymono.papers --paper {paper.name}{flags}`; "
+        "do not edit.",
+        "## Verdicts",
+        verdict_page.verdict_table(judged),
+        "## How a verdict is reached",
+        verdict_page.rule(),
+        "## The runs",
+        "\n".join(_files(frames)),
+        verdict_page.runs_table(found, scale),
+        *verdict_page.larger(judged, again, found, scale),
+        "## Claim by claim",
+        *verdict_page.claim_sections(judged, found, scale),
+        *paper.tables(found),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _files(frames: Mapping[str, pd.DataFrame]) -> Iterable[str]:
+    """One line per evidence file: its runs, when and with what they were trained."""
+    for name, runs in frames.items():
+        count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
+        line = f"- {count} in [{name}.csv](../evidence/{name}.csv)"
+        if len(runs):
+            days = sorted({str(date)[:10] for date in runs["date"] if date})
+            when = f" {' to '.join(dict.fromkeys([days[0], days[-1]]))}" if days else ""
+            on = ", ".join(sorted({str(p) for p in runs["platform"] if p})) or "unknown devices"
+            using = "; ".join(sorted({str(v) for v in runs["versions"] if v}))
+            line += f", trained{when} on {on} with {using}"
+        yield line

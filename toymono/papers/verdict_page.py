@@ -1,0 +1,301 @@
+"""The page of one paper: what was found, the verdicts, the rule, the runs, claim by claim."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from toymono.frames.summary import SETTLED_LOSS_FALL, SETTLED_MONO_RISE
+from toymono.markdown import table
+from toymono.papers import verdicts
+from toymono.papers.claims import Judged
+from toymono.papers.evidence import Evidence, Sweep
+from toymono.papers.findings import Finding
+from toymono.papers.verdicts import RULES, Verdict
+
+# Verdicts that say that a number of ours lies outside what the claim allows.
+_MISSED = (Verdict.DIFFERS, Verdict.NOT_REACHED, Verdict.UNDECIDED)
+
+
+_COUNTED = {
+    Verdict.AGREES: ("agrees with our runs", "agree with our runs"),
+    Verdict.UNDECIDED: ("is undecided between seeds", "are undecided between seeds"),
+    Verdict.NOT_REACHED: ("is not reached at this scale", "are not reached at this scale"),
+    Verdict.DIFFERS: ("differs from them", "differ from them"),
+    Verdict.NOT_MEASURED: ("is not measured", "are not measured"),
+}
+
+
+def found(judged: Sequence[Judged], runs: int) -> str:
+    """The page's first three sentences: how many claims agree, which do, and which do not.
+
+    Args:
+      judged: Every claim of the paper.
+      runs: Training runs behind them.
+    """
+    counts = {kind: sum(each.verdict == kind for each in judged) for kind in Verdict}
+    listed = [f"{counts[k]} {words[counts[k] > 1]}" for k, words in _COUNTED.items() if counts[k]]
+    main = [each for each in judged if each.claim.headline]
+    agree = [_named(each) for each in main if each.verdict == Verdict.AGREES]
+    missed = [_named(each) for each in main if each.verdict in _MISSED]
+    return " ".join(
+        [
+            f"We compared {len(judged)} published statements with {runs} training runs: "
+            f"{_and(listed)}{_provisional(judged)}.",
+            f"Among the main statements, these agree: {'; '.join(agree)}."
+            if agree
+            else "None of the main statements agrees yet.",
+            f"These do not agree, or not yet: {'; '.join(missed)}."
+            if missed
+            else "Our runs contradict none of them.",
+        ]
+    )
+
+
+def _provisional(judged: Sequence[Judged]) -> str:
+    count = sum(each.provisional for each in judged)
+    few = f"fewer than {verdicts.ENOUGH_SEEDS} seeds"
+    return f" ({count} of these verdicts rest on {few} and are provisional)" if count else ""
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _named(judged: Judged) -> str:
+    """The claim's short form with the numbers that speak for its verdict."""
+    counted = [finding for finding in judged.findings if finding.counts]
+    outside = [finding for finding in counted if finding.within < len(finding.values)]
+    measures = list(dict.fromkeys(finding.measure for finding in outside or counted))
+    numbers = []
+    for measure in measures[: 1 if outside else 2]:
+        of_measure = [finding for finding in outside or counted if finding.measure == measure]
+        limits = f", expected {of_measure[0].limits}" if outside else ""
+        numbers.append(f"{measure}: {_range(of_measure)}{limits}")
+    verdict = f"; {judged.verdict.value}" if outside else ""
+    return f"{judged.claim.headline} ({'; '.join(numbers)}{verdict})"
+
+
+def _range(findings: Iterable[Finding]) -> str:
+    """From the least to the largest mean."""
+    means = [finding.mean for finding in findings if finding.values]
+    ends = [three_digits(end) for end in (min(means), max(means))] if means else ["no value"]
+    return " … ".join(dict.fromkeys(ends))
+
+
+def verdict_table(judged: Sequence[Judged]) -> str:
+    """All claims, one line each."""
+    rows = [
+        (
+            str(each.number),
+            _link(each),
+            each.claim.published,
+            _summary(each),
+            each.text,
+        )
+        for each in judged
+    ]
+    head = ("", "claim", "published", "findings with every seed within limits", "verdict")
+    return table(head, rows)
+
+
+def _summary(judged: Judged) -> str:
+    """How many findings lie within their limits, and what was measured first."""
+    shown = [finding for finding in judged.findings if finding.values]
+    if judged.verdict == Verdict.NOT_MEASURED:
+        if judged.lacking:
+            return f"runs missing: {', '.join(judged.lacking)}"
+        if shown:
+            last = shown[-1]
+            return f"{last.not_judged}; {last.setting}, {last.measure}: {three_digits(last.mean)}"
+        return judged.claim.unmeasured or "no value"
+    first = shown[0].measure
+    within = sum(finding.within == len(finding.values) for finding in shown)
+    where = f"{shown[0].setting}, " if len(shown) == 1 else ""
+    of_first = _range(f for f in shown if f.measure == first)
+    return f"{within} of {len(shown)}; {where}{first}: {of_first}"
+
+
+def rule() -> str:
+    """How a verdict is reached, in words."""
+    lines = [f"- **{kind.value}**: {words}." for kind, words in RULES.items()]
+    return "\n".join(
+        [
+            "A finding is one number in one setting, with one value per seed and the limits "
+            "within which the claim expects it. Limits are the paper's numbers where it gives "
+            "some, and ours where it only describes a result in words. A finding agrees if every "
+            "seed lies within the limits and fails if every seed lies outside.",
+            "",
+            *lines,
+            "",
+            f"A verdict with fewer than {verdicts.ENOUGH_SEEDS} seeds behind any of its findings "
+            "is provisional. Findings without a value do not count.",
+            "",
+            "A run had settled if, from half of training to the end, its loss changed by at most "
+            f"{SETTLED_LOSS_FALL:.0%} (averaged over one eighth of all steps at either point) and "
+            f"its monosemantic neurons per feature by at most {SETTLED_MONO_RISE:g}. A finding had "
+            "settled if at least half of its runs had. Distance from the limits is the mean over "
+            "seeds.",
+        ]
+    )
+
+
+def runs_table(evidence: Evidence, scale: str) -> str:
+    """Which runs there are of each sweep, and what trains the missing ones."""
+    rows = [
+        (
+            sweep.name,
+            f"{sweep.measured} of {sweep.wanted}",
+            sweep.seeds,
+            f"{sweep.frame['settled'].mean():.0%}"
+            if "settled" in sweep.frame and len(sweep.frame)
+            else "",
+            str(sweep.diverged or ""),
+        )
+        for sweep in evidence.sweeps.values()
+    ]
+    head = ("sweep", "settings with runs", "seeds per setting", "runs settled", "runs diverged")
+    missing = [sweep for sweep in evidence.sweeps.values() if not sweep.complete]
+    lines = commands(missing, scale)
+    train = ["To train what is missing:", code(lines)] if lines else []
+    return "\n\n".join([table(head, rows), *train])
+
+
+def code(lines: Iterable[str]) -> str:
+    """Commands as an indented block."""
+    return "\n".join(f"    {line}" for line in lines)
+
+
+def commands(
+    sweeps: Iterable[Sweep], scale: str, change: tuple[str, int] | None = None, seeds: int = 3
+) -> list[str]:
+    """What trains sweeps, with one field changed if `change` names it."""
+    sweeps = list(sweeps)
+    names = [sweep.name for sweep in sweeps if not sweep.command]
+    flag = "" if change is None else f" --{change[0]} {change[1]}"
+    toy = f"python -m toymono.sweep --sweep {','.join(names)} --scale {scale}{flag} --seeds {seeds}"
+    return [*([toy] if names else []), *(sweep.command for sweep in sweeps if sweep.command)]
+
+
+_AMOUNT = {"log2_steps": "2^{} steps", "batch_size": "{} samples per step"}
+
+
+def larger(
+    judged: Sequence[Judged],
+    judged_larger: Mapping[tuple[str, int], Sequence[Judged]],
+    evidence: Evidence,
+    scale: str,
+) -> list[str]:
+    """Sections on the claims that did not agree, judged again on longer runs or larger batches."""
+    missed = {each.claim.name: each for each in judged if each.verdict in _MISSED}
+    sections = []
+    for (field, value), again in judged_larger.items():
+        amount = _AMOUNT[field].format(value)
+        rows = [
+            (
+                str(missed[each.claim.name].number),
+                _link(missed[each.claim.name]),
+                *(f"{_summary(each)}: {each.text}" for each in (missed[each.claim.name], each)),
+            )
+            for each in again
+            if each.claim.name in missed
+        ]
+        sweeps = evidence.larger[field, value].values()
+        seeds = max(int(sweep.seeds.split("-")[-1]) for sweep in sweeps)
+        if rows:
+            sections += [
+                f"## The same settings with {amount}",
+                "The claims above that did not agree, judged on runs trained by",
+                code(commands(sweeps, scale, (field, value), seeds)),
+                table(("", "claim", "this scale", amount), rows),
+            ]
+    return sections
+
+
+def claim_sections(judged: Sequence[Judged], evidence: Evidence, scale: str) -> list[str]:
+    """Every claim with its findings; a reason that claims share is given once."""
+    first: dict[str, Judged] = {}
+    sections = []
+    for each in judged:
+        reason = each.reason
+        if reason and (told := first.setdefault(reason, each)) is not each:
+            reason = f"the same as for claim [{told.number}](#{_anchor(told)})"
+        sections.append(_section(each, evidence, scale, reason))
+    return sections
+
+
+def _section(judged: Judged, evidence: Evidence, scale: str, reason: str) -> str:
+    claim = judged.claim
+    lines = [
+        f'<a id="{_anchor(judged)}"></a>',
+        f"### {judged.number}. {claim.name.replace('_', ' ')}: {judged.text}",
+        f"{claim.statement} ({claim.where})",
+        f"Published: {claim.published}.",
+    ]
+    if scale == "small" and claim.small:
+        lines.append(f"At this scale, our choice and not published: {claim.small}.")
+    if reason:
+        lines.append(f"Likely reason: {reason.removesuffix('.')}.")
+    if claim.sweeps:
+        lines.append(f"Sweeps: {', '.join(claim.sweeps)}.")
+    if claim.unmeasured:
+        lines.append(f"Not measured: {claim.unmeasured}.")
+    if judged.lacking:
+        missing = [evidence.sweeps[name] for name in judged.lacking]
+        lines += ["Some settings have no run; to train them:", code(commands(missing, scale))]
+    if judged.findings and judged.lacking:
+        lines.append("From the settings that have runs:")
+    if judged.findings:
+        lines.append(_findings(judged.findings))
+    return "\n\n".join(lines)
+
+
+def _findings(findings: Sequence[Finding]) -> str:
+    asked = any(finding.settled is not None for finding in findings)
+    head = ("setting", "measure", "published", "ours", "limits", "seeds within")
+    head += ("settled", "at half of training") if asked else ()
+    rows = [
+        (
+            finding.setting,
+            finding.measure,
+            finding.published,
+            mean_and_range(finding.values),
+            finding.limits,
+            _within(finding),
+            "yes" if finding.settled else "no",
+            mean_and_range(finding.halfway) if finding.halfway else "-",
+        )[: len(head)]
+        for finding in findings
+    ]
+    return table(head, rows)
+
+
+def _within(finding: Finding) -> str:
+    if finding.not_judged:
+        return f"not judged: {finding.not_judged}"
+    return f"{finding.within} of {len(finding.values)}" if finding.values else "-"
+
+
+def mean_and_range(values: Sequence[float]) -> str:
+    """The mean of some values, with the least and the largest.
+
+    Example:
+      >>> mean_and_range((1.0, 2.0)), mean_and_range((1.0, 1.0)), mean_and_range(())
+      ('1.5 (1 … 2)', '1', 'no value')
+    """
+    if not values:
+        return "no value"
+    mean, low, high = (
+        three_digits(v) for v in (sum(values) / len(values), min(values), max(values))
+    )
+    return mean if low == high else f"{mean} ({low} … {high})"
+
+
+def three_digits(value: float) -> str:
+    """A number as the pages show it."""
+    return f"{round(value, 4) + 0.0:.3g}"  # -0 is 0
+
+
+def _link(judged: Judged) -> str:
+    return f"[{judged.claim.statement.removesuffix('.')}](#{_anchor(judged)})"
+
+
+def _anchor(judged: Judged) -> str:
+    return f"{judged.number}-{judged.claim.name.replace('_', '-')}"
