@@ -12,6 +12,7 @@ from typing import Any
 
 import flax.struct
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -66,8 +67,7 @@ class Config:
         return tuple(2**j for j in range(self.log2_steps + 1))
 
 
-@flax.struct.dataclass
-class Hyperparams:
+class Hyperparams(flax.struct.PyTreeNode):
     """The numbers of a run: scalars, or `[r]` when runs are stacked; see `TOY_HYPERPARAMS`."""
 
     learning_rate: Scalar = _default("learning_rate")

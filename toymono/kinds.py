@@ -27,7 +27,7 @@ from toymono.penalties import PENALTIES
 from toymono.tasks import TASKS
 from toymono.train import Run
 
-Tensors = dict[str, np.ndarray]
+Tensors = dict[str, Any]
 
 
 class Cost(NamedTuple):

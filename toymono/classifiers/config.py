@@ -35,7 +35,7 @@ class ClassifierConfig:
 
     data: str = _default("data")
     network: str = _default("network")
-    sizes: tuple[int, ...] | None = _default("sizes")
+    sizes: tuple[int, ...] = _default("sizes")  # None stands for the default of the network
     penalty: str = _default("penalty")
     batch_size: int = _default("batch_size")
     epochs: int = _default("epochs")
@@ -60,8 +60,7 @@ class ClassifierConfig:
         return (self.steps,)
 
 
-@flax.struct.dataclass
-class ClassifierHyperparams:
+class ClassifierHyperparams(flax.struct.PyTreeNode):
     """The numbers of a run: scalars, or `[r]` when runs are stacked."""
 
     alpha: Scalar = _default("alpha")
