@@ -331,7 +331,7 @@ def test_every_config_has_its_shapes(config):
         )
         chex.assert_tree_shape_prefix(run.snapshots, (4,))
         assert (run.world.task, run.final.nonlinearity) == (config.task, config.nonlinearity)
-        assert (run.world.reproject_nm is None) == (config.task != "reproject")
+        assert (run.world.reproject_nm is None) == (not TASKS[config.task].second_embedding)
         return run.loss_t
 
     assert jax.eval_shape(traced, jax.random.key(0)).shape == (8,)

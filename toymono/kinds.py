@@ -187,7 +187,7 @@ def _classifier_cost(config: ClassifierConfig, dataset: data.Dataset) -> Cost:
         lambda key: network.init(config, image_hw, key), jax.ShapeDtypeStruct((), _KEY)
     )
     parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-    pixels = 1 if config.network == "mlp" else math.prod(image_hw)
+    pixels = network.NETWORKS[config.network].positions(image_hw)
     steps = config.steps * classifier_train.steps_per_epoch(config, dataset)
     # Forward, weight gradient, gradient of the neurons; a kernel slides over the map.
     flops = steps * 6 * config.batch_size * parameters * pixels
