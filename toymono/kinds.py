@@ -182,7 +182,7 @@ def _classifier_load(config, hyperparams, key, fingerprint, tensors: Tensors) ->
 
 
 def _classifier_cost(config: ClassifierConfig, dataset: data.Dataset) -> Cost:
-    image_hw = dataset.train_bhw.shape[1:]
+    image_hw: Any = dataset.train_bhw.shape[1:]
     params = jax.eval_shape(
         lambda key: network.init(config, image_hw, key), jax.ShapeDtypeStruct((), _KEY)
     )
