@@ -18,6 +18,7 @@ from toymono import Config, Hyperparams, store, unstack
 from toymono.fields import TOY, TOY_CONFIG, TOY_HYPERPARAMS
 from toymono.job import Job, job_of
 from toymono.store import format as file_format
+from toymono.store import partial as store_partial
 from toymono.store import runs as store_runs
 
 
@@ -298,7 +299,7 @@ def test_a_file_of_a_later_format_is_named(tmp_path, untrained, monkeypatch):
     with monkeypatch.context() as later:
         later.setattr(file_format, "FORMAT", 3)
         path = store.save(tmp_path, run)
-        later.setattr("toymono.store.partial.FORMAT", 3)
+        later.setattr(store_partial, "FORMAT", 3)
         store.save_partial(tmp_path, job_of(run), 5, {})
     message = r" has format 3; this toymono reads formats 1 and 2"
     with pytest.warns(UserWarning, match=message):
