@@ -124,13 +124,13 @@ def toy_coherence(
     return coherence(
         cluster_v,
         np.concatenate([strongest_k, np.arange(n)]),
-        graph.layer_v[-(k + n) :],
+        np.repeat([0, 1], [k, n]),
         permutations,
         seed,
     )
 
 
-def _entropy(label_k, other_k=0) -> float:
+def _entropy(label_k: np.ndarray, other_k: np.ndarray | int = 0) -> float:
     """Entropy of one label, or joint entropy of two, in nats."""
     count = np.bincount(label_k * (np.max(other_k, initial=0) + 1) + other_k)
     share = count[count > 0] / len(label_k)
