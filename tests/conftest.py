@@ -11,21 +11,29 @@ HERE = Path(__file__).parent
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(HERE.parent / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")  # broadcasting is explicit
 
 import jax
 import jaxtyping
 import numpy as np
 
-# Before the lab is imported. Shapes and types are checked whenever a test calls
-# one of these modules; numpy's arrays are welcome wherever JAX's are.
-_MODULES = """
-    tasks features models penalties optimizers scores analysis.parts analysis.kinks frames.toy
-    frames.parts frames.penalty analysis.class_responses classifiers.network
-    analysis.ablation analysis.clusters analysis.coherence
-"""
-CHECKED = [f"toymono.{module}" for module in _MODULES.split()]
+# Before the package is imported: shapes and types are checked whenever a test calls a function
+# of these modules. The others check what they are given themselves, and tests pass them wrong
+# values on purpose. numpy's arrays are welcome wherever JAX's are.
+_PACKAGE = HERE.parent / "toymono"
+_CHECK_THEMSELVES = {
+    *("__init__", "batching", "cli", "config", "fields", "files", "job", "kinds", "store", "train"),
+    *("plots", "papers", "quantities"),
+}
+CHECKED = [
+    ".".join(("toymono", *parts))
+    for parts in (
+        path.relative_to(_PACKAGE).with_suffix("").parts for path in sorted(_PACKAGE.rglob("*.py"))
+    )
+    if not _CHECK_THEMSELVES & set(parts)
+]
 jaxtyping.Array = jax.Array | np.ndarray
-jaxtyping.install_import_hook(CHECKED, "beartype.beartype")
+jaxtyping.install_import_hook(CHECKED, "typecheck.checked")
 
 import contextlib
 import json

@@ -148,7 +148,7 @@ def identity_similarity(net):
 
 
 def kinks(net):
-    """Kinks by bisection-free arithmetic; start and slope from the output itself."""
+    """Kinks sorted by position; start and slope from the output itself."""
     rows = []
     for n, e_n in enumerate(np.eye(net.n)):
         gain_k = e_n @ net.embed_nm @ net.w_mk

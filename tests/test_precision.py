@@ -12,6 +12,10 @@ from toymono.analysis import ablation, class_responses, kinks, parts
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.fields import TOY_CONFIG
+from toymono.frames import parts as part_frames
+from toymono.frames import penalty as penalty_frames
+from toymono.frames import summary
+from toymono.frames import toy as toy_frames
 
 # Matrix products.
 
@@ -72,6 +76,18 @@ MEASURES = {
     ),
     "kinks": lambda model, world: kinks.kinks(model, world, 0)(AMPLITUDE_B),
     "own_kinks": lambda model, world: kinks.own_kinks(model, world, 0),
+    "part_losses": lambda model, world: penalty_frames._part_losses(
+        Config(world.task, 12, 4, 10, batch_size=3), Hyperparams(), world, model, jax.random.key(0)
+    ),
+    "mean_outputs": lambda model, world: penalty_frames._mean_outputs(model, world, AMPLITUDE_B),
+    "feature_output": lambda model, world: part_frames._feature_output(
+        model, world, 0, AMPLITUDE_B
+    ),
+    "poly_map": part_frames._poly_map,
+    "mono_neurons": part_frames._mono_neurons,
+    "anatomy": summary.anatomy,
+    "neurons": toy_frames._neurons,
+    "features": toy_frames._features,
 }
 
 

@@ -10,6 +10,7 @@ from scipy.special import erf
 from settings import NONLINEARITIES
 
 from toymono import Config, Hyperparams, Model, World, replay
+from toymono.tasks import TASKS
 
 
 def relative_error(got, wanted) -> float:
@@ -116,7 +117,7 @@ def test_norms_that_pass_the_clamp_follow_the_published_program():
 
 def started(config, hyperparams, steps):
     """A world, weights and batches of 32, drawn by numpy."""
-    n, m, k, o = config.n, config.m, config.k, config.o
+    n, m, k, o = config.n, config.m, config.k, TASKS[config.task].outputs(config)
     rng = np.random.default_rng(0)
 
     def uniform(*shape):

@@ -1,4 +1,4 @@
-"""The training loop against itself: segments, groups, seeds, keys, compilations."""
+"""Training: one step against its definition, and the loop against itself."""
 
 import dataclasses
 import itertools
@@ -24,10 +24,12 @@ from toymono import (
     replay,
     stack,
     train,
+    train_step,
     unstack,
 )
 from toymono.fields import TOY_CONFIG
-from toymono.train import advance_many, begin_many
+from toymono.penalties import PENALTIES, activation_l1
+from toymono.tasks import TASKS
 
 sample_many = jax.jit(jax.vmap(features.sample, (None, None, 0)))
 
@@ -38,7 +40,7 @@ def batches(config, hyperparams, key):
     return sample_many(config, hyperparams.checked(), keys)
 
 
-def test_replay_goes_where_fit_went(config, points, run):
+def test_replay_of_the_same_batches_is_fit(config, points, run):
     world, state = begin(config, points[0], jax.random.key(0))
     features_tbn = batches(config, points[0], state.key)
     model, loss_t = replay(config, points[0], world, state.model, features_tbn)
@@ -46,7 +48,7 @@ def test_replay_goes_where_fit_went(config, points, run):
     chex.assert_trees_all_close(model, run.final, rtol=1e-4, atol=1e-6)
 
 
-def test_replay_takes_task_and_nonlinearity_from_the_setup():
+def test_replay_takes_task_and_nonlinearity_from_the_config():
     config = Config(task="abs", nonlinearity="gelu", n=4, m=2, k=3)
     rng = np.random.default_rng(0)
     embed_nm = jnp.asarray(rng.normal(size=(4, 2)), jnp.float32)
@@ -67,8 +69,50 @@ def loss_of(config, embed_nm, weights, features_bn):
     w_mk, b_k, w_ko = map(np.asarray, weights)
     features_bn = np.asarray(features_bn)
     h_bk = NONLINEARITIES[config.nonlinearity](features_bn @ np.asarray(embed_nm) @ w_mk + b_k)
-    wanted_bo = np.abs(features_bn) if config.task == "abs" else features_bn
-    return ((h_bk @ w_ko - wanted_bo) ** 2).sum(1).mean().astype(np.float32)
+    target_bo = np.abs(features_bn) if config.task == "abs" else features_bn
+    return ((h_bk @ w_ko - target_bo) ** 2).sum(1).mean().astype(np.float32)
+
+
+# One step.
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_metrics_are_those_before_the_update(penalty):
+    config = Config("abs", 12, 4, 10, penalty=penalty, batch_size=8, log2_steps=2)
+    hyperparams = Hyperparams(eps=0.25, l1=0.01, alpha=0.5)
+    world, state = begin(config, hyperparams, jax.random.key(0))
+    state = advance(config, hyperparams, world, state, 1)
+    features_bn = features.sample(config, hyperparams, jax.random.key(9))
+    stepped, metrics = train_step(config, hyperparams, world, state, features_bn)
+
+    key = jax.random.fold_in(jax.random.fold_in(state.key, 1), train._PENALTY)
+    value = PENALTIES[penalty].on_features(state.model, world, key)
+
+    def loss(model):
+        hidden_bk = model.neurons(world.inputs(features_bn))
+        error_bo = hidden_bk @ model.w_ko - world.targets(features_bn)
+        penalties = PENALTIES[penalty].on_features(model, world, key)
+        l1 = activation_l1(hidden_bk)
+        return (error_bo**2).sum() / len(error_bo) + 0.01 * l1 + 0.5 * penalties
+
+    leaves = jax.tree.leaves(jax.grad(loss)(state.model))
+    norm = np.sqrt(sum((np.asarray(leaf) ** 2).sum() for leaf in leaves))
+    task_loss = loss_of(config, world.embed_nm, jax.tree.leaves(state.model), features_bn)
+    np.testing.assert_allclose(metrics, (task_loss, value, norm), rtol=1e-5)
+    assert (stepped.loss_t[1], stepped.step) == (metrics.task_loss, 2)
+    assert (stepped.model.w_mk != state.model.w_mk).any()
+
+
+def test_the_loop_is_a_sequence_of_steps(config, points, run, begun):
+    world, state = begun
+    for features_bn in batches(config, points[0], state.key):
+        state, _ = train_step(config, points[0], world, state, features_bn)
+    chex.assert_trees_all_close((state.model, state.loss_t), (run.final, run.loss_t), rtol=1e-4)
+
+
+def test_a_step_refuses_a_stack_of_batches(config, points, begun):
+    with pytest.raises(AssertionError, match="rank"):
+        train_step(config, points[0], *begun, jnp.zeros((2, 8, config.n)))
 
 
 # One loop, composed in several ways.
@@ -84,14 +128,6 @@ def test_segments_change_nothing(config, points, run, cuts):
     chex.assert_trees_all_equal(state.loss_t, run.loss_t)
 
 
-def test_segments_of_many_change_nothing(config, runs):
-    world, state = begin_many(config, runs.hyperparams, runs.key)
-    for steps in (5, 0, 4, 7):
-        state = advance_many(config, runs.hyperparams, world, state, steps)
-    chex.assert_trees_all_equal((world, state.model), (runs.world, runs.final))
-    chex.assert_trees_all_equal(state.loss_t, runs.loss_t)
-
-
 def test_snapshots_are_the_models_after_powers_of_two(config, points, run):
     world, state = begin(config, points[0], jax.random.key(0))
     for c, step in enumerate([1, 2, 4, 8, 16]):
@@ -105,17 +141,17 @@ def test_steps_to_come_have_no_loss_yet(config, points, begun):
     assert jnp.isfinite(loss_t).tolist() == [True] * 5 + [False] * 11
 
 
-# Many runs are each alone.
+# Many runs.
 
 
-def test_many_runs_are_those_trained_alone(config, points, runs):
+def test_many_runs_equal_those_trained_alone(config, points, runs):
     for seed, (hyperparams, one) in enumerate(zip(points, unstack(runs), strict=True)):
         alone = fit(config, hyperparams, jax.random.key(seed))
         np.testing.assert_allclose(one.loss_t, alone.loss_t, rtol=1e-5)
         assert_close(one, alone, rtol=1e-4, atol=1e-6)
 
 
-def test_a_run_does_not_depend_on_its_place(config, runs):
+def test_a_run_does_not_depend_on_its_index(config, runs):
     order_r = jnp.array([2, 0, 1])
     again = fit_many(
         *jax.tree.map(lambda leaf: leaf[order_r], (config, runs.hyperparams, runs.key))
@@ -128,7 +164,7 @@ def test_fit_many_is_vmap_of_fit(config, runs):
     assert_close(mapped, runs, rtol=1e-6)
 
 
-def test_a_scalar_dial_is_shared_by_all_runs(config, runs):
+def test_a_scalar_is_shared_by_all_runs(config, runs):
     shared = fit_many(
         config, Hyperparams(eps=0.25, init_bias=jnp.array([-1.0, 0.0, 1.0])), runs.key
     )
@@ -136,7 +172,7 @@ def test_a_scalar_dial_is_shared_by_all_runs(config, runs):
     assert shared.hyperparams.init_bias.tolist() == [-1, 0, 1]
 
 
-def test_a_diverging_run_leaves_its_neighbours_alone(config, points, runs):
+def test_a_diverging_run_does_not_affect_the_others(config, points, runs):
     wild = stack([*points[:2], Hyperparams(learning_rate=1e30, eps=0.5)])
     together = unstack(fit_many(config, wild, runs.key))
     assert [one.diverged is None for one in together] == [True, True, False]
@@ -147,7 +183,7 @@ def test_a_diverging_run_leaves_its_neighbours_alone(config, points, runs):
 # What a run draws depends on its seed alone.
 
 
-def test_dials_share_world_weights_and_batches(config):
+def test_hyperparameters_share_world_weights_and_batches(config):
     one, other = (
         begin(config, hyperparams, jax.random.key(7))
         for hyperparams in (
@@ -167,15 +203,15 @@ def test_seeds_differ_in_world_weights_and_batches(config, points):
     assert (jax.random.key_data(one[1].key) != jax.random.key_data(other[1].key)).any()
 
 
-def test_a_resting_run_records_the_loss_of_each_fresh_batch(config):
+def test_at_rate_0_the_loss_of_each_fresh_batch_is_recorded(config):
     hyperparams = Hyperparams(learning_rate=0.0, eps=0.25)
     rested = fit(config, hyperparams, jax.random.key(0))
     world, state = begin(config, hyperparams, jax.random.key(0))
-    wanted_t = [
+    expected_t = [
         loss_of(config, world.embed_nm, jax.tree.leaves(state.model), features_bn)
         for features_bn in batches(config, hyperparams, state.key)
     ]
-    np.testing.assert_allclose(rested.loss_t, wanted_t, rtol=1e-5)
+    np.testing.assert_allclose(rested.loss_t, expected_t, rtol=1e-5)
     assert len(set(rested.loss_t.tolist())) == config.steps
 
 
@@ -193,7 +229,7 @@ def test_the_penalty_is_not_recorded(config):
 
 
 @pytest.mark.parametrize("seed", [0, 5, 2**32 - 1])
-def test_a_raw_key_is_as_good_as_a_typed_one(config, points, seed):
+def test_raw_and_typed_keys_give_the_same_run(config, points, seed):
     raw, typed = (
         fit(config, points[0], make(seed)) for make in (jax.random.PRNGKey, jax.random.key)
     )
@@ -224,17 +260,17 @@ def test_no_key_is_used_twice():
         advance(config, Hyperparams(), *begin(config, Hyperparams(), jax.random.key(0)), 2)
 
 
-def test_the_penalty_draws_from_a_key_of_its_own(key):
+def test_the_penalty_has_its_own_key(key):
     """`fold_in(key, i)` is `split(key)[i]`, which the checker does not know."""
-    of_the_batch = jax.random.key_data(jax.random.split(key)).tolist()
-    of_the_penalty = jax.random.key_data(jax.random.fold_in(key, train._PENALTY)).tolist()
-    assert of_the_penalty not in of_the_batch
+    batch_words = jax.random.key_data(jax.random.split(key)).tolist()
+    penalty_words = jax.random.key_data(jax.random.fold_in(key, train._PENALTY)).tolist()
+    assert penalty_words not in batch_words
 
 
 # What compiles.
 
 
-def test_dials_and_seeds_do_not_recompile(config, points, runs, compilations):
+def test_hyperparameters_and_seeds_do_not_recompile(config, points, runs, compilations):
     keys = [jax.random.key(seed) for seed in range(3)]
     # The runs that the tests share may be of another test's JAX configuration.
     fit(config, points[0], keys[0])
@@ -248,8 +284,8 @@ def test_dials_and_seeds_do_not_recompile(config, points, runs, compilations):
     assert not [name for name in compiled if "fit" in name]
 
 
-def test_a_state_that_begins_is_of_the_types_that_it_goes_on_with(begun):
-    """A weak one would be made strong by a step, and compile anew."""
+def test_an_untrained_state_has_the_types_of_a_trained_one(begun):
+    """A step would make a weak type strong, and compile again."""
     world, state = begun
     assert not any(leaf.weak_type for leaf in jax.tree.leaves((world, state.replace(key=None))))
 
@@ -263,7 +299,7 @@ def test_segment_lengths_do_not_recompile(config, points, begun, compilations):
     assert compiled == []
 
 
-def test_a_setup_compiles_once(points, key, compilations):
+def test_a_config_compiles_once(points, key, compilations):
     with compilations() as compiled:
         for _ in range(2):
             begin(Config(n=8, m=4, k=8), points[0], key)
@@ -273,7 +309,7 @@ def test_a_setup_compiles_once(points, key, compilations):
 # Every config trains.
 
 
-EVERY_SETUP = [
+EVERY_CONFIG = [
     Config(task, 16, 4, 24, nonlinearity, law, batch_size=8, log2_steps=3)
     for task, nonlinearity, law in itertools.product(
         *(TOY_CONFIG[name].choices for name in ("task", "nonlinearity", "feature_law"))
@@ -285,23 +321,25 @@ def words(config):
     return f"{config.task}-{config.nonlinearity}-{config.feature_law}"
 
 
-@pytest.mark.parametrize("config", EVERY_SETUP, ids=words)
-def test_every_setup_has_its_shapes(config):
+@pytest.mark.parametrize("config", EVERY_CONFIG, ids=words)
+def test_every_config_has_its_shapes(config):
     def traced(key):
         run = fit(config, Hyperparams(), key)
         w_mk, b_k, w_ko = run.final.w_mk, run.final.b_k, run.final.w_ko
-        chex.assert_shape([w_mk, b_k, w_ko], [(4, 24), (24,), (24, config.o)])
+        chex.assert_shape(
+            [w_mk, b_k, w_ko], [(4, 24), (24,), (24, TASKS[config.task].outputs(config))]
+        )
         chex.assert_tree_shape_prefix(run.snapshots, (4,))
         assert (run.world.task, run.final.nonlinearity) == (config.task, config.nonlinearity)
-        assert (run.world.reproject_nm is None) == (config.task != "reproject")
+        assert (run.world.reproject_nm is None) == (not TASKS[config.task].second_embedding)
         return run.loss_t
 
     assert jax.eval_shape(traced, jax.random.key(0)).shape == (8,)
 
 
 # Half of them, in which every two words meet, with either optimiser and schedule.
-@pytest.mark.parametrize("config", EVERY_SETUP[::4] + EVERY_SETUP[3::4], ids=words)
-def test_every_setup_trains(config):
+@pytest.mark.parametrize("config", EVERY_CONFIG[::4] + EVERY_CONFIG[3::4], ids=words)
+def test_every_config_trains(config):
     if config.nonlinearity == "gelu":
         config = dataclasses.replace(config, optimizer="adam", schedule="constant")
     run = fit(config, Hyperparams(eps=0.25), jax.random.key(0))
@@ -318,27 +356,27 @@ def test_the_loss_falls():
 # Runs that fail.
 
 
-def test_a_diverged_run_names_the_step(diverged_run):
+def test_diverged_is_the_first_step_without_a_finite_loss(diverged_run):
     step = diverged_run.diverged
     assert np.isfinite(diverged_run.loss_t[:step]).all()
     assert not np.isfinite(diverged_run.loss_t[step])
     assert 0 < step < diverged_run.config.steps
 
 
-def test_weights_lost_in_the_last_step_count(run):
+def test_weights_that_are_not_finite_after_the_last_step_count(run):
     b_ck = run.snapshots.b_k.at[-1, 0].set(jnp.inf)
     assert run.diverged is None
     assert run.replace(snapshots=run.snapshots.replace(b_k=b_ck)).diverged == run.config.steps
 
 
-def test_a_dial_out_of_range_does_not_train(config, runs):
+def test_a_hyperparameter_out_of_range_is_refused(config, runs):
     with pytest.raises(ValueError, match=r"^eps=2 is not in \(0, 1\]$"):
         fit(config, Hyperparams(eps=2.0), jax.random.key(0))
     with pytest.raises(ValueError, match="learning_rate=-1 "):
         fit_many(config, Hyperparams(learning_rate=jnp.array([1.0, -1.0, 0.0])), runs.key)
 
 
-def test_one_run_takes_no_stack(config, points, key, begun):
+def test_one_run_refuses_stacks(config, points, key, begun):
     world, state = begun
     stacked = points[0].replace(init_bias=jnp.linspace(-1, 0, config.k))
     features_tbn = jnp.zeros((1, 8, config.n))
@@ -354,7 +392,7 @@ def test_one_run_takes_no_stack(config, points, key, begun):
         fit(config, points[0], jax.random.split(key))
 
 
-def test_a_stack_has_one_dial_for_each_key(config, runs, key):
+def test_stacks_have_one_value_for_each_key(config, runs, key):
     two = Hyperparams(eps=jnp.array([0.25, 0.5]))
     with pytest.raises(ValueError, match=r"^eps has shape \(2,\), and the keys have \(3,\)$"):
         fit_many(config, two, runs.key)
@@ -363,8 +401,10 @@ def test_a_stack_has_one_dial_for_each_key(config, runs, key):
 
 
 @pytest.mark.parametrize("train_any", [fit, fit_many])
-def test_a_number_is_no_key(config, train_any):
-    with pytest.raises(TypeError, match=r"^7 is no key; jax.random.key\(seed\) makes one$"):
+def test_a_number_is_not_a_key(config, train_any):
+    with pytest.raises(
+        TypeError, match=r"^key is not a PRNG key; jax.random.key\(seed\) makes one$"
+    ):
         train_any(config, Hyperparams(), 7)
 
 
@@ -374,7 +414,9 @@ def test_the_final_model_is_the_last_snapshot(runs):
         chex.assert_trees_all_equal(final, jax.tree.map(lambda leaf: leaf[-1], one.snapshots))
 
 
-@pytest.mark.parametrize("asked", ["seed", "diverged"])
-def test_stacked_runs_are_to_be_parted_first(runs, asked):
-    with pytest.raises(ValueError, match=rf"^{asked} is one run's, .*unstack them$"):
-        getattr(runs, asked)
+@pytest.mark.parametrize("name", ["seed", "diverged"])
+def test_stacked_runs_have_neither_seed_nor_divergence(runs, name):
+    with pytest.raises(
+        ValueError, match=rf"^these runs are stacked: config.unstack them to ask for {name}$"
+    ):
+        getattr(runs, name)

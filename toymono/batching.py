@@ -59,7 +59,7 @@ def typed_key(key: Any) -> PRNGKeyArray:
       TypeError: It is neither.
     """
     dtype = getattr(key, "dtype", None)
-    if dtype is not None and jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key):
+    if dtype is not None and jnp.issubdtype(dtype, jax.dtypes.prng_key):
         return key
     if dtype != np.uint32:
         raise TypeError("key is not a PRNG key; jax.random.key(seed) makes one")

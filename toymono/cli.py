@@ -21,6 +21,7 @@ from toymono.fields import Field
 from toymono.files import BrokenRun
 
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder of the runs.")
+flags.disclaim_key_flags()  # those defined below belong to the command that asks for them
 
 
 class UsageError(ValueError):
@@ -72,7 +73,8 @@ def define_fields(table: Mapping[str, Field]) -> None:
 
 def given(table: Mapping[str, Field]) -> dict[str, list[Any]]:
     """The values of the fields whose flags were given."""
-    return {name: flags.FLAGS[name].value for name in table if flags.FLAGS[name].present}
+    present = {name: flags.FLAGS[name] for name in table if flags.FLAGS[name].present}
+    return {name: list(flag.value or ()) for name, flag in present.items()}
 
 
 def count_or_auto(name: str, default: str, text: str) -> flags.FlagHolder[int | None]:
@@ -95,7 +97,7 @@ def prepare_jax() -> None:
     """Sets JAX up for a command: compiled programs are cached, products are float32."""
     import jax  # here, since help needs none of it
 
-    if jax.config.jax_compilation_cache_dir is None:
+    if getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         jax.config.update("jax_compilation_cache_dir", str(_compilation_cache()))
     # Scores tell 0 from nearly 0: no reduced precision, the default on a GPU or TPU.
     jax.config.update("jax_default_matmul_precision", "float32")

@@ -8,10 +8,11 @@ describes each field.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
 import flax.struct
 import jax
+import jax.core
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
@@ -66,8 +67,7 @@ class Config:
         return tuple(2**j for j in range(self.log2_steps + 1))
 
 
-@flax.struct.dataclass
-class Hyperparams:
+class Hyperparams(flax.struct.PyTreeNode):
     """The numbers of a run: scalars, or `[r]` when runs are stacked; see `TOY_HYPERPARAMS`."""
 
     learning_rate: Scalar = _default("learning_rate")
@@ -79,7 +79,7 @@ class Hyperparams:
     exponent: Scalar = _default("exponent")
     cosine_period: Scalar = _default("cosine_period")
 
-    def checked(self) -> Self:
+    def checked(self) -> "Hyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.
 
         Under a `jax` transformation a number has no value yet and passes.

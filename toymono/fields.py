@@ -5,6 +5,7 @@ these tables. The module imports no JAX, so that commands print their help at
 once. The defaults are those of the laptop preset.
 """
 
+import builtins
 import dataclasses
 import itertools
 import math
@@ -30,7 +31,7 @@ class Field:
     default: Any
     description: str
     """What it means, in a sentence."""
-    type: type = float
+    type: builtins.type = float
     """`str`, `int`, `float`, or `tuple` for the widths of layers."""
     low: float = -math.inf
     high: float = math.inf

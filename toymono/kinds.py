@@ -27,7 +27,7 @@ from toymono.penalties import PENALTIES
 from toymono.tasks import TASKS
 from toymono.train import Run
 
-Tensors = dict[str, np.ndarray]
+Tensors = dict[str, Any]
 
 
 class Cost(NamedTuple):
@@ -182,12 +182,12 @@ def _classifier_load(config, hyperparams, key, fingerprint, tensors: Tensors) ->
 
 
 def _classifier_cost(config: ClassifierConfig, dataset: data.Dataset) -> Cost:
-    image_hw = dataset.train_bhw.shape[1:]
+    image_hw: Any = dataset.train_bhw.shape[1:]
     params = jax.eval_shape(
         lambda key: network.init(config, image_hw, key), jax.ShapeDtypeStruct((), _KEY)
     )
     parameters = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-    pixels = 1 if config.network == "mlp" else math.prod(image_hw)
+    pixels = network.NETWORKS[config.network].positions(image_hw)
     steps = config.steps * classifier_train.steps_per_epoch(config, dataset)
     # Forward, weight gradient, gradient of the neurons; a kernel slides over the map.
     flops = steps * 6 * config.batch_size * parameters * pixels

@@ -37,8 +37,7 @@ NONLINEARITIES: Mapping[str, Nonlinearity] = {
 """By the name in `Config.nonlinearity`."""
 
 
-@flax.struct.dataclass
-class Model:
+class Model(flax.struct.PyTreeNode):
     """A network of k neurons from m embedding dimensions to o outputs."""
 
     w_mk: Float[Array, "*c m k"]

@@ -20,8 +20,7 @@ Draw = Callable[[Hyperparams, PRNGKeyArray], Float[Array, "b n"]]
 """Draws a batch of features in [0, 1)."""
 
 
-@flax.struct.dataclass
-class World:
+class World(flax.struct.PyTreeNode):
     """The fixed random part of a task: how features are embedded."""
 
     embed_nm: Float[Array, "*r n m"]

@@ -25,18 +25,17 @@ from toymono.models import Model
 from toymono.penalties import PENALTIES, activation_l1
 
 
-@flax.struct.dataclass
-class State:
+class State(flax.struct.PyTreeNode):
     """A run in training: all that changes from step to step."""
 
     model: Model
     optimizer: Any
     """State of the optax transformation."""
-    loss_t: Float[Array, " t"]
+    loss_t: Float[Array, "*r t"]
     """Task loss before each step taken so far; NaN for those to come."""
-    step: Int[Array, ""]
+    step: Int[Array, "*r"]
     """Steps taken so far."""
-    key: PRNGKeyArray
+    key: Array
     """What each step draws from, with the step folded in."""
 
 
@@ -51,13 +50,12 @@ class Metrics(NamedTuple):
     """Euclidean norm of the gradient of the whole loss, over all weights."""
 
 
-@flax.struct.dataclass
-class Run:
+class Run(flax.struct.PyTreeNode):
     """A trained model with its history; `[r]` leads every array when stacked."""
 
     config: Config
     hyperparams: Hyperparams
-    key: PRNGKeyArray
+    key: Array
     world: World
     snapshots: Model
     """The model after each of `config.snapshot_steps`, `[c …]`."""

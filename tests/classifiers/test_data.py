@@ -1,4 +1,4 @@
-"""Dataset data: digits, and IDX files that the tests write."""
+"""Data sets: digits, and IDX files that the tests write."""
 
 import gzip
 import struct
@@ -53,19 +53,19 @@ def test_idx_files_are_read_plain_or_zipped(tmp_path, name, zipped):
         for path in list(tmp_path.iterdir()):
             path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
             path.unlink()
-    labelled = data.load(name, tmp_path)
-    np.testing.assert_allclose(labelled.train_bhw, IMAGES / 255)
-    np.testing.assert_array_equal(labelled.test_label_b, LABELS)
-    assert labelled.test_label_b.dtype == np.int32
+    dataset = data.load(name, tmp_path)
+    np.testing.assert_allclose(dataset.train_bhw, IMAGES / 255)
+    np.testing.assert_array_equal(dataset.test_label_b, LABELS)
+    assert dataset.test_label_b.dtype == np.int32
 
 
-def test_a_dot_in_the_name_will_do(tmp_path):
+def test_names_with_a_dot_are_found(tmp_path):
     for path in list(write(tmp_path).iterdir()):
         path.rename(path.with_name(path.name.replace("-idx", ".idx")))
     assert len(data.load("mnist", tmp_path).train_bhw) == 5
 
 
-def test_the_fingerprint_tells_data_apart(tmp_path):
+def test_different_data_have_different_fingerprints(tmp_path):
     prints = [data.load("mnist", write(tmp_path)).fingerprint]
     write(tmp_path, lambda name, content: content[:-1] + b"\0" if "labels" in name else content)
     prints.append(data.load("mnist", tmp_path).fingerprint)
@@ -81,7 +81,7 @@ def damaged(name, change):
     [
         (lambda content: content[:-3], r"truncated: 43 bytes, its header says 46"),
         (lambda content: content[:9], r"truncated: 9 bytes, its header alone has 16"),
-        (lambda content: content + b"x", r"goes on past its end: 47 bytes, its header says 46"),
+        (lambda content: content + b"x", r"continues past its end: 47 bytes, its header says 46"),
         (lambda content: b"\0\0\x0d" + content[3:], r"is not an IDX file of unsigned bytes"),
         (lambda content: b"", r"is not an IDX file of unsigned bytes"),
         (lambda content: b"<html>", r"is not an IDX file of unsigned bytes"),
@@ -107,9 +107,17 @@ def test_a_label_beyond_the_classes_is_named(tmp_path):
         data.load("mnist", tmp_path)
 
 
-def test_a_missing_file_or_folder_is_named(tmp_path):
+def test_a_missing_file_or_folder_is_named(tmp_path, monkeypatch):
     (write(tmp_path) / "t10k-images-idx3-ubyte").unlink()
-    with pytest.raises(FileNotFoundError, match=r"t10k-images-idx3-ubyte is missing, and .*\.gz"):
+    with pytest.raises(FileNotFoundError, match=r"mnist needs .*t10k-images-idx3-ubyte, or .*gz: "):
         data.load("mnist", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"name their folder, --data_dir"):
+    monkeypatch.delenv("TOYMONO_DATA_DIR", raising=False)
+    with pytest.raises(FileNotFoundError, match=r"--data_dir, or .* variable TOYMONO_DATA_DIR$"):
         data.load("fashion_mnist")
+
+
+def test_the_folder_is_read_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOYMONO_DATA_DIR", str(write(tmp_path)))
+    assert len(data.load("mnist").train_bhw) == 5
+    with pytest.raises(FileNotFoundError, match=r"elsewhere"):
+        data.load("mnist", tmp_path / "elsewhere")

@@ -1,5 +1,6 @@
-"""Classifiers: networks, one training loop for many, status, pruning."""
+"""Classifiers: the training loop, pruning, status, networks, settings."""
 
+import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +10,7 @@ from toymono import stack
 from toymono.classifiers import network
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
+from toymono.classifiers.fields import CLASSIFIER
 from toymono.classifiers.train import ClassifierRun, Measures
 from toymono.fields import parse_widths, widths_text
 
@@ -20,7 +22,7 @@ def keys(count):
 
 
 @pytest.mark.parametrize(("name", "kind"), [("mlp", "hard"), ("cnn", "soft")])
-def test_many_trained_together_are_each_as_alone(digits, name, kind):
+def test_many_runs_equal_those_trained_alone(digits, name, kind):
     config = ClassifierConfig(network=name, sizes=(6,), penalty=kind, batch_size=64, epochs=2)
     alphas = jnp.array([0.1, -0.001])
     runs = training.fit_many(config, ClassifierHyperparams(alpha=alphas), digits, keys(2))
@@ -32,6 +34,71 @@ def test_many_trained_together_are_each_as_alone(digits, name, kind):
             strict=True,
         ):
             np.testing.assert_allclose(many[r], one, atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("cuts", [(1, 0, 4), (2, 3)])
+def test_segments_change_nothing(digits, cuts):
+    """Also across the start of pruning."""
+    config = ClassifierConfig(sizes=(12, 8), batch_size=32, epochs=3, prune_epochs=2)
+    hyperparams = ClassifierHyperparams(alpha=0.01)
+    run = training.fit(config, hyperparams, digits, jax.random.key(0))
+    state = training.begin(config, hyperparams.checked(), digits, jax.random.key(0))
+    for epochs in cuts:
+        state = training.advance(config, hyperparams.checked(), digits, state, epochs)
+    assert state.step == config.steps
+    chex.assert_trees_all_equal((state.params, state.history), (run.params, run.history))
+    assert (run.fingerprint, run.seed, run.diverged) == (digits.fingerprint, 0, None)
+
+
+def test_mapped_runs_have_the_bits_of_single_runs(digits):
+    hyperparams = ClassifierHyperparams(jnp.array([0.1, -0.001, 0.0]), jnp.full(3, 1e-3))
+
+    @jax.jit
+    def mapped(hyperparams, keys):
+        def train(run):
+            state = training.begin(TINY, run[0], digits, run[1])
+            return training.advance(TINY, run[0], digits, state, TINY.steps).params
+
+        return jax.lax.map(train, (hyperparams, keys))
+
+    for count in (1, 3):
+        some, some_keys = jax.tree.map(lambda leaf: leaf[:count], (hyperparams, keys(3)))  # noqa: B023
+        params_r = mapped(some, some_keys)
+        for r in range(count):
+            one = jax.tree.map(lambda leaf: leaf[r], hyperparams)  # noqa: B023
+            run = training.fit(TINY, one, digits, jax.random.key(r))
+            chex.assert_trees_all_equal(jax.tree.map(lambda leaf: leaf[r], params_r), run.params)  # noqa: B023
+
+
+def test_epochs_to_come_are_not_measured_yet(digits, key):
+    state = training.begin(TINY, ClassifierHyperparams(), digits, key)
+    history = training.advance(TINY, ClassifierHyperparams(), digits, state, 2).history
+    taken_e = np.arange(TINY.steps) < 2
+    for measures in (history.accuracy, history.train_loss, history.penalty_l[:, 0]):
+        np.testing.assert_array_equal(np.isfinite(measures), taken_e)
+    np.testing.assert_array_equal(history.answers > 0, taken_e)
+
+
+def test_segment_lengths_do_not_recompile(digits, key, compilations):
+    state = training.begin(TINY, ClassifierHyperparams(), digits, key)
+    state = training.advance(TINY, ClassifierHyperparams(), digits, state, 1)
+    with compilations() as compiled:
+        for epochs in (2, 3):
+            state = training.advance(TINY, ClassifierHyperparams(), digits, state, epochs)
+    assert compiled == []
+
+
+def test_stacks_and_numbers_are_refused(digits, key):
+    stacked = ClassifierHyperparams(alpha=jnp.zeros(2))
+    with pytest.raises(ValueError, match=r"^alpha has shape \(2,\): one run takes scalars"):
+        training.fit(TINY, stacked, digits, key)
+    with pytest.raises(ValueError, match=r"^key has shape \(2,\): one run takes one key"):
+        training.fit(TINY, ClassifierHyperparams(), digits, keys(2))
+    with pytest.raises(ValueError, match=r"^alpha has shape \(2,\), and the keys have \(3,\)$"):
+        training.fit_many(TINY, stacked, digits, keys(3))
+    for fit in (training.fit, training.fit_many):
+        with pytest.raises(TypeError, match=r"^key is not a PRNG key"):
+            fit(TINY, ClassifierHyperparams(), digits, 7)
 
 
 def test_a_network_learns(digits):
@@ -74,7 +141,7 @@ def test_pruning_ends_with_a_tenth_of_the_weights(digits):
 prune = jax.jit(training._prune, static_argnums=4)
 
 
-def test_pruning_keeps_to_the_published_schedule(key):
+def test_pruning_follows_the_published_schedule(key):
     """From a half to nine tenths by a cubic, every tenth step (Wright, `run_model_training.py`)."""
     config, steps_per_epoch = ClassifierConfig(prune_epochs=4), 21  # its last step is number 83
     params = {"output": {"kernel": jax.random.normal(key, (100, 100)), "bias": jnp.zeros(100)}}
@@ -97,7 +164,7 @@ def test_pruning_keeps_to_the_published_schedule(key):
         assert kept["bias"].all()
 
 
-def test_between_its_steps_pruning_keeps_what_it_kept():
+def test_the_mask_changes_every_tenth_step_only():
     params = {"output": {"kernel": jnp.arange(1.0, 101.0)[:, None]}}
     config, whole = ClassifierConfig(prune_epochs=4), jax.tree.map(jnp.ones_like, params)
     kept = prune(params, whole, 10, config, 21)[1]["output"]["kernel"]
@@ -108,7 +175,7 @@ def test_between_its_steps_pruning_keeps_what_it_kept():
         np.testing.assert_array_equal(thinned["output"]["kernel"] != 0, still["output"]["kernel"])
 
 
-def test_no_batch_is_an_error(digits):
+def test_a_batch_larger_than_the_data_is_refused(digits):
     with pytest.raises(ValueError, match=r"batch_size=512 is more than 320 examples"):
         training.fit(
             ClassifierConfig(batch_size=512), ClassifierHyperparams(), digits, jax.random.key(0)
@@ -118,14 +185,14 @@ def test_no_batch_is_an_error(digits):
 # Status.
 
 
-def ended(labels_b, answers_b, classes=10, alive=(5, 5), weight=0.0):
-    """A run that ends with these answers."""
+def ended(labels_b, predicted_b, classes=10, alive=(5, 5), weight=0.0):
+    """A run that ends with these predictions."""
     history = Measures(
-        accuracy=np.array([np.mean(answers_b == labels_b)]),
+        accuracy=np.array([np.mean(predicted_b == labels_b)]),
         cross_entropy=np.array([1.0]),
         penalty_l=np.zeros((1, 2)),
         alive_l=np.array([alive]),
-        answers=np.array([len(np.unique(answers_b))]),
+        answers=np.array([len(np.unique(predicted_b))]),
         train_loss=np.array([1.0]),
     )
     params = {"output": {"kernel": np.full((1, 1), weight)}}
@@ -143,21 +210,46 @@ def test_a_constant_classifier_is_collapsed_though_82_percent_elementwise():
     assert training.status(run, labels_b) == "collapsed"
 
 
+def test_diverged_is_the_first_epoch_that_is_not_finite(digits):
+    run = training.fit(TINY, ClassifierHyperparams(), digits, jax.random.key(0))
+    loss_e = run.history.train_loss
+    for history, params, epoch in (
+        (run.history, run.params, None),
+        (run.history.replace(train_loss=loss_e.at[2:].set(jnp.nan)), run.params, 2),
+        (
+            run.history.replace(penalty_l=run.history.penalty_l.at[1, 1].set(jnp.inf)),
+            run.params,
+            1,
+        ),
+        (run.history, jax.tree.map(lambda leaf: leaf / 0.0, run.params), TINY.steps),
+    ):
+        assert run.replace(history=history, params=params).diverged == epoch
+    stacked = stack([run, run])
+    for name in ("seed", "diverged"):
+        with pytest.raises(ValueError, match=rf"config.unstack them to ask for {name}$"):
+            getattr(stacked, name)
+
+
 def test_status_by_hand():
     labels_b = np.tile(np.arange(10), 20)
     assert training.status(ended(labels_b, labels_b), labels_b) == "learned"
-    two_known_b = np.where(labels_b < 2, labels_b, 0)  # accuracy 0.2, two answers
-    assert training.status(ended(labels_b, two_known_b), labels_b) == "collapsed"
+    two_classes_b = np.where(labels_b < 2, labels_b, 0)  # accuracy 0.2, two classes
+    assert training.status(ended(labels_b, two_classes_b), labels_b) == "collapsed"
     assert training.status(ended(labels_b, labels_b, alive=(5, 0)), labels_b) == "dead"
     assert training.status(ended(labels_b, labels_b, weight=np.nan), labels_b) == "diverged"
 
 
-def test_too_strong_encouragement_collapses(digits):
+def test_a_strongly_negative_alpha_collapses(digits):
     run = training.fit(TINY, ClassifierHyperparams(alpha=-10.0), digits, jax.random.key(0))
     assert training.status(run, digits.test_label_b) in ("collapsed", "dead")
 
 
 # Networks.
+
+
+def test_every_choice_of_the_field_has_a_record():
+    assert list(network.NETWORKS) == list(CLASSIFIER["network"].choices)
+    assert [network.NETWORKS[name].positions((4, 5)) for name in ("mlp", "cnn")] == [1, 20]
 
 
 def test_published_network_has_the_published_kernels(key):
@@ -183,36 +275,39 @@ def test_channels_are_the_neurons_of_a_cnn(key):
     assert [a_bk.shape for a_bk in activations] == [(2, 3), (2, 5)]
 
 
-def test_a_channel_fires_by_the_share_of_its_map(key):
+def test_a_channel_counts_by_the_fraction_of_its_map(key):
     config = ClassifierConfig(network="cnn", sizes=(1,))
     params = jax.tree.map(jnp.zeros_like, network.init(config, (4, 4), key))
     params["hidden_0"]["kernel"] = params["hidden_0"]["kernel"].at[1, 1].set(2.0)  # the centre
     images_bhw = jnp.zeros((1, 4, 4)).at[0, 1, :3].set(1.0)
-    _, [activations_bk], [fired_bk] = network.answers(config, params, images_bhw)
+    _, [activations_bk], [fired_bk] = network.outputs(config, params, images_bhw)
     assert fired_bk.tolist() == [[3 / 16]]
     assert activations_bk.tolist() == [[6 / 16]]
 
 
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_silenced_neurons_are_silent_and_unheard(digits, key, name):
+def test_ablated_neurons_are_inactive_and_have_no_effect(digits, key, name):
     config = ClassifierConfig(network=name, sizes=(4, 6))
     params = network.init(config, (8, 8), key)
     silent = [jnp.array([1.0, 0.0, 1.0, 1.0]), None]
-    logits_by, activations, fired = network.answers(config, params, digits.test_bhw, silent)
+    logits_by, activations, fired = network.outputs(config, params, digits.test_bhw, silent)
     assert not activations[0][:, 1].any()
     assert not fired[0][:, 1].any()
     kernel = params["hidden_1"]["kernel"]
-    unheard = {**params, "hidden_1": {**params["hidden_1"], "kernel": kernel.at[..., 1, :].set(0)}}
-    expected_by = network.answers(config, unheard, digits.test_bhw).logits_by
+    disconnected = {
+        **params,
+        "hidden_1": {**params["hidden_1"], "kernel": kernel.at[..., 1, :].set(0)},
+    }
+    expected_by = network.outputs(config, disconnected, digits.test_bhw).logits_by
     np.testing.assert_allclose(logits_by, expected_by, atol=1e-5)
 
 
-def test_answers_in_parts_are_those_at_once(digits, key, monkeypatch):
+def test_outputs_in_parts_are_those_at_once(digits, key, monkeypatch):
     params = network.init(TINY, (8, 8), key)
-    whole = network.answers(TINY, params, digits.test_bhw)
+    whole = network.outputs(TINY, params, digits.test_bhw)
     monkeypatch.setattr(network, "_AT_ONCE", 33)
-    # Unwrapped, or the program compiled with the other number serves.
-    in_parts = network.answers.__wrapped__(TINY, params, digits.test_bhw)
+    # Unwrapped, or the program compiled with the other number would run.
+    in_parts = network.outputs.__wrapped__(TINY, params, digits.test_bhw)
     for one, other in zip(jax.tree.leaves(whole), jax.tree.leaves(in_parts), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
@@ -234,19 +329,19 @@ def test_answers_in_parts_are_those_at_once(digits, key, monkeypatch):
         ({"sizes": (4.0,)}, r"sizes=4.0 is not a whole number"),
     ],
 )
-def test_wrong_settings_are_named(wrong, message):
+def test_errors_name_the_wrong_setting(wrong, message):
     with pytest.raises(ValueError, match=message):
         ClassifierConfig(**wrong)
 
 
-def test_numpys_whole_numbers_are_as_good():
+def test_whole_numbers_of_numpy_are_accepted():
     sizes = np.array([12, 8])
     config = ClassifierConfig(sizes=sizes, batch_size=np.int64(32), epochs=np.int32(6))
     assert config == TINY
     assert {type(config.epochs), type(config.batch_size), *map(type, config.sizes)} == {int}
 
 
-def test_wrong_hyperparams_are_named():
+def test_errors_name_the_wrong_hyperparameter():
     with pytest.raises(ValueError, match=r"alpha=nan is not in \(-inf, inf\)"):
         ClassifierHyperparams(alpha=jnp.array([0.0, jnp.nan])).checked()
     with pytest.raises(ValueError, match=r"learning_rate=-1 is not in \[0, inf\)"):

@@ -22,7 +22,9 @@ def test_parts_add_up_along_a_feature(one):
     frame = part_frames.feature_outputs([one], amplitudes=5)
     assert frame["panel"].tolist() == sorted([0, 1, 2, 3] * 5)
     assert frame["feature"].nunique() == 4
-    np.testing.assert_allclose(frame["output"], frame["output_mono"] + frame["output_poly"], atol=1e-5)
+    np.testing.assert_allclose(
+        frame["output"], frame["output_mono"] + frame["output_poly"], atol=1e-5
+    )
     np.testing.assert_array_equal(frame["target"], frame["amplitude"])
     first, second = frame["first_kink"].dropna(), frame["second_kink"].dropna()
     assert first.between(0, 1).all()

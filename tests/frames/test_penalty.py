@@ -64,7 +64,9 @@ def test_shares_of_neurons_by_counting(some):
     assert len(activated_by_others) < len(living) - len(ones) + len(
         activated_by_others
     )  # the mask matters
-    assert row["pair_monosemanticity"] == pytest.approx(np.mean([two.monosemanticity_k[k] for k in living]))
+    assert row["pair_monosemanticity"] == pytest.approx(
+        np.mean([two.monosemanticity_k[k] for k in living])
+    )
 
 
 def test_no_key_is_used_twice(some):

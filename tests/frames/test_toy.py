@@ -221,9 +221,9 @@ def test_a_stack_a_list_and_a_folder_give_one_frame(function, runs, tmp_path):
         store.save(tmp_path, run)
     stacked = function(runs)
     pd.testing.assert_frame_equal(function(unstack(runs)), stacked)
-    kept = function(store.find(tmp_path))
+    stored = function(store.find(tmp_path))
     order = [n for n in ("seed", "step", "rank", "active", "feature") if n in stacked]
-    found = kept.sort_values(order, ignore_index=True)
+    found = stored.sort_values(order, ignore_index=True)
     pd.testing.assert_frame_equal(found, stacked, check_dtype=False)
 
 
@@ -240,12 +240,12 @@ def test_no_runs_make_an_empty_frame(function):
 
 
 def test_a_diverged_run_has_no_counts(diverged_run, run):
-    lost, whole = (row for _, row in frames.per_run([diverged_run, run]).iterrows())
-    assert lost["diverged"] == diverged_run.diverged
-    assert math.isnan(whole["diverged"])
+    diverged, finite = (row for _, row in frames.per_run([diverged_run, run]).iterrows())
+    assert diverged["diverged"] == diverged_run.diverged
+    assert math.isnan(finite["diverged"])
     for name in brute_counts(run, run.final):
-        assert math.isnan(lost[name])
-        assert not math.isnan(whole[name])
+        assert math.isnan(diverged[name])
+        assert not math.isnan(finite[name])
 
 
 def test_snapshots_before_a_run_diverged_have_counts(diverged_run):
@@ -260,8 +260,8 @@ def test_snapshots_before_a_run_diverged_have_counts(diverged_run):
 
 @pytest.mark.parametrize("tensor", ["w_mk", "b_k", "w_ko"])
 def test_a_run_whose_last_step_lost_a_tensor_has_no_counts(run, tensor):
-    lost = getattr(run.snapshots, tensor).at[-1].set(jnp.nan)
-    frame = frames.per_run([run.replace(snapshots=run.snapshots.replace(**{tensor: lost}))])
+    weights = getattr(run.snapshots, tensor).at[-1].set(jnp.nan)
+    frame = frames.per_run([run.replace(snapshots=run.snapshots.replace(**{tensor: weights}))])
     assert frame["diverged"].item() == run.config.steps
     assert math.isnan(frame["monosemantic"].item())
     assert math.isnan(frame["polysemantic"].item())

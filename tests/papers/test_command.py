@@ -70,7 +70,7 @@ def run(monkeypatch, capsys, tmp_path):
 @pytest.fixture
 def written(run, runs_dir, tmp_path):
     """The evidence file and the page that a first call wrote, and what it printed."""
-    code, printed, _ = run("--paper=jermyn2022")
+    code, printed, _ = run("--papers=jermyn2022")
     assert code == 0
     docs = tmp_path / "docs"
     return docs / "evidence" / "jermyn2022-small.csv", docs / "papers" / "jermyn2022.md", printed
@@ -100,7 +100,7 @@ def test_without_runs_the_page_is_the_same(run, written, runs_dir):
     before = csv.read_bytes(), path.read_bytes()
     runs_dir.rename(runs_dir.with_name("elsewhere"))
     path.unlink()
-    code, printed, _ = run("--paper=jermyn2022")
+    code, printed, _ = run("--papers=jermyn2022")
     assert code == 0
     assert "(4 runs, 0 new)" in printed
     assert (csv.read_bytes(), path.read_bytes()) == before
@@ -111,17 +111,17 @@ def test_the_evidence_grows_and_never_shrinks(run, written, runs_dir, untrained)
     for file in runs_dir.glob("*.safetensors"):
         file.unlink()
     store.save(runs_dir, untrained_run(untrained, LR3, 1))
-    assert run("--paper=jermyn2022")[0] == 0
+    assert run("--papers=jermyn2022")[0] == 0
     assert "- 5 runs in" in path.read_text()
 
     page = path.read_bytes()
     lines = csv.read_text().splitlines(keepends=True)
     csv.write_text("".join(lines[:-1]))
-    code, out, err = run("--paper=jermyn2022")
+    code, out, err = run("--papers=jermyn2022")
     assert (code, out) == (2, "")
     assert "4 runs, fewer than the 5 that" in err
     csv.unlink()
-    code, _, err = run("--paper=jermyn2022")
+    code, _, err = run("--papers=jermyn2022")
     assert code == 2
     assert "0 runs, fewer than the 5 that" in err
     assert err.count("\n") == 1
@@ -141,10 +141,10 @@ def test_larger_runs_of_a_whole_sweep_have_a_section(
 ):
     _, path, _ = written
     store.save(runs_dir, untrained_run(untrained, LR1, **change))
-    assert run("--paper=jermyn2022")[0] == 0
+    assert run("--papers=jermyn2022")[0] == 0
     assert title not in path.read_text()  # half of LR1
     store.save(runs_dir, untrained_run(untrained, FASTER, **change))
-    assert run("--paper=jermyn2022")[0] == 0
+    assert run("--papers=jermyn2022")[0] == 0
     page = path.read_text()
     assert f"## The same settings with {title}" in page
     assert f"--sweep LR1 --scale small {command} --seeds 1" in page
@@ -176,7 +176,7 @@ def wright_runs(tmp_path, tiny_catalog, untrained, digits, monkeypatch):
 
 
 def test_the_page_on_the_penalty(run, wright_runs, tmp_path):
-    code, printed, err = run("--paper=wright2022")
+    code, printed, err = run("--papers=wright2022")
     assert code == 0, err
     path = tmp_path / "docs" / "papers" / "wright2022.md"
     page = path.read_text()
@@ -191,21 +191,21 @@ def test_the_page_on_the_penalty(run, wright_runs, tmp_path):
     assert "plain: not measured" not in printed
 
     wright_runs.rename(wright_runs.with_name("elsewhere"))
-    assert run("--paper=wright2022")[0] == 0
+    assert run("--papers=wright2022")[0] == 0
     assert path.read_text() == page
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--paper=wright2022", "--scale=paper"], "no paper scale"),
-        (["--paper=wright"], "jermyn2022, wright2022"),
+        (["--papers=wright2022", "--scale=paper"], "no paper scale"),
+        (["--papers=wright"], "jermyn2022, wright2022"),
         (["--scale=huge"], "huge"),
         (["--sclae=small"], "unknown flag --sclae"),
         (["stray"], "stray"),
-        (["--paper=jermyn2022", "--scale=paper"], "--sweep LR1,LR3 --scale paper"),
+        (["--papers=jermyn2022", "--scale=paper"], "--sweep LR1,LR3 --scale paper"),
         (["--runs_dir=nowhere"], "nowhere"),
-        (["--docs_dir=other", "--paper=jermyn2022"], "its first line is not"),
+        (["--docs_dir=other", "--papers=jermyn2022"], "its first line is not"),
     ],
 )
 def test_a_wrong_command_ends_with_code_2_and_one_line(run, runs_dir, tmp_path, flags, words):
@@ -220,7 +220,7 @@ def test_a_wrong_command_ends_with_code_2_and_one_line(run, runs_dir, tmp_path, 
 def test_a_damaged_evidence_file_ends_with_code_2_and_one_line(run, written):
     csv, _, _ = written
     csv.write_text(csv.read_text().replace("decoder", "decorder", 1))
-    code, _, err = run("--paper=jermyn2022")
+    code, _, err = run("--papers=jermyn2022")
     assert code == 2
     assert "jermyn2022-small.csv, line 2" in err
     assert err.count("\n") == 1

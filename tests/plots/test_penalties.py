@@ -1,4 +1,4 @@
-"""Figures of the sweep PEN, from runs of its settings that nothing trained."""
+"""Figures of the sweep PEN, from untrained runs of its settings."""
 
 import dataclasses
 
@@ -8,7 +8,9 @@ import pytest
 
 from toymono import catalog, store
 from toymono import config as settings
-from toymono.plots import FIGURES, gallery, selection
+from toymono.plots import gallery, selection
+from toymono.plots.registry import FIGURES
+from toymono.plots.selection import MissingRuns
 
 NAMES = ["penalty_frontier", "multi_feature_by_penalty", "responses_by_penalty"]
 PEN = catalog.BEYOND["PEN"]
@@ -16,7 +18,7 @@ PEN = catalog.BEYOND["PEN"]
 
 @dataclasses.dataclass(frozen=True)
 class TinyPen:
-    """The sweep at a size that draws at once; of its weights, three."""
+    """The sweep at a tiny size, with three of its weights."""
 
     def points(self, scale):
         for point in PEN.points("small"):
@@ -32,8 +34,8 @@ def tiny_catalog(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def shelf(untrained, tmp_path_factory):
-    """Two seeds of every setting at the small scale, and a run of none of them."""
+def runs(untrained, tmp_path_factory):
+    """Two seeds of every setting at the small scale, and a run of another setting."""
     folder = tmp_path_factory.mktemp("runs")
     store.save(folder, untrained())
     for point in TinyPen().points("small"):
@@ -44,11 +46,11 @@ def shelf(untrained, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_figure_draws_the_runs_of_the_sweep(name, shelf, tmp_path):
+def test_every_figure_draws_the_runs_of_the_sweep(name, runs, tmp_path):
     entry = FIGURES[name]
-    assert len(shelf.choose(entry)) == 2 * len(list(TinyPen().points("small")))
-    assert entry.feed(shelf).scale == "small"
-    drawn = shelf.draw(entry)
+    assert runs.count(entry) == 2 * len(list(TinyPen().points("small")))
+    assert runs.selected(entry).scale == "small"
+    drawn = runs.draw(entry)
     titles = {panel.get_title() for panel in drawn.axes}
     kinds = {"soft", "hard", "soft random amplitude", "multi feature"}
     assert titles - {""} == kinds or titles - {""} == {"α = −0.1", "α = 0", "α = 1"}
@@ -56,36 +58,42 @@ def test_every_figure_draws_the_runs_of_the_sweep(name, shelf, tmp_path):
     assert path.stat().st_size < 300_000
 
 
-def test_the_frontier_has_a_point_for_each_weight_beside_none_and_the_rival(shelf):
-    drawn = shelf.draw(FIGURES["penalty_frontier"])
-    runs = shelf.frame(FIGURES["penalty_frontier"].frames[0], shelf.chosen(*CHOICE))
-    free = runs[(runs["penalty"] == "none") & (runs["init_bias"] == 0)]
+def test_the_frontier_has_a_point_for_each_weight_beside_none_and_the_baseline(runs):
+    entry = FIGURES["penalty_frontier"]
+    drawn = runs.draw(entry)
+    frame = runs.frame(entry.frames[0], runs.selected(entry).runs)
+    free = frame[(frame["penalty"] == "none") & (frame["init_bias"] == 0)]
     for panel, kind in zip(drawn.axes, ["soft", "hard"], strict=False):
         markers = [line.get_marker() for line in panel.lines]
         assert [markers.count(marker) for marker in "oD*"] == [2, 1, 1]
-        alphas = runs[runs["penalty"] == kind].groupby("alpha")["loss"].mean()
+        alphas = frame[frame["penalty"] == kind].groupby("alpha")["loss"].mean()
         path = panel.lines[0].get_ydata()
         np.testing.assert_allclose(path, [alphas[-0.1], free["loss"].mean(), alphas[1.0]])
 
 
-CHOICE = (FIGURES["penalty_frontier"].choose, None)
+def test_runs_without_a_penalty_have_weight_0_whatever_their_header_says(runs):
+    entry = FIGURES["penalty_frontier"]
+    frame = runs.frame(entry.frames[0], runs.selected(entry).runs)
+    frame.loc[frame["penalty"] == "none", "alpha"] = 1.0
+    [first, *_] = entry.draw(frame).axes
+    assert len([line for line in first.lines if line.get_marker() == "D"]) == 1
 
 
-def test_they_compare_by_nothing_else(shelf):
-    with pytest.raises(gallery.Lacking, match="no runs to compare by eps"):
-        shelf.choose(FIGURES["penalty_frontier"], "eps")
+def test_they_compare_by_nothing_else(runs):
+    with pytest.raises(MissingRuns, match="not compared by eps"):
+        runs.selected(FIGURES["penalty_frontier"], "eps")
 
 
 def test_without_runs_the_command_is_named(untrained, tmp_path):
     store.save(tmp_path, untrained())
     alone = gallery.Gallery(store.find(tmp_path))
-    with pytest.raises(gallery.Lacking, match="--sweep PEN --scale small --seeds 3"):
-        alone.choose(FIGURES["penalty_frontier"])
+    with pytest.raises(MissingRuns, match=r"too few runs of PEN.*--sweep PEN --scale small"):
+        alone.selected(FIGURES["penalty_frontier"])
 
 
-def test_the_scale_of_which_more_is_kept_is_shown(untrained, tmp_path):
+def test_the_scale_with_more_settings_is_shown(untrained, tmp_path):
     points = {scale: list(TinyPen().points(scale)) for scale in catalog.SCALES}
     for point in [points["small"][0], *points["paper"][:2]]:
         store.save(tmp_path, untrained(*settings.split(point)))
-    runs = selection.headers(store.find(tmp_path))
-    assert set(selection.of_sweep("PEN")(runs)["n"]) == {16}
+    headers = selection.headers(store.find(tmp_path))
+    assert set(selection.OfSweeps(("PEN",))(headers).runs["n"]) == {16}

@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 
 import pytest
 from absl import app
@@ -32,10 +33,12 @@ def sweep_here(monkeypatch, capsys, runs_dir):
     """Runs the command in this process; its exit code, stdout and stderr."""
 
     def run(*arguments):
-        arguments = ["toymono.sweep", f"--runs_dir={runs_dir}", *arguments]
+        arguments = ["toymono.sweep.__main__", f"--runs_dir={runs_dir}", *arguments]
         monkeypatch.setattr(sys, "argv", arguments)
-        with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit_:
-            cli.run(sweep.main)
+        with flagsaver.flagsaver(), warnings.catch_warnings():
+            warnings.simplefilter("default")  # printed, as in a process of its own
+            with pytest.raises(SystemExit) as exit_:
+                cli.run(sweep.main)
         return exit_.value.code, *capsys.readouterr()
 
     return run
@@ -216,6 +219,7 @@ def test_a_damaged_file_is_named_and_stops_nothing(sweep_here, runs_dir, config,
     assert f"{damaged} is not a complete run" in err
     assert "Traceback" not in err
     assert other.read_bytes() == b"half a run"
+    assert damaged.exists() == (suffix == ".safetensors")  # not overwritten
 
 
 def test_help_names_every_setting(sweep_here):

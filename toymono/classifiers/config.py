@@ -5,7 +5,7 @@ scikit-learn's digits.
 """
 
 import dataclasses
-from typing import Any, Self
+from typing import Any
 
 import flax.struct
 import jax
@@ -35,7 +35,7 @@ class ClassifierConfig:
 
     data: str = _default("data")
     network: str = _default("network")
-    sizes: tuple[int, ...] | None = _default("sizes")
+    sizes: tuple[int, ...] = _default("sizes")  # None stands for the default of the network
     penalty: str = _default("penalty")
     batch_size: int = _default("batch_size")
     epochs: int = _default("epochs")
@@ -60,14 +60,13 @@ class ClassifierConfig:
         return (self.steps,)
 
 
-@flax.struct.dataclass
-class ClassifierHyperparams:
+class ClassifierHyperparams(flax.struct.PyTreeNode):
     """The numbers of a run: scalars, or `[r]` when runs are stacked."""
 
     alpha: Scalar = _default("alpha")
     learning_rate: Scalar = _default("learning_rate")
 
-    def checked(self) -> Self:
+    def checked(self) -> "ClassifierHyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.
 
         Raises:

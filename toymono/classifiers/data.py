@@ -34,8 +34,7 @@ _PARTS = {
 _UNSIGNED_BYTE = 0x08  # the only element type of the published files
 
 
-@flax.struct.dataclass
-class Dataset:
+class Dataset(flax.struct.PyTreeNode):
     """Training and test images with their labels."""
 
     train_bhw: Float[Array, "train h w"]

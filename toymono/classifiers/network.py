@@ -6,6 +6,7 @@ each: what the penalty, the scores and the figures read.
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -53,6 +54,8 @@ class Layers:
     """A linear layer, from its number of neurons and its name."""
     pool: Callable[[Array], Array]
     """What happens between a hidden layer and the next one."""
+    positions: Callable[[tuple[int, int]], int]
+    """At most how many positions of an image of that size a weight is applied to."""
 
 
 def _max_pool(map_bhwk: Float[Array, "b h w k"]) -> Float[Array, "b h2 w2 k"]:
@@ -67,11 +70,13 @@ NETWORKS: Mapping[str, Layers] = {
         arrange=lambda images_bhw: rearrange(images_bhw, "b h w -> b (h w)"),
         layer=lambda size, name: nn.Dense(size, name=name, **_INIT),
         pool=lambda activations_bk: activations_bk,
+        positions=lambda image_hw: 1,
     ),
     "cnn": Layers(
         arrange=lambda images_bhw: rearrange(images_bhw, "b h w -> b h w 1"),
         layer=lambda size, name: nn.Conv(size, (3, 3), name=name, **_INIT),
         pool=_max_pool,
+        positions=math.prod,
     ),
 }
 """By the name in `ClassifierConfig.network`."""

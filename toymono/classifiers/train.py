@@ -27,8 +27,7 @@ from toymono.classifiers.network import Params
 _FIRST_SPARSITY, _LAST_SPARSITY, _PRUNE_EVERY = 0.5, 0.9, 10
 
 
-@flax.struct.dataclass
-class Measures:
+class Measures(flax.struct.PyTreeNode):
     """What is measured after each epoch, on the test examples unless said otherwise."""
 
     accuracy: Float[Array, "*e"]
@@ -44,8 +43,7 @@ class Measures:
     """Mean over the epoch's steps of what was minimised, before each step's update."""
 
 
-@flax.struct.dataclass
-class ClassifierState:
+class ClassifierState(flax.struct.PyTreeNode):
     """A run in training: all that changes from epoch to epoch."""
 
     params: Params
@@ -55,19 +53,18 @@ class ClassifierState:
     """1 for each weight that is in use, 0 for those pruned."""
     history: Measures
     """After each epoch taken so far, `[e …]`; NaN, or 0 for counts, for those to come."""
-    step: Int[Array, ""]
+    step: Int[Array, "*r"]
     """Epochs taken so far."""
-    key: PRNGKeyArray
+    key: Array
     """What the permutations are drawn from, each with its epoch folded in."""
 
 
-@flax.struct.dataclass
-class ClassifierRun:
+class ClassifierRun(flax.struct.PyTreeNode):
     """A trained classifier with its history; `[r]` leads every array when stacked."""
 
     config: ClassifierConfig
     hyperparams: ClassifierHyperparams
-    key: PRNGKeyArray
+    key: Array
     params: Params
     history: Measures
     """After each epoch, `[e …]`."""
@@ -294,7 +291,8 @@ _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, None, 0)))
 
 
 def _objective(config, alpha, params, images_bhw, label_b) -> Float[Array, ""]:
-    logits_by, activations, _ = network.build(config).apply({"params": params}, images_bhw)
+    outputs: Any = network.build(config).apply({"params": params}, images_bhw)
+    logits_by, activations, _ = outputs
     penalty = _penalty_l(config, activations, label_b).sum()
     return _cross_entropy(logits_by, label_b) + alpha * penalty
 

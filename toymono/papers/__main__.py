@@ -1,7 +1,7 @@
 """Adds what stored runs show to the evidence in docs/evidence, and writes the pages of claims.
 
     python -m toymono.papers
-    python -m toymono.papers --paper jermyn2022 --scale paper --runs_dir runs
+    python -m toymono.papers --papers jermyn2022 --scale paper --runs_dir runs
 
 Without stored runs the pages are made from the evidence files alone. Run it in
 the root of the repository, or name its docs folder with --docs_dir.
@@ -14,7 +14,7 @@ from absl import flags
 
 from toymono import catalog, cli, papers
 
-_PAPER = flags.DEFINE_list("paper", list(papers.NAMES), f"Of {', '.join(papers.NAMES)}.")
+_PAPER = flags.DEFINE_list("papers", list(papers.NAMES), f"Of {', '.join(papers.NAMES)}.")
 _SCALE = flags.DEFINE_enum(
     "scale",
     "small",
@@ -48,7 +48,7 @@ def main() -> int:
     for record in records:
         if _SCALE.value not in record.scales:
             raise cli.UsageError(
-                f"{record.name} has no {_SCALE.value} scale; use --paper with the other papers"
+                f"{record.name} has no {_SCALE.value} scale; use --papers with the other papers"
             )
     for record in records:
         try:

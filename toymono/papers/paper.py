@@ -74,8 +74,9 @@ def update(
     Raises:
       FileNotFoundError: There is no such folder of runs.
       FileExistsError: The page's path holds another document.
-      ValueError: There are no runs at all, an evidence file is damaged, or it
-        has fewer runs than the page states.
+      ValueError: There are no runs at all, an evidence file is damaged or has
+        fewer runs than the page states, or there are fewer runs in all than the
+        page was made from: then it is kept, and the evidence is saved.
       OSError: A file cannot be written.
     """
     page, sources = paper.page(docs_dir, scale), paper.sources(scale)
@@ -101,6 +102,11 @@ def update(
     for source in sources:
         if after[source.name] != before[source.name]:
             evidence.write(paths[source.name], after[source.name], source)
+    if runs < (shown := _shown(page)):
+        raise ValueError(
+            f"{page} shows {shown} runs and is kept, for the evidence has {runs}; what stored runs "
+            f"add is in {Path(docs_dir)}/evidence"
+        )
     frames = {source.name: evidence.frame(after[source.name], source) for source in sources}
     found = paper.gather(frames, scale)
     judged = judge_all(paper.claims, found)
@@ -117,6 +123,17 @@ def _stated(page: Path) -> dict[str, int]:
     """The numbers of runs by evidence file that a page states; none if there is no page."""
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     return {name: int(count) for count, name in _STATED.findall(text)}
+
+
+# The second form is that of pages from before there were evidence files.
+_SHOWN = re.compile(r"with (\d+) training runs?\b|^Scale: \w+\. Runs used: (\d+)\.", re.MULTILINE)
+
+
+def _shown(page: Path) -> int:
+    """The number of runs that a page is made from; 0 if there is no page."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
+    counts = [int(one or other) for one, other in _SHOWN.findall(text)]
+    return max(counts, default=0)
 
 
 def _text(
@@ -140,7 +157,7 @@ def _text(
         f"# {paper.title}",
         verdict_page.found(judged, sum(map(len, frames.values()))),
         *paper.caveats(scale),
-        f"{paper.reference} Written by `python -m toymono.papers --paper {paper.name}{flags}`; "
+        f"{paper.reference} Written by `python -m toymono.papers --papers {paper.name}{flags}`; "
         "do not edit.",
         "## Verdicts",
         verdict_page.verdict_table(judged),

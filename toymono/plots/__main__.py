@@ -15,6 +15,7 @@ of the catalog, at the scale with more of their settings. --list names all figur
 
 import shlex
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from absl import flags
 
 from toymono import cli
 from toymono.classifiers.fields import CLASSIFIER
-from toymono.fields import SEED, TOY
+from toymono.fields import SEED, TOY, Field
 
 if TYPE_CHECKING:
     from toymono.plots.figure import Figure
@@ -172,7 +173,7 @@ def _write(path: Path, page: str) -> None:
         print(refused, file=sys.stderr)
 
 
-def _listed(flag: flags.FlagHolder, choices: Any) -> list[str]:
+def _listed(flag: flags.FlagHolder, choices: Iterable[str]) -> list[str]:
     """The names that a flag lists, each among the choices; none if it was not given."""
     if flag.value == []:
         raise cli.UsageError(f"--{flag.name} is empty; it takes {', '.join(choices)}")
@@ -182,35 +183,54 @@ def _listed(flag: flags.FlagHolder, choices: Any) -> list[str]:
 
 
 def _stored() -> "list[StoredRun]":
-    """The stored runs that --where selects."""
+    """The stored runs that --where selects, in the order of their fields."""
     from toymono import store
 
     tables = {"toy": {**TOY, "seed": SEED}, "classifier": {**CLASSIFIER, "seed": SEED}}
-    pairs = [_pair(text, {**tables["classifier"], **tables["toy"]}) for text in _WHERE.value]
-    kinds = [kind for kind, table in tables.items() if all(name in table for name, _ in pairs)]
-    stored: list[StoredRun] = []
-    errors: list[ValueError] = []
-    for kind in kinds:
-        try:
-            wanted: dict[str, list] = {}
-            for name, text in pairs:
-                wanted.setdefault(name, []).append(tables[kind][name].parse(text))
-            stored += store.find(cli.RUNS_DIR.value, kind=kind, **wanted)
-        except FileNotFoundError:
-            pass
-        except ValueError as error:  # a word that another kind of run may have
-            errors.append(error)
-    if errors and len(errors) == len(kinds):
-        raise cli.UsageError(str(errors[0]))
+    pairs = [_pair(text, {**tables["toy"], **tables["classifier"]}) for text in _WHERE.value]
+    wanted, errors = {}, []
+    for kind, table in tables.items():
+        if all(name in table for name, _ in pairs):
+            try:
+                wanted[kind] = _values(pairs, table)
+            except ValueError as error:  # a word that another kind of run may have
+                errors.append(str(error))
+    if not wanted:
+        fields = ", ".join(name for name, _ in pairs)
+        raise cli.UsageError((errors or [f"no kind of run has all the fields {fields}"])[0])
+    try:
+        stored = [
+            run
+            for run in store.every(cli.RUNS_DIR.value)
+            if run.kind.name in wanted
+            and all(run.fields.get(k) in values for k, values in wanted[run.kind.name].items())
+        ]
+    except FileNotFoundError:
+        stored = []
     if not stored:
         such = f" with {', '.join(_WHERE.value)}" if pairs else ""
         raise cli.UsageError(
             f"no runs{such} in {cli.RUNS_DIR.value!r}; to train some: {_FIRST_SWEEP}"
         )
-    return stored
+    return sorted(stored, key=lambda run: tuple(map(str, run.fields.values())))
 
 
-def _pair(text: str, table: Any) -> tuple[str, str]:
+def _values(pairs: list[tuple[str, str]], table: Mapping[str, Field]) -> dict[str, list]:
+    """The values of each field that are wanted, as `StoredRun.fields` has them.
+
+    Raises:
+      ValueError: A field cannot have the value.
+    """
+    from toymono.store import decimal
+
+    wanted: dict[str, list] = {}
+    for name, text in pairs:
+        value = table[name].parse(text)
+        wanted.setdefault(name, []).append(decimal(value) if table[name].type is float else value)
+    return wanted
+
+
+def _pair(text: str, table: Mapping[str, Field]) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
         raise cli.UsageError(f"--where={text!r} is not of the form field=value")
@@ -218,7 +238,7 @@ def _pair(text: str, table: Any) -> tuple[str, str]:
     return name, value
 
 
-def _one_of(flag: str, name: str, choices: Any) -> None:
+def _one_of(flag: str, name: str, choices: Iterable[str]) -> None:
     if name not in choices:
         raise cli.UsageError(f"{flag}={name!r} is not one of {', '.join(choices)}")
 

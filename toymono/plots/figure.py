@@ -65,10 +65,13 @@ def drawn(function: Callable[..., matplotlib.figure.Figure]) -> Callable[..., An
 
     @functools.wraps(function)
     def draw(*frames: pd.DataFrame, **options: Any) -> matplotlib.figure.Figure:
-        with mpl.rc_context(style.RC):
-            figure = function(*_without_diverged(frames), **options)
-        plt.close(figure)
-        return figure
+        finite, open_before = _without_diverged(frames), set(plt.get_fignums())
+        try:
+            with mpl.rc_context(style.RC):
+                return function(*finite, **options)
+        finally:
+            for number in set(plt.get_fignums()) - open_before:
+                plt.close(number)
 
     return draw
 

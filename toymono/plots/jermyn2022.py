@@ -7,21 +7,21 @@ Reference:
   Jermyn, Schiefer & Hubinger (2022), Engineering Monosemanticity in Toy Models.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from toymono import frames
 from toymono.frames import parts as part_frames
-from toymono.plots import neurons, parts, style, sweeps, training
+from toymono.plots import parts, style, sweeps, training
 from toymono.plots.facts import Fact
-from toymono.plots.figure import Figure, Frame
-from toymono.plots.selection import OfSweeps
-
-# Of a sweep's six learning rates those that the paper shows side by side.
-_RATES = (0, 2, 5)
-
-# What training curves are drawn from.
-_CURVES = (frames.per_bin_minimum, frames.per_snapshot)
+from toymono.plots.figure import Figure
+from toymono.plots.paper_figures import (
+    CURVES,
+    RATES,
+    biases,
+    images,
+    of_sweeps,
+    one_model,
+    shares,
+    traces,
+)
 
 _MONO, _LOSS, _BIAS = "mono_per_feature", "loss", "mean_bias"
 
@@ -32,142 +32,8 @@ _K_LOOKS = {
     "K2": ("K2: bias −1,\npower law", _ORANGE, ()),
 }
 
-
-def _figure(
-    number: int,
-    alias: str,
-    summary: str,
-    sweeps: tuple[str, ...],
-    draw: Callable[..., Any],
-    frames_: tuple[Frame, ...],
-    claims: tuple[str, ...],
-    facts: tuple[Fact, ...],
-    facts_from: Frame = frames.per_run,
-    positions: tuple[int, ...] = (),
-    needs_all: bool = False,
-    note: str = "",
-    **options: Any,
-) -> Figure:
-    return Figure(
-        name=f"fig{number:02}",
-        summary=summary,
-        draw=draw,
-        frames=frames_,
-        select=OfSweeps(sweeps, positions, needs_all, note=note),
-        trained_by=f"python -m toymono.sweep --sweep {','.join(sweeps)} --scale small",
-        compares=False,
-        alias=alias,
-        number=number,
-        claims=claims,
-        facts=facts,
-        facts_from=facts_from,
-        options=options,
-    )
-
-
-def _traces(
-    number: int,
-    alias: str,
-    summary: str,
-    sweep: str | tuple[str, ...],
-    by: str,
-    claims: tuple[str, ...],
-    measures: Sequence[str] = (_MONO, _LOSS),
-    **options: Any,
-) -> Figure:
-    """Training curves of one sweep, or of several side by side."""
-    names = (sweep,) if isinstance(sweep, str) else sweep
-    facts = tuple(Fact(measure, by) for measure in measures)
-    draw = training.sweep_traces
-    return _figure(number, alias, summary, names, draw, _CURVES, claims, facts, by=by, **options)
-
-
-def _images(
-    number: int,
-    alias: str,
-    where: str,
-    sweep: str,
-    by: str,
-    positions: tuple[int, ...],
-    claims: tuple[str, ...],
-) -> Figure:
-    """Activations of three models."""
-    return _figure(
-        number,
-        alias,
-        f"Each neuron's activation on each single feature, {where}.",
-        (sweep,),
-        neurons.single_feature_activations,
-        (frames.sorted_responses,),
-        claims,
-        (Fact("monosemantic", by), Fact("polysemantic", by)),
-        positions=positions,
-        by=by,
-        height=4.6,
-    )
-
-
-def _biases(
-    number: int, alias: str, where: str, sweep: str, claims: tuple[str, ...], *facts: Fact
-) -> Figure:
-    """Biases of three models."""
-    return _figure(
-        number,
-        alias,
-        f"Each neuron's bias, the most monosemantic first, {where}, for three learning rates.",
-        (sweep,),
-        neurons.sorted_biases,
-        (frames.per_neuron,),
-        claims,
-        facts,
-        positions=_RATES,
-        by="learning_rate",
-        height=2.4,
-    )
-
-
-def _one_model(
-    number: int,
-    alias: str,
-    summary: str,
-    sweep: str,
-    position: int,
-    draw: Callable[..., Any],
-    frame: Frame,
-    claims: tuple[str, ...],
-    *facts: Fact,
-    facts_from: Frame | None = None,
-) -> Figure:
-    return _figure(
-        number,
-        alias,
-        summary,
-        (sweep,),
-        draw,
-        (frame,),
-        claims,
-        facts,
-        facts_from or frame,
-        positions=(position,),
-    )
-
-
-def _shares(
-    number: int,
-    alias: str,
-    summary: str,
-    names: tuple[str, ...],
-    claims: tuple[str, ...],
-    fact: Fact,
-    **options: Any,
-) -> Figure:
-    """Monosemantic neurons against the swept field."""
-    draw, frame = sweeps.sweep_shares, (frames.per_run,)
-    return _figure(number, alias, summary, names, draw, frame, claims, (fact,), **options)
-
-
 FIGURES: tuple[Figure, ...] = (
-    _traces(
+    traces(
         1,
         "two_basins",
         "Lowest loss and monosemantic neurons by learning rate, at bias 0 and at bias −1.",
@@ -178,7 +44,7 @@ FIGURES: tuple[Figure, ...] = (
         titles={"LR1": "Initial mean bias 0", "LR3": "Initial mean bias −1"},
         note="Close up: other lines lie above.",
     ),
-    _one_model(
+    one_model(
         2,
         "score_distribution",
         "The fraction of neurons below each monosemanticity, during training.",
@@ -190,7 +56,7 @@ FIGURES: tuple[Figure, ...] = (
         Fact("mono_per_neuron"),
         facts_from=frames.per_run,
     ),
-    _traces(
+    traces(
         3,
         "traces_by_rate",
         "Training at bias 0, by learning rate.",
@@ -199,16 +65,16 @@ FIGURES: tuple[Figure, ...] = (
         ("basins", "equal_loss", "rate"),
         (_MONO, _LOSS, _BIAS),
     ),
-    _images(
+    images(
         4,
         "activations_by_rate",
         "at bias 0, for three learning rates",
         "LR1",
         "learning_rate",
-        _RATES,
+        RATES,
         ("basins",),
     ),
-    _biases(
+    biases(
         5,
         "biases_by_rate",
         "at bias 0",
@@ -217,7 +83,7 @@ FIGURES: tuple[Figure, ...] = (
         Fact(_BIAS, "learning_rate"),
         Fact("positive_bias", "learning_rate"),
     ),
-    _traces(
+    traces(
         6,
         "power_law_traces_by_rate",
         "Training on power-law features at bias 0, by learning rate.",
@@ -225,7 +91,7 @@ FIGURES: tuple[Figure, ...] = (
         "learning_rate",
         ("power_law_late",),
     ),
-    _traces(
+    traces(
         7,
         "negative_bias_traces_by_rate",
         "Training at bias −1, by learning rate.",
@@ -233,7 +99,7 @@ FIGURES: tuple[Figure, ...] = (
         "learning_rate",
         ("negative_start",),
     ),
-    _shares(
+    shares(
         8,
         "monosemantic_by_bias",
         "Monosemantic neurons by initial bias, for five feature probabilities.",
@@ -245,7 +111,7 @@ FIGURES: tuple[Figure, ...] = (
         marks=sweeps.mark_spread,
         close=(-0.55, 0.05),
     ),
-    _figure(
+    of_sweeps(
         9,
         "monosemantic_map",
         "Monosemantic neurons by initial bias and feature probability.",
@@ -256,16 +122,16 @@ FIGURES: tuple[Figure, ...] = (
         (Fact("eps"), Fact("monosemantic", "init_bias", half=True)),
         positions=(3, 4, 5, 6, 7, 8),
     ),
-    _images(
+    images(
         10,
         "negative_bias_activations_by_rate",
         "at bias −1, for three learning rates",
         "LR3",
         "learning_rate",
-        _RATES,
+        RATES,
         ("negative_start", "low_rank"),
     ),
-    _biases(
+    biases(
         11,
         "negative_bias_biases_by_rate",
         "at bias −1",
@@ -273,7 +139,7 @@ FIGURES: tuple[Figure, ...] = (
         ("positive_bias",),
         Fact("positive_bias", "learning_rate"),
     ),
-    _traces(
+    traces(
         12,
         "negative_bias_power_law_traces_by_rate",
         "Training on power-law features at bias −1, by learning rate.",
@@ -281,7 +147,7 @@ FIGURES: tuple[Figure, ...] = (
         "learning_rate",
         ("power_law",),
     ),
-    _shares(
+    shares(
         13,
         "gelu_monosemantic_by_bias",
         "Monosemantic neurons by initial bias with gelu, for several learning rates.",
@@ -292,7 +158,7 @@ FIGURES: tuple[Figure, ...] = (
         across="learning_rate",
         marks=sweeps.mark_gelu,
     ),
-    _traces(
+    traces(
         14,
         "traces_by_l1",
         "Training by the weight of L1 at bias 0, and without L1 at bias −1.",
@@ -304,13 +170,13 @@ FIGURES: tuple[Figure, ...] = (
         note="Red: no L1, an initial mean bias of −1, and bias decay; the others start at bias 0 "
         "and have no bias decay. Close up: other lines lie above.",
     ),
-    _figure(
+    of_sweeps(
         15,
         "traces_by_neurons",
         "Training by the number of neurons, at bias 0 and −1, and the difference of the losses.",
         ("K0", "K1"),
         training.paired_traces,
-        _CURVES,
+        CURVES,
         ("k_small", "k_middle", "k_large"),
         (Fact(_LOSS, "k"), Fact(_MONO, "k")),
         needs_all=True,
@@ -319,7 +185,7 @@ FIGURES: tuple[Figure, ...] = (
         titles={"K0": "bias 0", "K1": "bias −1"},
         limits={"excess": (-0.15, 0.15), "bias": (-1.6, 0.3)},
     ),
-    _traces(
+    traces(
         16,
         "power_law_traces_by_neurons",
         "Training on power-law features at bias −1, by the number of neurons.",
@@ -329,7 +195,7 @@ FIGURES: tuple[Figure, ...] = (
         (_MONO, _LOSS, _BIAS),
         limits={"bias": (-8.0, 0.5)},
     ),
-    _shares(
+    shares(
         17,
         "monosemantic_by_neurons",
         "Monosemantic neurons by the number of neurons.",
@@ -341,7 +207,7 @@ FIGURES: tuple[Figure, ...] = (
         marks=sweeps.mark_features,
         looks=_K_LOOKS,
     ),
-    _shares(
+    shares(
         18,
         "monosemantic_by_sparsity",
         "Monosemantic neurons by feature probability, for four bias decays.",
@@ -352,7 +218,7 @@ FIGURES: tuple[Figure, ...] = (
         across="bias_decay",
         marks=sweeps.mark_dimensions,
     ),
-    _traces(
+    traces(
         19,
         "traces_by_sparsity",
         "Training at a low bias decay, by feature probability.",
@@ -360,7 +226,7 @@ FIGURES: tuple[Figure, ...] = (
         "eps",
         ("eps_sparse",),
     ),
-    _images(
+    images(
         20,
         "activations_by_sparsity",
         "for three dense feature probabilities",
@@ -369,7 +235,7 @@ FIGURES: tuple[Figure, ...] = (
         (6, 7, 8),
         ("eps_dense",),
     ),
-    _traces(
+    traces(
         21,
         "reproject_traces_by_rate",
         "Training of the re-projector at bias −1, by learning rate.",
@@ -377,7 +243,7 @@ FIGURES: tuple[Figure, ...] = (
         "learning_rate",
         ("reprojector",),
     ),
-    _traces(
+    traces(
         22,
         "abs_traces_by_rate",
         "Training of the absolute value at bias −1, by learning rate.",
@@ -385,7 +251,7 @@ FIGURES: tuple[Figure, ...] = (
         "learning_rate",
         ("abs_loss", "abs_rate"),
     ),
-    _traces(
+    traces(
         23,
         "abs_traces_by_decay",
         "Training of the absolute value at bias −1, by bias decay.",
@@ -393,7 +259,7 @@ FIGURES: tuple[Figure, ...] = (
         "bias_decay",
         ("abs_decay",),
     ),
-    _one_model(
+    one_model(
         24,
         "feature_outputs",
         "The output for four single features by amplitude: whole model, parts and target.",
@@ -407,7 +273,7 @@ FIGURES: tuple[Figure, ...] = (
         Fact("second_kink"),
         Fact("output", "amplitude"),
     ),
-    _one_model(
+    one_model(
         25,
         "sparser_feature_outputs",
         "The same for features that are a quarter as frequent.",
@@ -421,7 +287,7 @@ FIGURES: tuple[Figure, ...] = (
         Fact("second_kink"),
         Fact("output", "amplitude"),
     ),
-    _one_model(
+    one_model(
         26,
         "polysemantic_map",
         "The poly part near the origin: the effect of each feature on each output.",

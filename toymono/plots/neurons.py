@@ -1,6 +1,7 @@
 """What each neuron responds to: one panel per model, neurons in the paper's order."""
 
 import itertools
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -123,7 +124,7 @@ def sorted_biases(
             edge = low + 0.02 * (high - low)
             panel.plot(below, [edge] * len(below), marker="v", markersize=3, **look)
         panel.axhline(0, **style.REFERENCE)
-        style.mark_features(panel, of_model["n"].iloc[0])
+        style.mark_features(panel, int(of_model["n"].iloc[0]))
         panel.set_ylim(low, high)
     if (neurons["bias"] < least).any():
         lowest = style.value("bias", neurons["bias"].min())
@@ -153,14 +154,15 @@ def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
     features = selection.first_seeds(features)
     labels = (QUANTITIES["best_monosemanticity"].axis, "Capacity of a feature")
     figure, panels, note = _panels(features, by, *labels, 2.2)
-    look = {"linestyle": "", "marker": "o", "markersize": 2.5, "alpha": 0.4, "markeredgewidth": 0}
+    look: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
+    dots, in_legend = {"markersize": 2.5, "alpha": 0.4, **look}, {"markersize": 4, **look}
     for panel, of_model in panels:
         for (column, _), color in zip(_CAPACITIES, style.WORDS, strict=False):
-            panel.plot(of_model["best_monosemanticity"], of_model[column], color=color, **look)
+            panel.plot(of_model["best_monosemanticity"], of_model[column], color=color, **dots)
         panel.axhline(of_model["m"].iloc[0] / of_model["n"].iloc[0], **style.REFERENCE)
         panel.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
     handles = [
-        Line2D([], [], color=color, label=words, **look | {"alpha": 1, "markersize": 4})
+        Line2D([], [], color=color, label=words, **in_legend)
         for (_, words), color in zip(_CAPACITIES, style.WORDS, strict=False)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
@@ -220,7 +222,7 @@ def _limits(neurons: pd.DataFrame) -> tuple[float, tuple[float, float]]:
     """
     alive = neurons[neurons["neuron_kind"] != "dead"]
     bias = neurons["bias"] if alive.empty else alive["bias"]
-    low, high = min(0.0, bias.min()), max(0.0, bias.max())
+    low, high = min(0.0, float(bias.min())), max(0.0, float(bias.max()))
     span = high - low or 1.0
-    least = max(neurons["bias"].min(), low - span / 3)
+    least = max(float(neurons["bias"].min()), low - span / 3)
     return least, (min(0.0, least) - span / 15, high + span / 15)

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from toymono import catalog, markdown
 from toymono.fields import TOY
 from toymono.plots.gallery import Drawn
-from toymono.quantities import QUANTITIES, plain
+from toymono.quantities import QUANTITIES
+from toymono.quantities.formats import plain
 
 # The columns of Table 1.
 _COLUMNS = {

@@ -53,7 +53,7 @@ def penalty_frontier(runs: pd.DataFrame) -> Figure:
         panel.axhline(runs["zero_loss"].iloc[0], **style.REFERENCE)
         panel.set_yscale("log")
     ends = [tick for tick in (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3) if _inside(panel, tick)]
-    panel.set_yticks(ends, ends)
+    panel.set_yticks(ends, list(map(str, ends)))
     panel.yaxis.set_minor_locator(NullLocator())
     _outer(panels, QUANTITIES["mono_per_feature"].axis, QUANTITIES["loss"].axis)
     handles = _handles(palette, marker="o", linestyle="")
@@ -217,7 +217,7 @@ def _outer(panels: np.ndarray, xlabel: str, ylabel: str) -> None:
 
 def _inside(panel: Axes, tick: float) -> bool:
     low, high = panel.get_ylim()
-    return low <= tick <= high
+    return bool(low <= tick <= high)
 
 
 def _alpha_axis(panel: Axes, alphas: pd.Series) -> None:
@@ -232,7 +232,7 @@ def _alpha_axis(panel: Axes, alphas: pd.Series) -> None:
 def _handles(palette: dict[float, Any], **line: Any) -> list[Line2D]:
     handles = []
     for alpha, color in palette.items():
-        look = line | ({"marker": "D"} if alpha == 0 else {})
+        look: dict[str, Any] = line | ({"marker": "D"} if alpha == 0 else {})
         words = style.value("alpha", alpha) + (", no penalty" if alpha == 0 else "")
         handles.append(Line2D([], [], color=color, label=words, **look))
     return handles

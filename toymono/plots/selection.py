@@ -12,7 +12,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,7 @@ class Selected(NamedTuple):
     """The arguments `head` and `note` of the drawing function."""
 
 
+@runtime_checkable
 class Select(Protocol):
     """Picks the runs of a figure from the headers of all stored runs of its kind."""
 

@@ -26,7 +26,7 @@ from toymono.frames import SETTING
 from toymono.plots import selection
 from toymono.quantities import QUANTITIES
 
-RC = {
+RC: Any = {
     **sns.plotting_context("paper"),
     **sns.axes_style("ticks"),
     "axes.spines.right": False,
@@ -67,7 +67,7 @@ def label(column: str, width: int = 21) -> str:
 
     Example:
       >>> label("mono_per_feature"), label("m")
-      ('Monosemantic neurons\\nper feature', 'Embedding dimensions $m$')
+      ('Monosemantic neurons\nper feature', 'Embedding dimensions $m$')
     """
     words = QUANTITIES[column].axis
     return words if len(words) <= width + 4 else textwrap.fill(words, width)
@@ -275,4 +275,8 @@ def row_by_row(count: int, most: int) -> tuple[int, int]:
 def omitted(frame: pd.DataFrame, field: str | None, shown: list[Any]) -> str:
     """A sentence if a field has more values than are shown; otherwise nothing."""
     count = frame[field].nunique() if field else 1
-    return f" {len(shown)} of {count} values of the {name(field)}." if len(shown) < count else ""
+    return (
+        f" {len(shown)} of {count} values of the {name(field)}."
+        if field and len(shown) < count
+        else ""
+    )

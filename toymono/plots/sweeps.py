@@ -38,12 +38,13 @@ def monosemantic_by_field(runs: pd.DataFrame, by: str | None = None) -> Figure:
       Jermyn, Schiefer & Hubinger (2022), figures 8, 17 and 18.
     """
     by, across = selection.axes(runs, by, numeric=True)
+    assert by is not None  # a field that holds numbers, or axes raises
     palette = style.colors(runs, across) if across else None
     figure, panels = _shares(runs, by, across, palette)
     if by == "k" and across != "n":
         for panel in panels.flat:
-            style.mark_features(panel, runs["n"].iloc[0])
-    if across:
+            style.mark_features(panel, int(runs["n"].iloc[0]))
+    if across and palette:
         style.legend(figure, across, palette, marker="o")
     style.caption(figure, runs, beside=bool(across))
     return figure
@@ -91,7 +92,7 @@ def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
     if across:
         for panel, column in zip(grid[0], columns, strict=True):
             panel.set_title(style.setting(across, column))
-    if palette:
+    if by and palette:
         style.legend(figure, by, palette, marker="o")
     note = style.omitted(several, across, columns)
     note += " Without dead neurons. Near n, groups hardly differ."
@@ -138,7 +139,7 @@ def sweep_shares(
         panels[0, -1].set_xlim(close)
         panels[0, -1].set_title("Close up")
         note += " Grey: the range shown close up."
-    note = f"{note} {marks(panels[:, -1], runs, palette)}".strip()
+    note = f"{note} {marks(list(panels[:, -1]), runs, palette)}".strip()
     if looks:
         handles = [
             Line2D([], [], color=color, dashes=lines, label=words, marker="o", markersize=4)
@@ -206,7 +207,7 @@ def mark_gelu(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any
 def mark_features(panels: Sequence[Axes], runs: pd.DataFrame, palette: dict[Any, Any]) -> str:
     """A line where there are as many neurons as features."""
     for panel in panels:
-        style.mark_features(panel, runs["n"].iloc[0])
+        style.mark_features(panel, int(runs["n"].iloc[0]))
     return ""
 
 

@@ -58,11 +58,11 @@ def training_traces(bins: pd.DataFrame, snapshots: pd.DataFrame, by: str | None 
     figure, panels = _panels(("loss", "mono", "bias"), len(columns))
     for i, column in enumerate(columns):
         shown = [selection.part(frame, across, column) for frame in (bins, snapshots)]
-        _lines([row[i] for row in panels.values()], panels, *shown, by, palette)
+        _lines([row[i] for row in panels.values()], panels, shown, by, palette)
         if across:
             panels["loss"][i].set_title(style.setting(across, column))
     note = _finish(figure, panels, bins) + style.omitted(snapshots, across, columns)
-    if palette:
+    if by and palette:
         style.legend(figure, by, palette)
     style.caption(figure, snapshots, note, beside=bool(by))
     return figure
@@ -103,7 +103,7 @@ def sweep_traces(
     figure, panels = _panels(rows, len(sweeps))
     for i, sweep in enumerate(sweeps):
         shown = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
-        _lines([row[i] for row in panels.values()], panels, *shown, by, palette)
+        _lines([row[i] for row in panels.values()], panels, shown, by, palette)
         if titles:
             panels[rows[0]][i].set_title(titles[sweep])
     note += _finish(figure, panels, bins, limits)
@@ -147,7 +147,7 @@ def paired_traces(
         palette = dict(zip(values, shades, strict=True))
         rows = {row: panels[row] for row in ("loss", "mono", "bias")}
         shown = [selection.part(frame, "sweep", sweep) for frame in (bins, snapshots)]
-        _lines([panel for [panel] in rows.values()], rows, *shown, by, palette)
+        _lines([panel for [panel] in rows.values()], rows, shown, by, palette)
         handles.append(Line2D([], [], linestyle="", label=titles[sweep]))
         handles += [
             Line2D([], [], color=color, label=style.value(by, content))
@@ -155,7 +155,7 @@ def paired_traces(
         ]
     first, second = (selection.part(bins, "sweep", sweep) for sweep in palettes)
     excess = frames.excess(second, first, "min_loss", on=(by, "seed", "step"))
-    _lines(panels["excess"], {"excess": panels["excess"]}, excess, excess, by, palette)
+    _lines(panels["excess"], {"excess": panels["excess"]}, (excess, excess), by, palette)
     note += _finish(figure, panels, bins, limits)
     style.legend_of(figure, handles, style.label(by), len(palettes))
     note = f"{note} {style.by_sweep(snapshots, (by,))}".strip()
@@ -176,12 +176,12 @@ def _panels(
 def _lines(
     panels: Sequence[Axes],
     rows: Mapping[str, Any],
-    bins: pd.DataFrame,
-    snapshots: pd.DataFrame,
+    shown: Sequence[pd.DataFrame],
     by: str | None,
     palette: dict[Any, Any] | None,
 ) -> None:
-    """The lines of one column of panels."""
+    """The lines of one column of panels, from its bins and snapshots."""
+    bins, snapshots = shown
     for panel, row in zip(panels, rows, strict=True):
         measure, *_ = _ROWS[row]
         frame = snapshots if measure in ("mono_per_feature", "mean_bias") else bins

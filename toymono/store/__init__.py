@@ -8,26 +8,32 @@ whether they still are.
 `format` knows the file format, `runs` saves, finds and loads, `partial` stores
 unfinished runs, `cache` the results of slow analyses. `python -m toymono.store
 check` lists the files in a folder that cannot be read.
+
+Names below are imported when they are first used, so that help needs no JAX.
 """
 
-from toymono.config import decimal
-from toymono.files import BrokenRun
-from toymono.job import fields, name
-from toymono.store.cache import cached
-from toymono.store.format import FORMAT
-from toymono.store.partial import load_partial, partial_step, save_partial
-from toymono.store.runs import (
-    StoredRun,
-    every,
-    find,
-    load,
-    named,
-    path,
-    positions,
-    read,
-    run_files,
-    save,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from toymono.config import decimal
+    from toymono.files import BrokenRun
+    from toymono.job import fields, name
+    from toymono.store.cache import cached
+    from toymono.store.format import FORMAT
+    from toymono.store.partial import load_partial, partial_step, save_partial
+    from toymono.store.runs import (
+        StoredRun,
+        every,
+        find,
+        load,
+        named,
+        path,
+        positions,
+        read,
+        run_files,
+        save,
+    )
 
 __all__ = [
     "FORMAT",
@@ -50,3 +56,23 @@ __all__ = [
     "save",
     "save_partial",
 ]
+
+_MODULES = {
+    "toymono.config": ("decimal",),
+    "toymono.files": ("BrokenRun",),
+    "toymono.job": ("fields", "name"),
+    "toymono.store.cache": ("cached",),
+    "toymono.store.format": ("FORMAT",),
+    "toymono.store.partial": ("load_partial", "partial_step", "save_partial"),
+    "toymono.store.runs": (
+        *("StoredRun", "every", "find", "load", "named", "path", "positions", "read"),
+        *("run_files", "save"),
+    ),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'toymono.store' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -71,7 +71,7 @@ def read_header(path: Path) -> dict[str, Any]:
     return header
 
 
-def read_tensors(path: Path, header: dict[str, Any]) -> dict[str, np.ndarray]:
+def read_tensors(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     """The arrays of a file, checked against the checksum in its header (format 1 has none).
 
     Raises:

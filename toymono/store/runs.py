@@ -93,7 +93,7 @@ def load(stored: StoredRun | str | Path) -> Any:
         raise broken(source, f"tensors are missing or unknown: {error}") from error
 
 
-def _key_words(job: Job) -> np.ndarray:
+def _key_words(job: Job) -> Any:
     return np.asarray(jax.random.key_data(job.key))
 
 

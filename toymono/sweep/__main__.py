@@ -61,7 +61,7 @@ def main() -> int:
     from toymono.sweep import devices, plan, progress
 
     if _COORDINATOR.value is not None:
-        _join()
+        _join(_COORDINATOR.value)
     given = cli.given(TOY)
     if _SEED.value + _SEEDS.value - 1 > SEED.high:
         raise cli.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
@@ -86,7 +86,12 @@ def main() -> int:
     devices.wait_for_all("trained")
     if not devices.is_process_0():
         return 0
-    print(progress.summary(frames.per_run(store.named(runs_dir, todo.jobs))))
+    runs = store.named(runs_dir, todo.jobs)
+    if runs:
+        print(progress.summary(frames.per_run(runs)))
+    if missing := len(todo.jobs) - len(runs):
+        count = cli.counted(missing, "run")
+        raise cli.Failure(f"{count} not trained: an unreadable file is in the place of each")
     print(f"runs are in {runs_dir}/; `python -m toymono.plots` draws them")
     return 0
 
@@ -108,15 +113,15 @@ def _refuse_unused_hyperparams(given: Mapping[str, Sequence[Any]], jobs: Sequenc
             raise cli.UsageError(f"--{name} has no effect with {other}={word}; use --{other}")
 
 
-def _join() -> None:
+def _join(coordinator: str) -> None:
     from toymono.sweep import devices
 
-    if _COORDINATOR.value != "auto" and None in (_HOSTS.value, _HOST.value):
+    if coordinator != "auto" and None in (_HOSTS.value, _HOST.value):
         raise cli.UsageError("--coordinator address:port requires --hosts and --host")
     try:
-        devices.join(_COORDINATOR.value, _HOSTS.value, _HOST.value)
+        devices.join(coordinator, _HOSTS.value, _HOST.value)
     except (RuntimeError, ValueError) as error:
-        raise cli.Failure(f"coordinator {_COORDINATOR.value!r}: {error}") from error
+        raise cli.Failure(f"coordinator {coordinator!r}: {error}") from error
 
 
 def _points(given: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

@@ -72,7 +72,8 @@ def make(
     mine = devices.shard(list(by_name.values()))
     by_config: dict[Any, list[Job]] = {}
     for job in mine:
-        if job.name not in stored:
+        # An unreadable file in a run's place, of which the search has warned, is not overwritten.
+        if job.name not in stored and not store.path(runs_dir, job).exists():
             by_config.setdefault(job.config, []).append(job)
     groups = []
     for config, members in by_config.items():

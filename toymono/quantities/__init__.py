@@ -10,87 +10,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from toymono import fields
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY, Field
-
-
-def general(value: float, digits: int = 4) -> str:
-    """A number with up to four significant digits, in mathematical text.
-
-    Example:
-      >>> general(0.015), general(-1e-5), general(1024)
-      ('0.015', '−10$^{-5}$', '1024')
-    """
-    significand, tens, power = f"{value:.{digits}g}".partition("e")
-    significand = significand.replace("-", "−")
-    if not tens:
-        return significand
-    return f"{significand}·10$^{{{int(power)}}}$".replace("−1·", "−").removeprefix("1·")
-
-
-def probability(value: float) -> str:
-    """A probability, as a power of 2 where it is one.
-
-    Example:
-      >>> probability(1 / 64), probability(2**-3.5), probability(0.3)
-      ('1/64', '2$^{-3.5}$', '0.3')
-    """
-    if 0 < value < 1:
-        log2 = round(math.log2(value), 6)
-        if log2.is_integer():
-            return f"1/{round(1 / value)}"
-        if log2 == round(log2, 1):
-            return f"2$^{{{log2}}}$"
-    return general(value, 3)
-
-
-def power_of_ten(value: float) -> str:
-    """A weight, as a power of 10 where it is one below 1.
-
-    Example:
-      >>> power_of_ten(1e-2), power_of_ten(0.0)
-      ('10$^{-2}$', '0')
-    """
-    if 0 < value < 1:
-        log10 = round(math.log10(value), 6)
-        if log10.is_integer():
-            return f"10$^{{{log10:.0f}}}$"
-    return general(value)
-
-
-def measured(value: float) -> str:
-    """A measured number: two decimals, or two significant digits if it is small.
-
-    Example:
-      >>> measured(0.6), measured(128), measured(-1.62e-5)
-      ('0.60', '128', '−1.6·10$^{-5}$')
-    """
-    if value == 0 or abs(value) >= 10 or (abs(value) >= 2 and float(value).is_integer()):
-        return f"{value:.0f}".replace("-", "−")
-    if abs(value) >= 0.1:
-        return f"{value:.2f}".replace("-", "−")
-    return general(value, 2)
-
-
-def count(value: float) -> str:
-    """A whole number, or the mean of several.
-
-    Example:
-      >>> count(1), count(1.5)
-      ('1', '1.50')
-    """
-    return f"{value:.0f}" if float(value).is_integer() else measured(value)
-
-
-def word(value: Any) -> str:
-    """A word of a field, or widths of layers.
-
-    Example:
-      >>> word("power_law"), word((256, 256))
-      ('power law', '256x2')
-    """
-    return fields.widths_text(value) if isinstance(value, tuple) else str(value).replace("_", " ")
+from toymono.quantities.formats import (
+    count,
+    general,
+    measured,
+    plain,
+    power_of_ten,
+    probability,
+    truth,
+    word,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,8 +37,8 @@ class Quantity:
     unit: str = ""
     low: float = -math.inf
     high: float = math.inf
-    format: Callable[[Any], str] = measured
-    """From a value to mathematical text."""
+    format: Callable[[float], str] = measured
+    """From a number to mathematical text."""
     none: str = ""
     """What NaN means in a run that did not diverge; empty if it cannot occur."""
     choices: tuple[str, ...] = ()
@@ -134,7 +65,7 @@ class Quantity:
           >>> QUANTITIES["l1"].math(1e-5), QUANTITIES["init_bias"].math(-0.5)
           ('10$^{-5}$', '−0.5')
         """
-        return word(value) if isinstance(value, str | tuple) else self.format(value)
+        return word(value) if isinstance(value, str | tuple) else self.format(float(value))
 
     def text(self, value: Any) -> str:
         """A value for terminals and Markdown, without mathematical text.
@@ -161,12 +92,6 @@ class Quantity:
         return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def plain(text: str) -> str:
-    """Text without the signs of mathematical text."""
-    text = text.translate(str.maketrans("\N{NO-BREAK SPACE}", " ", "${}"))
-    return text.replace("log_2", "log2")
-
-
 def _unbroken(words: str) -> str:
     """Words that stay on one line of an axis."""
     return words.replace(" ", "\N{NO-BREAK SPACE}")
@@ -183,7 +108,7 @@ def _of_field(field: Field) -> Quantity:
         field.symbol or plain(field.label),
         low=field.low,
         high=field.high,
-        format=word if field.type in (str, tuple) else _FORMATS.get(field.name, general),
+        format=_FORMATS.get(field.name, general),
         choices=tuple(field.choices),
         noun=_NOUNS.get(field.name, ""),
     )
@@ -297,7 +222,7 @@ _SUMMARY = (
     _number("loss_share", "loss over that of an output of 0"),
     _signed("loss_fall", "relative fall of the loss in the second half of training"),
     _signed("mono_rise", "rise of monosemantic neurons per feature in the second half of training"),
-    Quantity("settled", "training had settled", format=str),
+    Quantity("settled", "training had settled", format=truth),
     _signed(
         "mono_bias",
         "mean bias of monosemantic neurons",
@@ -333,7 +258,7 @@ _CLASSIFIERS = (
     _fraction("accuracy", "test accuracy"),
     _fraction("error", "test error"),
     _number("cross_entropy", "test cross-entropy", unit="nats"),
-    _number("train_loss", "training loss"),
+    _signed("train_loss", "training loss, with the penalty"),
     _number("penalty_sum", "polysemantic penalty, summed over layers", "penalty sum"),
     _number("penalty_soft", "soft polysemantic penalty of a layer"),
     _fraction(
