@@ -138,7 +138,7 @@ def uniform() -> Planted:
 
 
 def half_linear() -> Planted:
-    """Monosemantic neurons beside a linear identity of rank m made of positive biases.
+    """Monosemantic neurons and a linear identity of rank m made of positive biases.
 
     The features are two orthonormal bases of the plane, a tight frame: with P
     the embedding, `P P^T m / n` is an orthogonal projector of rank m. Neurons 0
@@ -207,6 +207,6 @@ def classifier() -> PlantedClassifier:
         params[name]["kernel"] = jnp.asarray(before_k[:, None] == after_k[None], jnp.float32)
         before_k = after_k
     images_bhw = jnp.eye(CLASSES)[:, None]
-    # Without evidence the answer is the last class.
+    # If all neurons are silent, the prediction is the last class.
     params["output"]["bias"] = params["output"]["bias"].at[-1].set(0.5)
     return PlantedClassifier(config, params, images_bhw, jnp.arange(CLASSES), class_lk)

@@ -8,7 +8,6 @@ where there is a formula, a brute-force version in plain numpy (float64).
 import dataclasses
 import functools
 import inspect
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -17,9 +16,8 @@ import jax
 import jax.numpy as jnp
 import jaxtyping
 import numpy as np
+import plain
 import pytest
-from settings import NONLINEARITIES
-from sklearn.metrics import mutual_info_score
 
 from toymono import Config, Model, World, features, models, scores
 from toymono.analysis import ablation, class_responses, clusters, coherence, kinks, parts
@@ -74,208 +72,15 @@ def poly_map(model, world):
     return parts.linearise(parts.split(model).poly, world).map_on
 
 
-# Brute force in plain numpy.
+def own_outputs(net):
+    """Each feature's own output at the amplitudes."""
+    output_nbo, *_ = plain.along(net, np.asarray(AMPLITUDE_B))
+    return np.einsum("nbo, no -> nb", output_nbo, net.read_no)
 
 
-class Plain:
-    """A model and its world in float64."""
-
-    def __init__(self, model, world):
-        as_double = functools.partial(np.asarray, dtype=np.float64)
-        self.w_mk, self.b_k, self.w_ko = map(as_double, (model.w_mk, model.b_k, model.w_ko))
-        self.embed_nm = as_double(world.embed_nm)
-        self.phi = NONLINEARITIES[model.nonlinearity]
-        self.task, self.signed = world.task, world.task == "abs"
-        if world.task == "reproject":
-            self.read_no = as_double(world.reproject_nm)
-        else:
-            self.read_no = np.eye(N)
-
-    def neurons(self, features_n):
-        return self.phi(features_n @ self.embed_nm @ self.w_mk + self.b_k)
-
-    def output(self, features_n, mask_k=None):
-        mask_k = np.ones(K) if mask_k is None else mask_k
-        return (self.neurons(features_n) * mask_k) @ self.w_ko
-
-    def target(self, features_n):
-        return (abs(features_n) if self.signed else features_n) @ self.read_no
-
-    def response(self):
-        signs = (1, -1) if self.signed else (1,)
-        return sum(self.neurons(sign * np.eye(N)) for sign in signs).T
-
-    def derivative(self, function, step=1e-6):
-        """The derivative of each output by each feature at the input 0."""
-        columns = [(function(step * e_n) - function(-step * e_n)) / (2 * step) for e_n in np.eye(N)]
-        return np.array(columns).T
-
-
-def plain(function):
-    """The brute-force version that takes a `Plain`."""
-    return lambda model, world: function(Plain(model, world))
-
-
-def plain_scores(response_kn):
-    return [max(row_n.max(), 0) / (1e-10 + sum(r for r in row_n if r > 0)) for row_n in response_kn]
-
-
-def plain_strongest(response_kn):
-    return [int(row_n.argmax()) if row_n.max() > 0 else -1 for row_n in response_kn]
-
-
-def plain_classes(net, threshold=0.999):
-    score_k, dead_k = np.array(plain_scores(net.response())), net.response().max(axis=1) <= 0
-    return score_k > threshold, ~dead_k & (score_k <= threshold), dead_k
-
-
-def plain_mono_neurons(net):
-    mono_k, strongest_k = plain_classes(net)[0], plain_strongest(net.response())
-    return [sum(mono_k[k] and strongest_k[k] == n for k in range(K)) for n in range(N)]
-
-
-def plain_histogram(net):
-    return [sum(min(count, 4) == i for count in plain_mono_neurons(net)) for i in range(5)]
-
-
-def plain_feature_order(net):
-    score_k, response_kn = plain_scores(net.response()), net.response()
-    return sorted((score_k[k] for k in response_kn.argmax(axis=0)), reverse=True)
-
-
-def plain_capacity(vector_kn):
-    gram_nn = vector_kn.T @ vector_kn
-    return [row_n[n] ** 2 / (row_n**2).sum() if row_n[n] else 0 for n, row_n in enumerate(gram_nn)]
-
-
-def plain_all_features(net):
-    """Every group holds all features; a neuron's strongest is taken out of it."""
-    score_k, silent_k = [], []
-    for k, row_n in enumerate(net.response()):
-        others_n = np.ones(N)
-        others_n[row_n.argmax()] = 0
-        active = max(net.neurons(others_n)[k], 0)
-        score_k.append(max(row_n.max(), 0) / (1e-10 + max(row_n.max(), 0) + N * active))
-        silent_k.append(float(active == 0))
-    return score_k, silent_k
-
-
-def plain_one_feature(net):
-    """Groups of one feature: eq. 7, and the fraction of the other features that do not activate."""
-    response_kn = net.response()
-    silent_k = [np.delete(row_n <= 0, row_n.argmax()).mean() for row_n in response_kn]
-    return plain_scores(response_kn), silent_k
-
-
-def plain_along(net):
-    mono_k = net.b_k <= 0
-    inputs = [[a * e_n for a in np.asarray(AMPLITUDE_B)] for e_n in np.eye(N)]
-    outputs = [
-        lambda f_n: net.output(f_n),
-        lambda f_n: net.output(f_n, mono_k),
-        lambda f_n: net.output(f_n, ~mono_k),
-        net.target,
-    ]
-    return tuple(
-        np.array([[output(f_n) for f_n in batch] for batch in inputs]) for output in outputs
-    )
-
-
-def plain_linearise(net):
-    poly_k = net.b_k > 0
-    map_on = net.derivative(lambda f_n: net.output(f_n, poly_k))
-    values = np.linalg.svd(map_on, compute_uv=False)[:M]
-    slope_n = [net.read_no[n] @ map_on[:, n] for n in range(N)]
-    return map_on, net.output(np.zeros(N), poly_k), slope_n, values
-
-
-def plain_linearisation_error(net):
-    map_on, offset_o, *_ = plain_linearise(net)
-    outputs = [net.output(f_n, net.b_k > 0) for f_n in np.eye(N)]
-    errors = [y_o - offset_o - map_on[:, n] for n, y_o in enumerate(outputs)]
-    return np.linalg.norm(errors) / np.linalg.norm(outputs)
-
-
-def plain_effective_rank(net):
-    share_m = plain_linearise(net)[3] / plain_linearise(net)[3].sum()
-    return math.exp(-sum(share * math.log(share) for share in share_m))
-
-
-def plain_similarity(net):
-    map_on = plain_linearise(net)[0]
-    if net.task == "reproject":
-        # Least squares: the map of the embedded features closest to the targets of all features.
-        answer_mo, *_ = np.linalg.lstsq(net.embed_nm, net.read_no, rcond=None)
-        identity_on = (net.embed_nm @ answer_mo).T
-        scale = (map_on * identity_on).sum() / (identity_on**2).sum()
-        return scale, np.linalg.norm(map_on - scale * identity_on) / np.linalg.norm(map_on)
-    leading = np.linalg.eigvalsh((map_on + map_on.T) / 2)[-M:].sum()
-    return leading / M, math.sqrt(1 - leading**2 / (M * np.linalg.norm(map_on) ** 2))
-
-
-def plain_kinks(net):
-    """Kinks by bisection-free arithmetic; start and slope from the output itself."""
-    rows = []
-    for n, e_n in enumerate(np.eye(N)):
-        gain_k = e_n @ net.embed_nm @ net.w_mk
-        weight_k = net.w_ko @ net.read_no[n]
-        found = sorted(
-            (-net.b_k[k] / gain_k[k], abs(gain_k[k]) * weight_k[k], k)
-            for k in range(K)
-            if 0 < -net.b_k[k] / gain_k[k] < 1
-        )
-        found += [(math.inf, 0, -1)] * (K - len(found))
-        start, near = (net.output(a * e_n) @ net.read_no[n] for a in (0, 1e-6))
-        rows.append((*zip(*found, strict=True), start, (near - start) / 1e-6))
-    return tuple(np.array(column) for column in zip(*rows, strict=True))
-
-
-def plain_own_kinks(net):
-    mono_k, strongest_k = plain_classes(net)[0], plain_strongest(net.response())
-    rows = []
-    for n, e_n in enumerate(np.eye(N)):
-        position_k = -net.b_k / (e_n @ net.embed_nm @ net.w_mk)
-        own = sorted(
-            position_k[k]
-            for k in range(K)
-            if mono_k[k] and strongest_k[k] == n and 0 < position_k[k] < 1
-        )
-        rows.append([*own, math.nan, math.nan][:2])
-    return rows
-
-
-def plain_overlap(net):
-    count_ny = net.response().clip(0).T
-    scaled_ny = [row_k / (row_k.max() + 1e-9) for row_k in count_ny]
-    pairs = list(itertools.combinations(scaled_ny, 2))
-    return sum(one @ other for one, other in pairs) / len(pairs)
-
-
-def plain_graph(net):
-    sizes = [M, K, net.w_ko.shape[1]]
-    graph_vv = np.zeros((sum(sizes), sum(sizes)))
-    for (i, k), weight in np.ndenumerate(net.w_mk):
-        graph_vv[i, M + k] = graph_vv[M + k, i] = abs(weight)
-    for (k, o), weight in np.ndenumerate(net.w_ko):
-        graph_vv[M + k, M + K + o] = graph_vv[M + K + o, M + k] = abs(weight)
-    return graph_vv, np.repeat(range(3), sizes)
-
-
-def plain_n_cut(net):
-    graph_vv, layer_v = plain_graph(net)
-    total = 0.0
-    for layer in range(3):
-        edges = [(v, w) for v in np.flatnonzero(layer_v == layer) for w in range(len(layer_v))]
-        leaving = sum(graph_vv[v, w] for v, w in edges if layer_v[w] != layer)
-        total += leaving / sum(graph_vv[v, w] for v, w in edges)
-    return total
-
-
-def plain_class_order(net):
-    """The (strongest, score) pairs in their order, dead neurons last."""
-    pairs = zip(plain_strongest(net.response()), plain_scores(net.response()), strict=True)
-    pairs = sorted(pairs, key=lambda pair: (pair[0] if pair[0] >= 0 else N, -pair[1]))
-    return tuple(zip(*pairs, strict=True))
+def brute_force(function):
+    """The function of a `plain.Network`, as one of a model and its world."""
+    return lambda model, world: function(plain.Network(model, world))
 
 
 # The table.
@@ -347,70 +152,65 @@ def information(model, world):
     return coherence.coherence(*cluster_and_label(model, world), permutations=0).information
 
 
-def plain_information(net):
-    strongest_k = np.array(plain_strongest(net.response()))
-    return mutual_info_score((net.b_k > 0)[strongest_k >= 0], strongest_k[strongest_k >= 0])
-
-
 WITHOUT_RESCALING = ALL - {RESCALING}
 UNIT = (0, 1)
 LAWS = {
     "responses": Law(
         *(scores.responses, "k n"),
-        oracle=plain(Plain.response),
+        oracle=brute_force(plain.Network.response),
         under=WITHOUT_RESCALING,
     ),
     "monosemanticity": Law(
         *(scores.monosemanticity, "k", response),
         bounds=UNIT,
-        oracle=plain(lambda net: plain_scores(net.response())),
+        oracle=brute_force(lambda net: plain.monosemanticity(net.response())),
     ),
     "strongest": Law(
         *(scores.strongest, "k->n", response),
         bounds=(-1, N - 1),
-        oracle=plain(lambda net: plain_strongest(net.response())),
+        oracle=brute_force(lambda net: plain.strongest(net.response())),
     ),
     "classify_neurons": Law(
         *(scores.classify_neurons, "k, k, k", response),
         bounds=UNIT,
-        oracle=plain(plain_classes),
+        oracle=brute_force(plain.classify_neurons),
     ),
     "mono_neurons_per_feature": Law(
         *(scores.mono_neurons_per_feature, "n", response),
         bounds=(0, K),
-        oracle=plain(plain_mono_neurons),
+        oracle=brute_force(plain.mono_neurons_per_feature),
     ),
     "features_by_mono_neurons": Law(
         *(scores.features_by_mono_neurons, "count", response),
         bounds=(0, N),
-        oracle=plain(plain_histogram),
+        oracle=brute_force(plain.features_by_mono_neurons),
     ),
     "neuron_order": Law(
         *(scores.neuron_order, "p", response, of_response(sorted_scores)),
         bounds=UNIT,
-        oracle=plain(lambda net: sorted(plain_scores(net.response()), reverse=True)),
+        oracle=brute_force(lambda net: sorted(plain.monosemanticity(net.response()), reverse=True)),
     ),
     "feature_order": Law(
         *(scores.feature_order, "order", response, of_response(scores_of_sorted_features)),
         bounds=UNIT,
-        oracle=plain(plain_feature_order),
+        oracle=brute_force(plain.feature_order),
         under=WITHOUT_RESCALING,  # which neuron is a feature's most active one changes
     ),
     "feature_weights": Law(
         *(scores.feature_weights, "k n"),
-        oracle=plain(lambda net: (net.embed_nm @ net.w_mk).T),
+        oracle=brute_force(lambda net: (net.embed_nm @ net.w_mk).T),
         under=WITHOUT_RESCALING,
     ),
     "capacity of responses": Law(
         *(scores.capacity, "n", response),
         bounds=UNIT,
-        oracle=plain(lambda net: plain_capacity(net.response())),
+        oracle=brute_force(lambda net: plain.capacity(net.response())),
         under=WITHOUT_RESCALING,
     ),
     "capacity of weights": Law(
         *(scores.capacity, "n", lambda model, world: (scores.feature_weights(model, world),)),
         bounds=UNIT,
-        oracle=plain(lambda net: plain_capacity((net.embed_nm @ net.w_mk).T)),
+        oracle=brute_force(lambda net: plain.capacity((net.embed_nm @ net.w_mk).T)),
         under=ALL - {RESCALING, DEAD},  # a dead neuron has input weights
     ),
     "multi_feature_monosemanticity": Law(
@@ -423,20 +223,23 @@ LAWS = {
         *(scores.multi_feature_monosemanticity, "k, k"),
         args=lambda model, world: (model, world, 1, KEY),
         bounds=UNIT,
-        oracle=plain(plain_one_feature),
+        oracle=brute_force(plain.one_feature),
     ),
     "multi_feature_monosemanticity of all": Law(
         *(scores.multi_feature_monosemanticity, "k, k"),
         args=lambda model, world: (model, world, N, KEY),
         bounds=UNIT,
-        oracle=plain(plain_all_features),
+        oracle=brute_force(plain.all_features),
         networks="decoder",  # signs are drawn
     ),
     "by_bias": Law(
         *(parts.by_bias, "k", lambda model, world: (model,)),
-        oracle=plain(lambda net: net.b_k <= 0),
+        oracle=brute_force(lambda net: net.b_k <= 0),
     ),
-    "by_score": Law(parts.by_score, "k", oracle=plain(lambda net: plain_classes(net)[0])),
+    "by_score": Law(
+        *(parts.by_score, "k"),
+        oracle=brute_force(lambda net: plain.classify_neurons(net)[0]),
+    ),
     "split": Law(
         *(parts.split, "m k, k, k o, m k, k, k o"),
         args=lambda model, world: (model, jnp.arange(len(model.b_k)) % 2 == 0),
@@ -445,7 +248,7 @@ LAWS = {
     ),
     "readouts": Law(
         *(parts.readouts, "n o", lambda model, world: (world,)),
-        oracle=plain(lambda net: net.read_no),
+        oracle=brute_force(lambda net: net.read_no),
     ),
     "background": Law(
         *(parts.background, "n"),
@@ -457,49 +260,49 @@ LAWS = {
         *(parts.along, "n b o, n b o, n b o, n b o"),
         args=lambda model, world: (model, world, 2, AMPLITUDE_B, jnp.ones(N), model.b_k > 0.1),
         value=mapped(lambda model, world, n: parts.along(model, world, n, AMPLITUDE_B)),
-        oracle=plain(plain_along),
+        oracle=brute_force(lambda net: plain.along(net, np.asarray(AMPLITUDE_B))),
     ),
     "linearise": Law(
         *(parts.linearise, "o n, o, n, m"),
         value=lambda model, world: parts.linearise(parts.split(model).poly, world),
-        oracle=plain(plain_linearise),
+        oracle=brute_force(plain.linearise),
     ),
     "linearisation_error": Law(
         *(parts.linearisation_error, ""),
         args=lambda model, world: (parts.split(model).poly, world, jnp.eye(N)),
         bounds=(0, math.inf),
-        oracle=plain(plain_linearisation_error),
+        oracle=brute_force(plain.linearisation_error),
     ),
     "effective_rank": Law(
         *(parts.effective_rank, ""),
         args=lambda model, world: (jnp.linalg.svd(poly_map(model, world), compute_uv=False)[:M],),
         bounds=(1, M),
-        oracle=plain(plain_effective_rank),
+        oracle=brute_force(plain.effective_rank),
     ),
     "identity_similarity": Law(
         *(parts.identity_similarity, ", "),
         args=lambda model, world: (poly_map(model, world), world),
-        oracle=plain(plain_similarity),
+        oracle=brute_force(plain.identity_similarity),
     ),
     "kinks": Law(
         *(kinks.kinks, "n p, n p, n p->k, n, n"),
         args=lambda model, world: (model, world, 2, jnp.ones(N), parts.readouts(world)[2]),
         value=mapped(kinks.kinks),
-        oracle=plain(plain_kinks),
+        oracle=brute_force(plain.kinks),
         networks="relu",
     ),
     "kinks at amplitudes": Law(
         *(kinks.Kinks.__call__, "n b"),
         args=lambda model, world: (kinks.kinks(model, world, 2), jnp.ones(())),
         value=mapped(lambda *args: kinks.kinks(*args)(AMPLITUDE_B)),
-        oracle=plain(lambda net: np.einsum("nbo, no -> nb", plain_along(net)[0], net.read_no)),
+        oracle=brute_force(own_outputs),
         networks="relu",
     ),
     "own_kinks": Law(
         *(kinks.own_kinks, "n two"),
         args=lambda model, world: (model, world, 3),
         value=mapped(kinks.own_kinks),
-        oracle=plain(plain_own_kinks),
+        oracle=brute_force(plain.own_kinks),
         networks="relu",
     ),
     "segments": Law(
@@ -512,33 +315,33 @@ LAWS = {
         *(class_responses.overlap, ""),
         args=lambda model, world: (jnp.maximum(scores.responses(model, world), 0),),
         bounds=(0, K),
-        oracle=plain(plain_overlap),
+        oracle=brute_force(plain.overlap),
         under=WITHOUT_RESCALING,
     ),
     "class_responses.neuron_order": Law(
         *(class_responses.neuron_order, "p->n, p", response, of_response(sorted_classes)),
-        oracle=plain(plain_class_order),
+        oracle=brute_force(plain.class_order),
         under=ALL - {FEATURES},  # neurons are sorted by the number of their class
     ),
     "weight_graph": Law(
         *(clusters.weight_graph, "v v, v"),
         args=lambda model, world: ([abs(np.asarray(w)) for w in (model.w_mk, model.w_ko)],),
         bounds=(0, math.inf),
-        oracle=plain(plain_graph),
+        oracle=brute_force(plain.weight_graph),
         under=frozenset(),  # nodes are numbered through the layers
         traced=False,
     ),
     "n_cut": Law(
         *(clusters.n_cut, "", layer_n_cut),
         bounds=(0, 3),
-        oracle=plain(plain_n_cut),
+        oracle=brute_force(plain.n_cut),
         under=frozenset({NEURONS, FEATURES}),
         traced=False,
     ),
     "coherence": Law(
         *(coherence.coherence, "", cluster_and_label, information),
         bounds=(0, math.log(2)),
-        oracle=plain(plain_information),
+        oracle=brute_force(plain.information),
         under=frozenset({NEURONS, FEATURES, DEAD}),
         traced=False,
     ),

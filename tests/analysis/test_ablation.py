@@ -71,7 +71,7 @@ def test_ablations_of_a_planted_classifier_damage_their_class():
         (layer, cluster) for layer in (0, 1) for cluster in range(10)
     ]
     for each in found:
-        # The last class is what the network answers without evidence.
+        # The network predicts the last class if all its neurons are silent.
         assert each.damage_y.tolist() == [float(y == each.cluster and y < 9) for y in range(10)]
         assert each.random_sy.max() <= 1
     # In the first layer a class keeps one of its two neurons in most random ablations.

@@ -118,7 +118,7 @@ def test_far_from_its_kinks_the_poly_part_is_its_linearisation(task, toy):
     jacobian_bon = jax.vmap(jax.jacobian(lambda f_n: poly(toys.inputs(f_n))))(features_bn)
     chex.assert_trees_all_close(jacobian_bon, jnp.tile(linear.map_on, (5, 1, 1)), atol=1e-5)
     assert parts.linearisation_error(poly, toys, features_bn) < 1e-6
-    # With no other neuron active at rest, the whole model has the same linearisation.
+    # As no other neuron is active at the origin, the whole model has the same linearisation.
     chex.assert_trees_all_close(parts.linearise(net, toys), linear, atol=1e-5)
 
 
@@ -181,7 +181,7 @@ def test_no_projector_is_nearer_than_the_best(toy):
         assert np.linalg.norm(map_on - scale * projector_nn) / size >= similarity.distance - 1e-5
 
 
-def test_the_reprojectors_identity_is_the_best_linear_answer(toy):
+def test_the_identity_of_the_reprojector_is_the_best_linear_map(toy):
     _, toys = toy("reproject")
     # Least squares: the map A with A P f nearest to the targets of all features.
     answer_mo, *_ = np.linalg.lstsq(toys.embed_nm, toys.reproject_nm, rcond=None)

@@ -89,7 +89,7 @@ def ablate_clusters(
     chex.assert_rank(cluster_l, 1)
     rng = np.random.default_rng(seed)
     examples = (config, params, images_bhw, label_b)
-    intact_y = _class_accuracy(*examples, 0, np.ones((1, config.sizes[0]), np.float32))[0]
+    intact_y = _class_accuracy(*examples, 0, np.ones((1, len(cluster_l[0])), np.float32))[0]
     found = []
     for layer, cluster_k in enumerate(cluster_l):
         members = [

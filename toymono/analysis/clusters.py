@@ -16,7 +16,7 @@ processes of one thread each.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import chex
 import joblib
@@ -163,7 +163,8 @@ def spectral_clusters(
             random_state=seed,
         ).fit_predict(graph.adjacency_vv)
     embedding_vc = _spectral_embedding(graph, count)
-    return KMeans(count, n_init=_STARTS, random_state=seed).fit_predict(embedding_vc)
+    k_means = KMeans(count, n_init=_STARTS, random_state=seed)  # pyright: ignore[reportArgumentType]
+    return k_means.fit_predict(embedding_vc)
 
 
 def _spectral_embedding(graph: Graph, count: int) -> Float[np.ndarray, "v count"]:
@@ -236,7 +237,10 @@ def clusterabilities(
         for strengths, seed in zip(networks, seeds, strict=True)
         for shuffle in range(shuffles + 1)
     )
-    cuts = joblib.Parallel(processes, return_as="generator")(tasks)
+    cuts = cast(
+        Iterator[tuple[float, np.ndarray]],
+        joblib.Parallel(processes, return_as="generator")(tasks),
+    )
     for _ in networks:
         value, cluster_v = next(cuts)
         shuffled_s = np.array([next(cuts)[0] for _ in range(shuffles)])

@@ -4,7 +4,7 @@ Works for any clustering and any label: a classifier's clusters and its neurons'
 strongest classes, or a toy model's clusters and its neurons' strongest features.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import chex
 import numpy as np
@@ -121,17 +121,16 @@ def toy_coherence(
     k, n = model.w_ko.shape
     graph = weight_graph([abs(np.asarray(w, np.float64)) for w in (model.w_mk, model.w_ko)])
     cluster_v = spectral_clusters(graph, count, seed)[-(k + n) :]
-    assert graph.layer_v is not None
     return coherence(
         cluster_v,
         np.concatenate([strongest_k, np.arange(n)]),
-        graph.layer_v[-(k + n) :],
+        np.repeat([0, 1], [k, n]),
         permutations,
         seed,
     )
 
 
-def _entropy(label_k: Any, other_k: Any = 0) -> float:
+def _entropy(label_k: np.ndarray, other_k: np.ndarray | int = 0) -> float:
     """Entropy of one label, or joint entropy of two, in nats."""
     count = np.bincount(label_k * (np.max(other_k, initial=0) + 1) + other_k)
     share = count[count > 0] / len(label_k)

@@ -39,7 +39,7 @@ class Kinks(NamedTuple):
     """
 
     position_k: Float[Array, " k"]
-    """Amplitude at which a neuron starts or stops firing, in (0, 1)."""
+    """Amplitude at which a neuron becomes active or inactive, in (0, 1)."""
     change_k: Float[Array, " k"]
     """Change of the slope there."""
     neuron_k: Int[Array, " k"]

@@ -10,6 +10,7 @@ Reference:
   Jermyn, Schiefer & Hubinger (2022), section 5.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import chex
@@ -77,7 +78,8 @@ def split(model: Model, mono_k: Bool[Array, " k"] | None = None) -> Parts:
     chex.assert_rank(mono_k, 1)
 
     def part(in_part_k):
-        return model.replace(
+        return dataclasses.replace(
+            model,
             w_mk=jnp.where(in_part_k[None], model.w_mk, 0),
             b_k=jnp.where(in_part_k, model.b_k, 0),
             w_ko=jnp.where(in_part_k[:, None], model.w_ko, 0),
