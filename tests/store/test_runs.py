@@ -252,7 +252,7 @@ def test_an_unknown_field_is_named_with_the_choices(shelf):
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "told"),
+    ("field", "value", "message"),
     [
         ("k", 8.5, "k=8.5 is not a whole number of at least 1"),
         ("seed", "0", "seed='0' is not a whole number of at least 0"),
@@ -261,8 +261,8 @@ def test_an_unknown_field_is_named_with_the_choices(shelf):
         ("task", ["abs", "decode"], "task='decode' is not one of decoder, reproject, abs"),
     ],
 )
-def test_a_value_that_a_field_cannot_have_is_named(shelf, field, value, told):
-    with pytest.raises(ValueError, match=f"^{told}$"):
+def test_a_value_that_a_field_cannot_have_is_named(shelf, field, value, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
         store.find(shelf, **{field: value})
 
 

@@ -71,8 +71,8 @@ def test_each_process_reports_its_share(sweep_here, monkeypatch):
     monkeypatch.setattr(devices, "shard", lambda items: items[1::2])
     code, out, _ = sweep_here("--preset=smoke", "--seeds=3", "--dry_run")
     assert code == 0
-    told = "3 runs requested, 0 already on disk, 3 to train, 1 of them by this process\n"
-    assert out.startswith(told)
+    first = "3 runs requested, 0 already on disk, 3 to train, 1 of them by this process\n"
+    assert out.startswith(first)
 
 
 def test_a_dry_run_says_what_training_would_cost(sweep_here, runs_dir):

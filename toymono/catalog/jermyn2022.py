@@ -124,7 +124,7 @@ SWEEPS: dict[str, Sweep] = {
     "K1": _k_sweep("neurons at bias -1", **_NEGATIVE_BIAS),
     "K2": _k_sweep("neurons at bias -1, power law", feature_law=("power_law",), **_NEGATIVE_BIAS),
     # Table 1 says bias -1 and decay 0.03 for the row; section 4.1.3 and figure 14
-    # say that the regularised models start at bias 0 and only their rival at -1.
+    # say that the regularised models start at bias 0 and only the baseline without L1 at -1.
     "RG1": Sweep(
         "L1 regularisation at bias 0, beside none at bias -1",
         "l1",

@@ -215,8 +215,8 @@ def claim_sections(judged: Sequence[Judged], evidence: Evidence, scale: str) -> 
     sections = []
     for each in judged:
         reason = each.reason
-        if reason and (told := first.setdefault(reason, each)) is not each:
-            reason = f"the same as for claim [{told.number}](#{_anchor(told)})"
+        if reason and (earlier := first.setdefault(reason, each)) is not each:
+            reason = f"the same as for claim [{earlier.number}](#{_anchor(earlier)})"
         sections.append(_section(each, evidence, scale, reason))
     return sections
 

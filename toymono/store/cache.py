@@ -1,6 +1,8 @@
-"""Results of slow analyses, cached on disk by run, function and parameters."""
+"""Results of slow analyses, cached on disk by run, function, parameters and the package's code."""
 
 import functools
+import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +14,19 @@ from toymono.store.runs import StoredRun, load
 
 _FOLDER = ".cache"
 
+# What an analysis can depend on, apart from the function itself.
+_PACKAGE = Path(__file__).parents[1]
+_SCIENCE = ("scores", "tasks", "feature*", "models", "penalties")
+_SCIENCE += ("analysis/*", "classifiers/*", "frames/*")
+
 
 def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:
     """`function(run, **parameters)`, computed once for each stored run.
 
-    The result of a `StoredRun` lies in a hidden folder beside the runs, by the
-    run's name, the function's source and the parameters. A run in memory is
-    not cached.
+    The result of a `StoredRun` lies in a hidden folder beside the runs. It is
+    computed again if the run, the parameters, the function, or the package's
+    code of scores, analyses and frames changes. A run in memory, or in a folder
+    that cannot be written, is not cached.
 
     Args:
       function: A module-level function of a trained run; what it returns can be pickled.
@@ -27,17 +35,19 @@ def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:
     """
     if not isinstance(run, StoredRun):
         return function(run, **parameters)
+    if not os.access(run.path.parent, os.W_OK):
+        return function(load(run), **parameters)
     compute = _memory(run.path.parent).cache(_compute, ignore=["run"])
     key = {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "source": get_func_code(function)[0],
+        "code": f"{_science()} {get_func_code(function)[0]}",
         "name": run.name,
         "date": run.date,
     }
     return compute(**key, run=(function, run), **parameters)
 
 
-def _compute(function: str, source: str, name: str, date: str, run: Any, **parameters: Any) -> Any:
+def _compute(function: str, code: str, name: str, date: str, run: Any, **parameters: Any) -> Any:
     call, stored = run
     return call(load(stored), **parameters)
 
@@ -45,3 +55,13 @@ def _compute(function: str, source: str, name: str, date: str, run: Any, **param
 @functools.cache
 def _memory(folder: Path) -> joblib.Memory:
     return joblib.Memory(folder / _FOLDER, verbose=0)
+
+
+@functools.cache
+def _science() -> str:
+    """A digest of the code that analyses are made of."""
+    digest = hashlib.sha256()
+    for pattern in _SCIENCE:
+        for path in sorted(_PACKAGE.glob(f"{pattern}.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

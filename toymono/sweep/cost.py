@@ -2,7 +2,7 @@
 
 import jax
 
-from toymono.kinds import Cost, RunKind
+from toymono.kinds import Cost
 
 # Our choices. A device other than a CPU trains so many runs at a time that they take
 # about this much memory; not measured on a GPU yet.
@@ -24,8 +24,3 @@ def group_size(cost: Cost) -> int:
     """Runs of one compiled program, by default."""
     several = _SHORT_RUNS if cost.flops < _SHORT_FLOPS else 1
     return jax.local_device_count() * max(lanes(cost), several)
-
-
-def of(kind: RunKind, config, shared) -> Cost:
-    """The cost of one run."""
-    return kind.cost(config, shared)

@@ -1,0 +1,76 @@
+"""Cached analyses: computed once, and again when what they depend on changes."""
+
+import pytest
+
+from toymono import store
+from toymono.store import cache
+
+CALLS = []
+
+
+def count_neurons(run, times=1):
+    CALLS.append(times)
+    return times * run.config.k
+
+
+def count_features(run):
+    CALLS.append("features")
+    return run.config.n
+
+
+@pytest.fixture
+def stored(tmp_path, untrained):
+    CALLS.clear()
+    store.save(tmp_path, untrained())
+    [stored] = store.find(tmp_path)
+    return stored
+
+
+def test_a_result_is_computed_once(stored):
+    assert [store.cached(count_neurons, stored) for _ in range(3)] == [24] * 3
+    assert CALLS == [1]
+
+
+def test_other_parameters_and_functions_have_results_of_their_own(stored):
+    assert store.cached(count_neurons, stored, times=2) == 48
+    assert store.cached(count_neurons, stored, times=3) == 72
+    assert store.cached(count_features, stored) == 16
+    assert CALLS == [2, 3, "features"]
+
+
+def test_another_run_has_results_of_its_own(stored, untrained):
+    store.cached(count_neurons, stored)
+    store.save(stored.path.parent, untrained(seed=1))
+    _, other = store.find(stored.path.parent)
+    store.cached(count_neurons, other)
+    assert CALLS == [1, 1]
+
+
+def test_changed_code_of_the_package_computes_again(stored, monkeypatch):
+    store.cached(count_neurons, stored)
+    monkeypatch.setattr(cache, "_science", lambda: "another version")
+    store.cached(count_neurons, stored)
+    assert CALLS == [1, 1]
+
+
+def test_the_digest_covers_the_modules_of_scores_analyses_and_frames():
+    covered = {
+        path.relative_to(cache._PACKAGE).as_posix()
+        for pattern in cache._SCIENCE
+        for path in cache._PACKAGE.glob(f"{pattern}.py")
+    }
+    assert covered >= {"scores.py", "features.py", "feature_laws.py", "analysis/parts.py"}
+    assert covered >= {"frames/summary.py", "classifiers/network.py"}
+
+
+def test_a_run_in_memory_is_not_cached(untrained):
+    CALLS.clear()
+    run = untrained()
+    assert [store.cached(count_neurons, run) for _ in range(2)] == [24, 24]
+    assert CALLS == [1, 1]
+
+
+def test_a_folder_that_cannot_be_written_has_results_all_the_same(stored, monkeypatch):
+    monkeypatch.setattr(cache.os, "access", lambda folder, mode: False)
+    assert store.cached(count_neurons, stored) == 24
+    assert not (stored.path.parent / ".cache").exists()
