@@ -1,5 +1,6 @@
 """The command that extends the evidence and writes the pages, on a tiny catalog."""
 
+import dataclasses
 import subprocess
 import sys
 
@@ -13,7 +14,9 @@ from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.papers import __main__ as program
 from toymono.papers import verdict_page
+from toymono.papers.jermyn2022 import paper as jermyn
 from toymono.papers.jermyn2022.claims import CLAIMS
+from toymono.papers.paper import Picture, update
 from toymono.papers.wright2022 import paper as wright
 from toymono.papers.wright2022.claims import CLAIMS as WRIGHT_CLAIMS
 
@@ -104,6 +107,21 @@ def test_without_runs_the_page_is_the_same(run, written, runs_dir):
     assert code == 0
     assert "(4 runs, 0 new)" in printed
     assert (csv.read_bytes(), path.read_bytes()) == before
+
+
+def test_a_page_can_open_with_its_own_sentences_and_a_picture(written):
+    _, path, _ = written
+    before = path.read_text()
+    own = dataclasses.replace(
+        jermyn.PAPER,
+        opening=lambda found, judged: f"{len(found.sweeps)} sweeps, {len(judged)} claims.",
+        picture=Picture("../figures/bias.png", "Biases", "Biases of one run."),
+    )
+    update(own, "small", path.parents[1])
+    title, opening, picture, caption, *rest = path.read_text().split("\n\n")
+    assert opening == f"{len(catalog.SWEEPS)} sweeps, {len(CLAIMS)} claims."
+    assert (picture, caption) == ("![Biases](../figures/bias.png)", "Biases of one run.")
+    assert "\n\n".join([title, *rest]) == before
 
 
 def test_the_evidence_grows_and_never_shrinks(run, written, runs_dir, untrained):

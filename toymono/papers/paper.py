@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -12,6 +13,16 @@ from toymono.papers import evidence, verdict_page
 from toymono.papers.claims import Claim, Judged, judge, judge_all
 from toymono.papers.evidence import Evidence, Row, Source
 from toymono.store import StoredRun
+
+
+class Picture(NamedTuple):
+    """A picture in git that a page shows at its top."""
+
+    path: str
+    """Relative to the folder of the page."""
+    alt: str
+    """What it shows, for readers who do not see it."""
+    caption: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +47,12 @@ class Paper:
     """Paragraphs on what a verdict at a scale does and does not say."""
     tables: Callable[[Evidence], Sequence[str]] = lambda evidence: ()
     """Sections at the end of the page, with wide tables."""
+    opening: Callable[[Evidence, Sequence[Judged]], str] | None = None
+    """The first sentences of the page: what is found here, what was published, where they
+    differ, with numbers from the evidence. Without it, the page begins with
+    `verdict_page.found`."""
+    picture: Picture | None = None
+    """Follows the first sentences."""
 
     def page(self, docs_dir: str | Path, scale: str) -> Path:
         """The page at a scale."""
@@ -153,8 +170,11 @@ def _text(
         for change, sweeps in found.larger.items()
     }
     flags = "" if scale == "small" else f" --scale {scale}"
+    opening = [paper.opening(found, judged)] if paper.opening else []
     parts = [
         f"# {paper.title}",
+        *opening,
+        *(verdict_page.picture(*paper.picture) if paper.picture else ()),
         verdict_page.found(judged, sum(map(len, frames.values()))),
         *paper.caveats(scale),
         f"{paper.reference} Written by `python -m toymono.papers --papers {paper.name}{flags}`; "

@@ -23,6 +23,16 @@ _COUNTED = {
 }
 
 
+def picture(path: str, alt: str, caption: str) -> tuple[str, str]:
+    """A picture and the paragraph below it.
+
+    Example:
+      >>> picture("../figures/loss.png", "Loss by step", "Loss of one run.")
+      ('![Loss by step](../figures/loss.png)', 'Loss of one run.')
+    """
+    return f"![{alt}]({path})", caption
+
+
 def found(judged: Sequence[Judged], runs: int) -> str:
     """The page's first three sentences: how many claims agree, which do, and which do not.
 
