@@ -129,6 +129,14 @@ def test_the_command_draws_what_is_asked_for(run, runs_dir, tmp_path):
     assert "Learning rate" in path.read_text()
 
 
+@pytest.fixture
+def few_figures(monkeypatch):
+    """A registry of two figures, so that drawing all of them is quick."""
+    few = {name: FIGURES[name] for name in ("sorted_biases", "fig01")}
+    monkeypatch.setattr("toymono.plots.registry.FIGURES", few)
+
+
+@pytest.mark.usefixtures("few_figures")
 def test_another_file_is_not_overwritten(run, runs_dir, tmp_path):
     page = tmp_path / "figures" / "gallery.md"
     page.parent.mkdir()
@@ -146,6 +154,7 @@ def test_another_file_is_not_overwritten(run, runs_dir, tmp_path):
         assert "![" not in page.read_text()
 
 
+@pytest.mark.usefixtures("few_figures")
 def test_figures_of_chosen_runs_have_no_page(run, runs_dir, tmp_path):
     code, _, _ = run(f"--runs_dir={runs_dir}", "--where=init_bias=0", "--format=png")
     assert code == 0
