@@ -219,3 +219,13 @@ def information(net):
     strongest_k = np.array(strongest(net.response()))
     alive_k = strongest_k >= 0
     return mutual_info_score((net.b_k > 0)[alive_k], strongest_k[alive_k])
+
+
+def affine_map(x_m):
+    """The matrix and the offset of a relu network where its input is `x_m`."""
+
+    def of(net):
+        on_k = x_m @ net.w_mk + net.b_k > 0
+        return ((net.w_mk * on_k[None]) @ net.w_ko).T, (net.b_k * on_k) @ net.w_ko
+
+    return of

@@ -20,12 +20,13 @@ import plain
 import pytest
 
 from toymono import Config, Model, World, features, models, scores
-from toymono.analysis import ablation, class_responses, clusters, coherence, kinks, parts
+from toymono.analysis import ablation, class_responses, clusters, coherence, kinks, parts, polytopes
 from toymono.tasks import TASKS
 
 N, M, K = 12, 4, 10
 KEY = jax.random.key(5)
 AMPLITUDE_B = jnp.linspace(0, 1, 4)
+X_BM = np.random.default_rng(3).normal(size=(3, M))
 NEURONS, FEATURES, VMAP, DEAD, RESCALING = "neurons", "features", "vmap", "dead", "rescaling"
 ALL = frozenset({NEURONS, FEATURES, VMAP, DEAD, RESCALING})
 NETWORKS = {
@@ -153,6 +154,7 @@ def information(model, world):
 
 
 WITHOUT_RESCALING = ALL - {RESCALING}
+ON_THE_HOST = ALL - {VMAP}
 UNIT = (0, 1)
 LAWS = {
     "responses": Law(
@@ -350,6 +352,58 @@ LAWS = {
         value=lambda model, world: coherence.toy_coherence(model, world, 3, permutations=9)[:2],
         under=frozenset(),  # k-means starts from the order of the nodes
         networks="decoder",
+        traced=False,
+    ),
+    "spline_code": Law(
+        *(polytopes.spline_code, "b k"),
+        args=lambda model, world: (model, X_BM),
+        bounds=UNIT,
+        oracle=brute_force(lambda net: X_BM @ net.w_mk + net.b_k[None] > 0),
+        under=ON_THE_HOST,
+        networks="relu",
+        traced=False,
+    ),
+    "crossings": Law(
+        *(polytopes.crossings, "k"),
+        args=lambda model, world: (model, X_BM[0], X_BM[1]),
+        oracle=brute_force(lambda net: -(X_BM[0] @ net.w_mk + net.b_k) / (X_BM[1] @ net.w_mk)),
+        under=ON_THE_HOST,
+        networks="relu",
+        traced=False,
+    ),
+    "density": Law(
+        *(polytopes.density, ""),
+        args=lambda model, world: (model, X_BM[0], X_BM[1]),
+        bounds=(0, math.inf),
+        oracle=brute_force(
+            lambda net: (
+                (np.diff(X_BM[:2] @ net.w_mk + net.b_k[None] > 0, axis=0)).sum()
+                / np.linalg.norm(X_BM[0] - X_BM[1])
+            )
+        ),
+        under=ON_THE_HOST,
+        networks="relu",
+        traced=False,
+    ),
+    "affine_map": Law(
+        *(polytopes.affine_map, "o m, o"),
+        args=lambda model, world: (model, X_BM[0]),
+        oracle=brute_force(plain.affine_map(X_BM[0])),
+        under=ON_THE_HOST,
+        networks="relu",
+        traced=False,
+    ),
+    "transformation_distance": Law(
+        *(polytopes.transformation_distance, ""),
+        args=lambda model, world: (model, *polytopes.spline_code(model, X_BM[:2])),
+        bounds=(0, math.inf),
+        oracle=brute_force(
+            lambda net: np.linalg.norm(
+                plain.affine_map(X_BM[0])(net)[0] - plain.affine_map(X_BM[1])(net)[0]
+            )
+        ),
+        under=ON_THE_HOST,
+        networks="relu",
         traced=False,
     ),
     "spectral_clusters": Law(
