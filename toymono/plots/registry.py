@@ -4,11 +4,13 @@ import functools
 from collections.abc import Iterable
 
 from toymono import frames
+from toymono.frames import agreement
 from toymono.frames import classifiers as classifier_frames
 from toymono.frames import penalty as penalty_frames
 from toymono.frames.classifiers import DEFAULT_STRUCTURE, Structure
 from toymono.plots import classifier_structure, classifier_tradeoffs, jermyn2022
 from toymono.plots import classifiers as classifier_plots
+from toymono.plots.agreement import measure_agreement
 from toymono.plots.figure import Figure
 from toymono.plots.neurons import feature_capacities, single_feature_activations, sorted_biases
 from toymono.plots.penalties import multi_feature_by_penalty, penalty_frontier, responses_by_penalty
@@ -97,8 +99,17 @@ GENERAL: tuple[Figure, ...] = (
     _penalty(penalty_frontier, frames.per_run),
     _penalty(multi_feature_by_penalty, frames.per_active),
     _penalty(responses_by_penalty, penalty_frames.mean_outputs),
+    Figure(
+        measure_agreement.__name__,
+        _summary(measure_agreement),
+        measure_agreement,
+        (agreement.per_run,),
+        OfSweeps(("LR1", "LR3", "K1", "PEN")),
+        "python -m toymono.sweep --sweep LR1,LR3,K1,PEN --scale small --seeds 3",
+        compares=False,
+    ),
 )
-"""Figures of toy runs of any settings, and of the penalty sweep."""
+"""Figures of toy runs of any settings, of the penalty sweep, and of all lenses together."""
 
 CLASSIFIERS: tuple[Figure, ...] = (
     _classifier(classifier_plots.learning_curves, classifier_frames.per_epoch),

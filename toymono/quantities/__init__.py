@@ -9,7 +9,7 @@ import dataclasses
 
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.quantities import polytopes, spectrum, visualise
+from toymono.quantities import agreement, polytopes, spectrum, visualise
 from toymono.quantities.formats import plain, truth
 from toymono.quantities.quantity import (
     Quantity,
@@ -54,7 +54,7 @@ _NEURONS_AND_FEATURES = (
     count_of("active", "active features"),
     fraction("silent_share", "groups without response " + unbroken("(fraction)")),
     count_of("mono_neurons", "monosemantic neurons of a feature", "mono neurons of each"),
-    fraction("response_capacity", "capacity among the neurons' responses"),
+    fraction("response_capacity", "capacity among the neurons' responses", "feature capacity"),
     fraction("weight_capacity", "capacity among the input weights"),
     signed("amplitude", "input amplitude"),
     signed("output", "output"),
@@ -145,7 +145,10 @@ _SUMMARY = (
         none="no neuron responds to exactly one feature",
     ),
     fraction(
-        "pair_monosemanticity", "monosemanticity on pairs of features", none="all neurons are dead"
+        "pair_monosemanticity",
+        "monosemanticity on pairs of features",
+        "mono on pairs",
+        none="all neurons are dead",
     ),
 )
 
@@ -215,7 +218,12 @@ def _all() -> dict[str, Quantity]:
         words = (*TOY[name].choices, *CLASSIFIER[name].choices)
         table[name] = dataclasses.replace(table[name], choices=tuple(dict.fromkeys(words)))
     groups = (_RUNS, _NEURONS_AND_FEATURES, _LINEAR_MAP, _SUMMARY, _CLASSIFIERS)
-    groups += (polytopes.QUANTITIES, spectrum.QUANTITIES, visualise.QUANTITIES)
+    groups += (
+        agreement.QUANTITIES,
+        polytopes.QUANTITIES,
+        spectrum.QUANTITIES,
+        visualise.QUANTITIES,
+    )
     table |= {quantity.name: quantity for group in groups for quantity in group}
     return table
 
@@ -247,6 +255,7 @@ INDEX_COLUMNS = {
     "share_ky": "array: fraction of each class's test examples that each neuron fires on",
     "share_cy": "array: fraction of each cluster's neurons with each strongest class",
     "map_on": "array: linear map from features to outputs",
+    **agreement.INDEX_COLUMNS,
     **polytopes.INDEX_COLUMNS,
     **spectrum.INDEX_COLUMNS,
     **visualise.INDEX_COLUMNS,
