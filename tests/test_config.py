@@ -94,6 +94,8 @@ OUT_OF_RANGE = [
     ("l1", -1.0, "[0, inf)"),
     ("exponent", -1.0, "[0, inf)"),
     ("cosine_period", 0.0, "(0, inf)"),
+    ("dropout_rate", 1.0, "[0, 1)"),
+    ("dropout_rate", -0.1, "[0, 1)"),
     ("init_bias", math.nan, "(-inf, inf)"),
     ("init_bias", -math.inf, "(-inf, inf)"),
 ]
@@ -170,7 +172,9 @@ def test_fields_part_into_setup_and_dials():
 
 
 def test_an_unknown_field_is_named_with_the_choices():
-    with pytest.raises(ValueError, match=r"^'epz' is not one of task, n, m, .*eps.*cosine_period$"):
+    with pytest.raises(
+        ValueError, match=r"^'epz' is not one of task, n, m, .*eps.*cosine_period, .*$"
+    ):
         settings.split({"epz": 1})
 
 

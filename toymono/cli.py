@@ -77,6 +77,26 @@ def given(table: Mapping[str, Field]) -> dict[str, list[Any]]:
     return {name: list(flag.value or ()) for name, flag in present.items()}
 
 
+def refuse_unused(
+    table: Mapping[str, Field], given: Mapping[str, Sequence[Any]], runs: Sequence[Mapping]
+) -> None:
+    """Different values of a field without effect would all mean the same run.
+
+    Args:
+      table: The fields that flags were made from.
+      given: From `given`.
+      runs: The fields of each run requested.
+
+    Raises:
+      UsageError: A field was given a value that has no effect in any of the runs.
+    """
+    for name, field in table.items():
+        changed = set(given.get(name, ())) - {field.default}
+        if field.unless and changed and not any(field.matters(values) for values in runs):
+            other, word = field.unless
+            raise UsageError(f"--{name} has no effect with {other}={word}; use --{other}")
+
+
 def count_or_auto(name: str, default: str, text: str) -> flags.FlagHolder[int | None]:
     """A flag that takes a positive whole number, or `auto`, which is None."""
     return flags.DEFINE(_Count(), name, default, text)

@@ -50,6 +50,7 @@ class Config:
     optimizer: str = _default("optimizer")
     schedule: str = _default("schedule")
     matmul_precision: str = _default("matmul_precision")
+    dropout: str = _default("dropout")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
@@ -78,6 +79,7 @@ class Hyperparams(flax.struct.PyTreeNode):
     alpha: Scalar = _default("alpha")
     exponent: Scalar = _default("exponent")
     cosine_period: Scalar = _default("cosine_period")
+    dropout_rate: Scalar = _default("dropout_rate")
 
     def checked(self) -> "Hyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.

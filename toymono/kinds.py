@@ -142,6 +142,7 @@ def _toy_cost(config: Config, shared: Any) -> Cost:
     # inputs, neurons and outputs with the gradients of the last two.
     arrays = 5 * parameters + b * (2 * n + m + 2 * k + 2 * o) + config.steps
     arrays += PENALTIES[config.penalty].elements(n, k)
+    arrays += b * k if config.dropout == "on" else 0
     snapshots = len(config.snapshot_steps) * parameters
     return Cost(
         flops=config.steps * 2 * b * products,

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono.config import Config
+from toymono.config import Config, Scalar
 from toymono.tasks import TASKS
 
 
@@ -24,15 +24,31 @@ class Nonlinearity:
 
     function: Callable[[Array], Array]
     """Acts on each entry."""
-    piecewise_linear: bool
-    """Linear on either side of 0; if so, a neuron has a kink where its input crosses 0."""
+    breaks: tuple[float, ...] = ()
+    """Where its slope jumps, if it is linear between these; empty if it is smooth."""
+
+    @property
+    def piecewise_linear(self) -> bool:
+        """Whether it is linear between its breaks; a neuron has a kink at each."""
+        return bool(self.breaks)
+
+
+def _tent(x: Array) -> Array:
+    """A bump that is relu up to 1: 0 at 0, 1 at 1, 0 at 2 and beyond.
+
+    The simplest activation that is bounded, 0 where relu is, and piecewise
+    linear, so that all regions of a network between its kinks are bounded too,
+    but for those where neurons are off. Height and width are our choice.
+    """
+    return jax.nn.relu(1 - abs(x - 1))
 
 
 NONLINEARITIES: Mapping[str, Nonlinearity] = {
-    "relu": Nonlinearity(jax.nn.relu, piecewise_linear=True),
-    "gelu": Nonlinearity(lambda x: jax.nn.gelu(x, approximate=False), piecewise_linear=False),
+    "relu": Nonlinearity(jax.nn.relu, breaks=(0.0,)),
+    "gelu": Nonlinearity(lambda x: jax.nn.gelu(x, approximate=False)),
     # What the paper's program calls SoLU has neither the softmax nor the norm.
-    "solu": Nonlinearity(lambda x: x * jnp.exp(x), piecewise_linear=False),
+    "solu": Nonlinearity(lambda x: x * jnp.exp(x)),
+    "tent": Nonlinearity(_tent, breaks=(0.0, 1.0, 2.0)),
 }
 """By the name in `Config.nonlinearity`."""
 
@@ -93,6 +109,26 @@ def parameters(config: Config) -> int:
       504
     """
     return config.m * config.k + config.k + config.k * TASKS[config.task].outputs(config)
+
+
+def dropout(
+    hidden_bd: Float[Array, "*b d"], rate: Scalar, key: PRNGKeyArray
+) -> Float[Array, "*b d"]:
+    """Inverted dropout: each activation is 0 with probability `rate`, else divided by 1 - rate.
+
+    The mean stays the same, so that a model trained with dropout is used
+    without it as it is. Used in training only.
+
+    Example:
+      >>> dropout(jnp.ones(6), 0.5, jax.random.key(0)).tolist()
+      [0.0, 2.0, 0.0, 2.0, 2.0, 2.0]
+
+    Reference:
+      Srivastava et al. (2014), Dropout; their section 10 names the inverted form.
+    """
+    chex.assert_rank(rate, 0)
+    kept_bd = jax.random.bernoulli(key, 1 - rate, hidden_bd.shape)
+    return jnp.where(kept_bd, hidden_bd / (1 - rate), 0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -124,9 +124,10 @@ def _untrained(
     )
 
 
-# Separates the penalty's draws from those of the batch, whose key it is folded
-# into. A large number: folding in a small i gives the i-th of the key's splits.
+# Separate the draws of the penalty and of dropout from those of the batch, whose key they are
+# folded into. Large numbers: folding in a small i gives the i-th of the key's splits.
 _PENALTY = 2**31 - 1
+_DROPOUT = 2**31 - 2
 
 
 def _batch_key(state: State) -> PRNGKeyArray:
@@ -161,7 +162,9 @@ def train_step(
     The loss is the task loss plus `l1` times the L1 norm of the activations plus
     `alpha` times the polysemantic penalty. Bias decay ends halfway through the
     run, whose length is that of `state.loss_t`. A penalty that draws inputs
-    draws them from the state's key and step.
+    draws them from the state's key and step, and so does dropout. Dropout acts
+    on what the output weights read, and so on the task loss that is recorded;
+    the L1 norm and the penalty are those of the activations before it.
 
     Args:
       config: Names the task, nonlinearity, penalty, optimiser and schedule; its
@@ -192,7 +195,11 @@ def train_step(
 
     def objective(model: Model):
         hidden_bk = model.neurons(x_bm)
-        task_loss = ((hidden_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
+        read_bk = hidden_bk
+        if config.dropout == "on":
+            dropout_key = jax.random.fold_in(_batch_key(state), _DROPOUT)
+            read_bk = models.dropout(hidden_bk, hyperparams.dropout_rate, dropout_key)
+        task_loss = ((read_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
         penalty = PENALTIES[config.penalty].on_features(model, world, penalty_key)
         loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk)
         return loss + hyperparams.alpha * penalty, (task_loss, penalty)

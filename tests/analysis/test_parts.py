@@ -200,7 +200,7 @@ def test_models_may_hold_numpy_arrays(toy):
 
 def test_every_nonlinearity_is_silent_at_zero():
     # `split` relies on it when it sets a neuron's weights and bias to 0.
-    assert [float(phi.function(jnp.zeros(()))) for phi in NONLINEARITIES.values()] == [0, 0, 0]
+    assert [float(phi.function(jnp.zeros(()))) for phi in NONLINEARITIES.values()] == [0] * 4
 
 
 def test_the_linear_part_of_a_planted_network_is_an_identity_of_rank_m():

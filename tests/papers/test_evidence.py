@@ -4,6 +4,7 @@ import dataclasses
 import math
 import types
 
+import pandas as pd
 import pytest
 
 from toymono import Config, Hyperparams, store
@@ -56,6 +57,20 @@ def test_a_row_is_read_back_as_it_was_written(source, tmp_path):
     assert frame["first"].isna().all()
     assert rows[0]["versions"] == "jax 0.10"
     assert rows[0]["platform"] == "cpu"
+
+
+def test_a_file_older_than_a_field_has_the_value_from_before(source, tmp_path):
+    source, folder = source
+    folder.runs = [stored(seed=1)]
+    path = tmp_path / "s.csv"
+    evidence.write(path, evidence.extend([], source, "runs"), source)
+    rows = evidence.read(path, source)
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    frame.drop(columns=["dropout", "dropout_rate"]).to_csv(path, index=False)
+    assert evidence.read(path, source) == rows
+    frame.drop(columns=["eps"]).to_csv(path, index=False)
+    with pytest.raises(ValueError, match="not a row of evidence: 'eps'"):
+        evidence.read(path, source)
 
 
 def test_settings_of_float32_numbers_are_found_again(source):

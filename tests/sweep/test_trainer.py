@@ -26,8 +26,10 @@ def toy_jobs(config):
 @pytest.fixture(scope="module", params=["toy", "classifier"])
 def jobs(request, config, digits):
     if request.param == "toy":
-        return toy_jobs(config)
-    classifier = ClassifierConfig(sizes=(6, 5), batch_size=32, epochs=3, prune_epochs=1)
+        return toy_jobs(dataclasses.replace(config, dropout="on"))
+    classifier = ClassifierConfig(
+        sizes=(6, 5), batch_size=32, epochs=3, prune_epochs=1, layer_norm="on", dropout="on"
+    )
     return [
         Job(classifier, ClassifierHyperparams(alpha=alpha), seed, digits.fingerprint)
         for alpha, seed in itertools.product((0.0, 0.1), (3, 7))

@@ -31,6 +31,9 @@ LABELS = ("empty", "zero", "lag", "track", "rise")
 # `zero` piece, and the largest errors of value and slope of a `track` piece.
 _ZERO_TOLERANCE, _VALUE_TOLERANCE, _SLOPE_TOLERANCE = 0.02, 0.2, 0.25
 
+# Breaks of the nonlinearities that the closed form covers: one kink for each neuron.
+_AT_0 = (0.0,)
+
 
 class Kinks(NamedTuple):
     """A piecewise linear function of a in [0, 1], given by its kinks in order of position.
@@ -83,7 +86,7 @@ def kinks(
         the absolute value.
 
     Raises:
-      ValueError: The nonlinearity is not piecewise linear.
+      ValueError: The nonlinearity is not linear on either side of 0.
 
     Example:
       >>> model = Model(jnp.ones((1, 2)), jnp.array([-0.5, 0.25]), jnp.array([[4.0], [1.0]]))
@@ -93,10 +96,10 @@ def kinks(
     """
     scores.assert_one_model(model, world)
     nonlinearity = NONLINEARITIES[model.nonlinearity]
-    if not nonlinearity.piecewise_linear:
-        choices = [name for name, record in NONLINEARITIES.items() if record.piecewise_linear]
+    if nonlinearity.breaks != _AT_0:
+        choices = [name for name, record in NONLINEARITIES.items() if record.breaks == _AT_0]
         raise ValueError(
-            f"nonlinearity={model.nonlinearity!r} has no kinks; use {', '.join(choices)}"
+            f"nonlinearity={model.nonlinearity!r} has no single kink at 0; use {', '.join(choices)}"
         )
     read_o = parts.readouts(world)[feature] if read_o is None else read_o
     chex.assert_rank(read_o, 1)
@@ -125,7 +128,7 @@ def own_kinks(model: Model, world: World, feature: Feature) -> Float[Array, "2"]
     """Smallest two amplitudes at which a feature's monosemantic neurons become active.
 
     These are the monosemantic neurons whose strongest feature it is. Missing
-    ones are NaN, as are all under a nonlinearity without kinks.
+    ones are NaN, as are all under a nonlinearity that `kinks` refuses.
 
     Example:
       >>> model = Model(jnp.eye(2), jnp.array([-0.5, -0.25]), jnp.eye(2))
@@ -134,7 +137,7 @@ def own_kinks(model: Model, world: World, feature: Feature) -> Float[Array, "2"]
     """
     none = jnp.full(2, jnp.nan)
     scores.assert_one_model(model, world)
-    if not NONLINEARITIES[model.nonlinearity].piecewise_linear:
+    if NONLINEARITIES[model.nonlinearity].breaks != _AT_0:
         return none
     response_kn = scores.responses(model, world)
     mono_k = scores.classify_neurons(response_kn).monosemantic_k

@@ -79,6 +79,7 @@ def main() -> int:
         todo = plan.make(jobs, runs_dir)
     except (ValueError, FileNotFoundError) as error:
         raise cli.UsageError(str(error)) from None
+    cli.refuse_unused(CLASSIFIER, cli.given(CLASSIFIER), [job.fields for job in jobs])
     print(progress.describe(todo))
     if _DRY_RUN.value:
         return 0

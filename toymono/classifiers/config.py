@@ -40,6 +40,9 @@ class ClassifierConfig:
     batch_size: int = _default("batch_size")
     epochs: int = _default("epochs")
     prune_epochs: int = _default("prune_epochs")
+    nonlinearity: str = _default("nonlinearity")
+    layer_norm: str = _default("layer_norm")
+    dropout: str = _default("dropout")
 
     def __post_init__(self):
         if self.sizes is None:
@@ -65,6 +68,7 @@ class ClassifierHyperparams(flax.struct.PyTreeNode):
 
     alpha: Scalar = _default("alpha")
     learning_rate: Scalar = _default("learning_rate")
+    dropout_rate: Scalar = _default("dropout_rate")
 
     def checked(self) -> "ClassifierHyperparams":
         """These numbers as float32 arrays; those whose value is known lie in their range.

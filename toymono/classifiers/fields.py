@@ -1,6 +1,6 @@
 """Every setting of a classifier run, described once; see `toymono.fields`."""
 
-from toymono.fields import Field, table
+from toymono.fields import TOY, Field, table
 
 _LARGEST = 2**20  # Our choice, well above any layer or batch that fits a machine.
 
@@ -64,6 +64,26 @@ CLASSIFIER_CONFIG = table(
         0,
         10**6,
     ),
+    Field(
+        "nonlinearity",
+        "relu",
+        "Activation function of the hidden layers.",
+        str,
+        choices={name: TOY["nonlinearity"].choices[name] for name in ("relu", "tent")},
+        before="relu",
+    ),
+    Field(
+        "layer_norm",
+        "off",
+        "Whether each layer's pre-activations are normalised over its neurons.",
+        str,
+        choices={
+            "off": "they are not",
+            "on": "mean 0 and variance 1 over the neurons, then a learned scale and offset",
+        },
+        before="off",
+    ),
+    TOY["dropout"],
 )
 """What changes the shape of an array or the code that runs: the fields of `ClassifierConfig`."""
 
@@ -72,6 +92,7 @@ CLASSIFIER_HYPERPARAMS = table(
         "alpha", 0.0, "Weight of the polysemantic penalty.", label="penalty weight α", symbol="α"
     ),
     Field("learning_rate", 1e-3, "Adam's learning rate.", low=0.0),
+    TOY["dropout_rate"],
 )
 """Numbers, which are traced: the fields of `ClassifierHyperparams`."""
 

@@ -18,12 +18,15 @@ import numpy as np
 from einops import rearrange, reduce
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from toymono import scores
+from toymono import models, scores
 from toymono.classifiers.config import ClassifierConfig
 from toymono.classifiers.data import CLASSES
+from toymono.config import Scalar
+from toymono.models import NONLINEARITIES
 
 Params = Mapping[str, Mapping[str, Array]]
-"""`hidden_0` … and `output`, each with `kernel` and `bias`."""
+"""`hidden_0` … and `output`, each with `kernel` and `bias`; with layer norm also `norm_0` …,
+each with `scale` and `bias`."""
 
 # A feature map with fewer pixels a side is not pooled further.
 _SMALLEST_POOLED = 4
@@ -82,24 +85,44 @@ NETWORKS: Mapping[str, Layers] = {
 """By the name in `ClassifierConfig.network`."""
 
 
+class Dropout(NamedTuple):
+    """What training drops: see `models.dropout`."""
+
+    rate: Scalar
+    key: PRNGKeyArray
+    """Each layer's is this with the layer's number folded in."""
+
+
 class Network(nn.Module):
-    """A classifier with relu neurons, glorot-uniform kernels and biases that start at 0.
+    """A classifier with glorot-uniform kernels and biases that start at 0.
 
     `mlp`: dense layers on the flattened image. `cnn`: 3 x 3 convolutions, each
     followed by a 2 x 2 maximum pool as long as the map has 4 pixels a side or
     more, then one dense layer to the logits. A channel is a neuron.
+
+    With layer norm a hidden layer is `phi(norm(h W + b))`, where `norm` gives
+    the pre-activations of one example (in a map: of one pixel) mean 0 and
+    variance 1 over the neurons, then a learned scale and offset for each. So
+    the code of the first layer, which neurons are active, hardly changes when
+    the image is rescaled (where the dense biases are 0, not at all): the
+    question of the polytope discussion.
     """
 
     network: str
     """A key of `NETWORKS`."""
     sizes: tuple[int, ...]
     """Neurons of each hidden layer."""
+    nonlinearity: str = "relu"
+    """A key of `models.NONLINEARITIES`."""
+    layer_norm: bool = False
+    """Whether pre-activations are normalised."""
 
     @nn.compact
     def __call__(
         self,
         images_bhw: Float[Array, "b h w"],
         keep: Sequence[Float[Array, " _"] | None] | None = None,
+        dropout: Dropout | None = None,
     ) -> Outputs:
         """The network's outputs for a batch.
 
@@ -107,16 +130,22 @@ class Network(nn.Module):
           images_bhw: In [0, 1].
           keep: For each hidden layer a factor for each neuron, 0 for one that
             is ablated, or None.
+          dropout: In training with dropout, what to drop after each hidden
+            layer. The activations that are returned are those before it.
         """
         kind = NETWORKS[self.network]
         keep = keep or [None] * len(self.sizes)
         activations, fired = [], []
         h = kind.arrange(images_bhw)
         for index, (size, factor_k) in enumerate(zip(self.sizes, keep, strict=True)):
-            h = nn.relu(kind.layer(size, f"hidden_{index}")(h))
+            h = kind.layer(size, f"hidden_{index}")(h)
+            h = nn.LayerNorm(name=f"norm_{index}")(h) if self.layer_norm else h
+            h = NONLINEARITIES[self.nonlinearity].function(h)
             h = h if factor_k is None else h * jnp.broadcast_to(factor_k, h.shape)
             activations.append(reduce(h, "b ... k -> b k", "mean"))
             fired.append(reduce((h > 0).astype(h.dtype), "b ... k -> b k", "mean"))
+            if dropout is not None:
+                h = models.dropout(h, dropout.rate, jax.random.fold_in(dropout.key, index))
             h = kind.pool(h)
         flat_bd = rearrange(h, "b ... -> b (...)")
         logits_by = nn.Dense(CLASSES, name="output", **_INIT)(flat_bd)
@@ -125,7 +154,7 @@ class Network(nn.Module):
 
 def build(config: ClassifierConfig) -> Network:
     """The network of a config."""
-    return Network(config.network, config.sizes)
+    return Network(config.network, config.sizes, config.nonlinearity, config.layer_norm == "on")
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
@@ -160,13 +189,16 @@ def edges(params: Params) -> list[Float[np.ndarray, "_ _"]]:
 
     For a dense layer it is the weight's absolute value; between channels, the
     sum of the absolute values over the kernel (its L1 norm), and from channels
-    to logits the sum over the map's pixels. Biases do not count.
+    to logits the sum over the map's pixels. Biases do not count, nor do the
+    scales of a layer norm.
 
     Reference:
       Filan et al. (2021), arXiv 2103.03386, section 2; Wright,
       `run_clusterability_analysis.py`.
     """
-    names = [f"hidden_{index}" for index in range(len(params) - 1)]
+    names = [
+        f"hidden_{index}" for index in range(sum(name.startswith("hidden") for name in params))
+    ]
     strengths = []
     for name in [*names, "output"]:
         kernel = np.abs(np.asarray(params[name]["kernel"], np.float64))

@@ -21,10 +21,14 @@ from toymono import batching, penalties, scores
 from toymono.classifiers import network
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.classifiers.data import CLASSES, Dataset
-from toymono.classifiers.network import Params
+from toymono.classifiers.network import Dropout, Params
 
 # Wright: tensorflow_model_optimization's polynomial decay, of power 3, every 10 steps.
 _FIRST_SPARSITY, _LAST_SPARSITY, _PRUNE_EVERY = 0.5, 0.9, 10
+
+
+# Separates the draws of dropout from the permutation of an epoch, whose key it is folded into.
+_DROPOUT = 2**31 - 2
 
 
 class Measures(flax.struct.PyTreeNode):
@@ -40,7 +44,7 @@ class Measures(flax.struct.PyTreeNode):
     answers: Int[Array, "*e"]
     """How many of the classes the network predicts for at least one example."""
     train_loss: Float[Array, "*e"]
-    """Mean over the epoch's steps of what was minimised, before each step's update."""
+    """Mean over the epoch's steps of what was minimised, dropout included, before each update."""
 
 
 class ClassifierState(flax.struct.PyTreeNode):
@@ -170,12 +174,18 @@ def advance(
 
         def step(state: ClassifierState, step_and_order):
             step, order_b = step_and_order
+            dropout = None
+            if config.dropout == "on":
+                dropout_key = jax.random.fold_in(epoch_key, _DROPOUT)
+                dropout_key = jax.random.fold_in(dropout_key, step - start)
+                dropout = Dropout(hyperparams.dropout_rate, dropout_key)
             loss, grads = jax.value_and_grad(_objective, argnums=2)(
                 config,
                 hyperparams.alpha,
                 state.params,
                 train_bhw[order_b],
                 train_label_b[order_b],
+                dropout,
             )
             optimizer = optax.adam(hyperparams.learning_rate)
             updates, optimizer_state = optimizer.update(grads, state.optimizer)
@@ -290,8 +300,8 @@ def fit_many(
 _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, None, 0)))
 
 
-def _objective(config, alpha, params, images_bhw, label_b) -> Float[Array, ""]:
-    outputs: Any = network.build(config).apply({"params": params}, images_bhw)
+def _objective(config, alpha, params, images_bhw, label_b, dropout) -> Float[Array, ""]:
+    outputs: Any = network.build(config).apply({"params": params}, images_bhw, dropout=dropout)
     logits_by, activations, _ = outputs
     penalty = _penalty_l(config, activations, label_b).sum()
     return _cross_entropy(logits_by, label_b) + alpha * penalty

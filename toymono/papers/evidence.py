@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from toymono.fields import SEED, Field
+from toymono.fields import MISSING, SEED, Field
 from toymono.files import atomic_write
 from toymono.job import Job
 from toymono.kinds import KINDS
@@ -73,6 +73,9 @@ class Source:
 def read(path: str | Path, source: Source) -> list[Row]:
     """The rows of an evidence file; none if there is no such file.
 
+    A file that is older than a field lacks its column: its rows have the value
+    that all runs had before the field existed.
+
     Raises:
       ValueError: A row lacks what determines its run.
     """
@@ -80,7 +83,14 @@ def read(path: str | Path, source: Source) -> list[Row]:
     if not path.exists():
         return []
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+    older = {
+        name: _exact(field.before, field)
+        for name, field in source.fields.items()
+        if field.before is not MISSING
+    }
     for line, row in enumerate(rows, 2):
+        for name, value in older.items():
+            row.setdefault(name, value)
         try:
             for name, field in source.fields.items():
                 field.parse(row[name])

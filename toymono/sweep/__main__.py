@@ -15,7 +15,7 @@ from typing import Any
 from absl import flags
 
 from toymono import catalog, cli
-from toymono.fields import SEED, TOY, TOY_HYPERPARAMS, grid
+from toymono.fields import SEED, TOY, grid
 
 cli.define_fields(TOY)
 _PRESET = flags.DEFINE_enum(
@@ -73,7 +73,7 @@ def main() -> int:
         ]
     except ValueError as error:
         raise cli.UsageError(str(error)) from None
-    _refuse_unused_hyperparams(given, jobs)
+    cli.refuse_unused(TOY, given, [job.fields for job in jobs])
     runs_dir = cli.RUNS_DIR.value
     todo = plan.make(jobs, runs_dir, _GROUP_SIZE.value)
     print(progress.describe(todo))
@@ -102,15 +102,6 @@ def _refuse_unused_sizes() -> None:
         raise cli.UsageError("--scale requires --sweep; use --preset")
     if _SWEEP.value is not None and flags.FLAGS["preset"].present:
         raise cli.UsageError("--preset does not go with --sweep; use --scale")
-
-
-def _refuse_unused_hyperparams(given: Mapping[str, Sequence[Any]], jobs: Sequence[Any]) -> None:
-    """Different values of a field without effect would all mean the same run."""
-    for name, field in TOY_HYPERPARAMS.items():
-        changed = set(given.get(name, ())) - {field.default}
-        if field.unless and changed and not any(field.matters(job.fields) for job in jobs):
-            other, word = field.unless
-            raise cli.UsageError(f"--{name} has no effect with {other}={word}; use --{other}")
 
 
 def _join(coordinator: str) -> None:

@@ -1,9 +1,4 @@
-"""Every setting of a toy run, described once: default, meaning, range, choices, label.
-
-Flags, configurations, file headers, table columns and axis labels are made from
-these tables. The module imports no JAX, so that commands print their help at
-once. The defaults are those of the laptop preset.
-"""
+"""What a field is, how its values are read from words and checked, and grids of them."""
 
 import builtins
 import dataclasses
@@ -37,6 +32,8 @@ class Field:
     high: float = math.inf
     low_open: bool = False
     """Whether `low` itself is excluded."""
+    high_open: bool = False
+    """Whether `high` itself is excluded."""
     choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """The words that it may hold, each with what it means."""
     label: str = ""
@@ -65,6 +62,7 @@ class Field:
           ValueError: It is not a value of this field.
 
         Example:
+          >>> from toymono.fields import TOY
           >>> TOY["k"].parse("512"), TOY["eps"].parse("0.25"), TOY["task"].parse("abs")
           (512, 0.25, 'abs')
         """
@@ -86,6 +84,7 @@ class Field:
           ValueError: It is not one of the choices, or outside the range.
 
         Example:
+          >>> from toymono.fields import TOY
           >>> TOY["eps"].check(2)
           Traceback (most recent call last):
           ValueError: eps=2 is not in (0, 1]
@@ -103,7 +102,8 @@ class Field:
         except (TypeError, ValueError):
             raise ValueError(f"{self.name}={value!r} is not a number") from None
         above = number > self.low if self.low_open else number >= self.low
-        if not (math.isfinite(number) and above and number <= self.high):
+        below = number < self.high if self.high_open else number <= self.high
+        if not (math.isfinite(number) and above and below):
             raise ValueError(f"{self.name}={number:g} is not in {self._interval()}")
         return number
 
@@ -120,10 +120,10 @@ class Field:
         return number
 
     def _interval(self) -> str:
-        closed = math.isfinite(self.low) and not self.low_open
+        low_closed = math.isfinite(self.low) and not self.low_open
+        high_closed = math.isfinite(self.high) and not self.high_open
         return (
-            f"{'[' if closed else '('}{self.low:g}, {self.high:g}"
-            f"{']' if math.isfinite(self.high) else ')'}"
+            f"{'[' if low_closed else '('}{self.low:g}, {self.high:g}{']' if high_closed else ')'}"
         )
 
     def text(self, value: Any) -> str:
@@ -176,185 +176,3 @@ def grid(axes: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
     """
     for values in itertools.product(*axes.values()):
         yield dict(zip(axes, values, strict=True))
-
-
-_LARGEST = 2**24  # Our choice: beyond it no array of a batch fits a machine.
-
-TOY_CONFIG = table(
-    Field(
-        "task",
-        "decoder",
-        "What the network has to output.",
-        str,
-        choices={
-            "decoder": "recover the features",
-            "reproject": "embed the features anew",
-            "abs": "recover the absolute value of signed features",
-        },
-        in_caption=True,
-    ),
-    Field(
-        "n", 512, "Features.", int, 1, _LARGEST, label="features $n$", symbol="n", in_caption=True
-    ),
-    Field(
-        "m",
-        64,
-        "Dimensions of the embedding that the network reads.",
-        int,
-        1,
-        _LARGEST,
-        label="embedding dimensions $m$",
-        symbol="m",
-        in_caption=True,
-    ),
-    Field("k", 512, "Neurons.", int, 1, _LARGEST, label="neurons $k$", symbol="k", in_caption=True),
-    Field(
-        "nonlinearity",
-        "relu",
-        "Activation function of the hidden layer.",
-        str,
-        choices={
-            "relu": "max(x, 0)",
-            "gelu": "x Φ(x)",
-            "solu": "x exp(x), as in the paper's program",
-        },
-    ),
-    Field(
-        "feature_law",
-        "equal",
-        "How frequent each feature is.",
-        str,
-        choices={"equal": "all alike", "power_law": "feature i in proportion to i**-exponent"},
-        label="feature frequencies",
-    ),
-    Field(
-        "penalty",
-        "none",
-        "Polysemantic penalty, added to the task loss with weight alpha.",
-        str,
-        choices={
-            "none": "no penalty",
-            "soft": "shared activations on single features",
-            "hard": "neurons shared by single features, counted",
-            "soft_random_amplitude": "soft, at random amplitudes",
-            "multi_feature": "soft, plus activations on inputs without the feature",
-        },
-        before="none",
-    ),
-    Field(
-        "batch_size",
-        512,
-        "Samples per step, drawn anew each time.",
-        int,
-        1,
-        _LARGEST,
-        in_caption=True,
-    ),
-    Field(
-        "log2_steps",
-        13,
-        "Training takes 2**log2_steps steps.",
-        int,
-        0,
-        24,  # the schedule's float32 counts no further
-        label="log$_2$ of training steps",
-        in_caption=True,
-    ),
-    Field(
-        "optimizer",
-        "lamb",
-        "Optimiser.",
-        str,
-        choices={"lamb": "LAMB as in the paper's program", "adam": "Adam"},
-    ),
-    Field(
-        "schedule",
-        "cosine",
-        "Learning rate over time.",
-        str,
-        choices={"cosine": "a periodic cosine, as published", "constant": "constant"},
-    ),
-    Field(
-        "matmul_precision",
-        "float32",
-        "Lowest precision of matrix products in training; no effect on a CPU.",
-        str,
-        choices={
-            "float32": "float32",
-            "tensorfloat32": "TF32 on a GPU, three bfloat16 passes on a TPU",
-            "bfloat16": "TF32 on a GPU, one bfloat16 pass on a TPU",
-        },
-        before="float32",
-    ),
-)
-"""What changes the shape of an array or the code that runs: the fields of `Config`."""
-
-TOY_HYPERPARAMS = table(
-    Field("learning_rate", 0.01, "Peak of the schedule.", low=0.0, in_caption=True),
-    Field(
-        "eps",
-        1 / 64,
-        "Probability that a feature is present; the mean probability under a power law.",
-        low=0.0,
-        high=1.0,
-        low_open=True,
-        label="feature probability ε",
-        symbol="ε",
-        in_caption=True,
-    ),
-    Field(
-        "init_bias",
-        0.0,
-        "Added to every neuron's initial bias.",
-        label="initial mean bias",
-        in_caption=True,
-    ),
-    Field(
-        "bias_decay",
-        0.1,
-        "Fraction of a bias lost per step and unit of learning rate, in the first half.",
-        low=0.0,
-        in_caption=True,
-    ),
-    Field(
-        "l1",
-        0.0,
-        "Weight of the L1 norm of the hidden activations in the loss.",
-        low=0.0,
-        label="weight of L1",
-        symbol="L1",
-    ),
-    Field(
-        "alpha",
-        1.0,
-        "Weight of the penalty; below 0 it rewards polysemantic neurons.",
-        label="weight of the penalty",
-        symbol="α",
-        unless=("penalty", "none"),
-        before=1.0,
-    ),
-    Field(
-        "exponent",
-        1.1,
-        "Exponent of the power law of feature frequencies.",
-        low=0.0,
-        label="power-law exponent",
-        unless=("feature_law", "equal"),
-    ),
-    Field(
-        "cosine_period",
-        1024.0,
-        "Steps from one peak of the cosine schedule to the next.",
-        low=0.0,
-        low_open=True,
-        label="period of the schedule (steps)",
-        unless=("schedule", "constant"),
-    ),
-)
-"""Numbers, which are traced: the fields of `Hyperparams`."""
-
-SEED = Field("seed", 0, "What all that is random about a run is drawn from.", int, 0, 2**32 - 1)
-"""The seed of a run, of any kind."""
-
-TOY = {**TOY_CONFIG, **TOY_HYPERPARAMS}
-"""All that determines a toy run, apart from its seed."""

@@ -1,0 +1,29 @@
+"""Every setting of a run, described once: default, meaning, range, choices, label.
+
+Flags, configurations, file headers, table columns and axis labels are made from
+these tables. The package imports no JAX, so that commands print their help at
+once. `toymono.classifiers.fields` holds the tables of classifiers.
+"""
+
+from toymono.fields.field import (
+    MISSING,
+    Field,
+    grid,
+    parse_widths,
+    table,
+    widths_text,
+)
+from toymono.fields.toy import SEED, TOY, TOY_CONFIG, TOY_HYPERPARAMS
+
+__all__ = [
+    "MISSING",
+    "SEED",
+    "TOY",
+    "TOY_CONFIG",
+    "TOY_HYPERPARAMS",
+    "Field",
+    "grid",
+    "parse_widths",
+    "table",
+    "widths_text",
+]
