@@ -418,7 +418,7 @@ def even(config):
 
 
 # With either optimiser and schedule.
-@pytest.mark.parametrize("config", filter(even, EVERY_CONFIG), ids=words)
+@pytest.mark.parametrize("config", [*filter(even, EVERY_CONFIG)], ids=words)
 def test_every_config_trains(config):
     if config.nonlinearity == "gelu":
         config = dataclasses.replace(config, optimizer="adam", schedule="constant")

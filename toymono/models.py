@@ -121,7 +121,7 @@ def dropout(
 
     Example:
       >>> dropout(jnp.ones(6), 0.5, jax.random.key(0)).tolist()
-      [0.0, 2.0, 0.0, 2.0, 2.0, 2.0]
+      [0.0, 0.0, 2.0, 2.0, 0.0, 2.0]
 
     Reference:
       Srivastava et al. (2014), Dropout; their section 10 names the inverted form.

@@ -28,7 +28,7 @@ def jobs(request, config, digits):
     if request.param == "toy":
         return toy_jobs(dataclasses.replace(config, dropout="on"))
     classifier = ClassifierConfig(
-        sizes=(6, 5), batch_size=32, epochs=3, prune_epochs=1, layer_norm="on", dropout="on"
+        sizes=(6, 5), batch_size=32, epochs=3, prune_epochs=1, dropout="on"
     )
     return [
         Job(classifier, ClassifierHyperparams(alpha=alpha), seed, digits.fingerprint)

@@ -99,7 +99,7 @@ def kinks(
     if nonlinearity.breaks != _AT_0:
         choices = [name for name, record in NONLINEARITIES.items() if record.breaks == _AT_0]
         raise ValueError(
-            f"nonlinearity={model.nonlinearity!r} has no single kink at 0; use {', '.join(choices)}"
+            f"nonlinearity={model.nonlinearity!r} has no kinks at 0 alone; use {', '.join(choices)}"
         )
     read_o = parts.readouts(world)[feature] if read_o is None else read_o
     chex.assert_rank(read_o, 1)
