@@ -497,6 +497,6 @@ def test_the_final_model_is_the_last_snapshot(runs):
 @pytest.mark.parametrize("name", ["seed", "diverged"])
 def test_stacked_runs_have_neither_seed_nor_divergence(runs, name):
     with pytest.raises(
-        ValueError, match=rf"^these runs are stacked: config.unstack them to ask for {name}$"
+        ValueError, match=rf"^{name} is defined for a single run; separate stacked runs with"
     ):
         getattr(runs, name)

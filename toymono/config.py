@@ -1,9 +1,8 @@
 """What determines a run: `Config`, its shape and code, and `Hyperparams`, its numbers.
 
-The split is by type. A `Config` is frozen and hashable, part of what JAX
-compiles for; `Hyperparams` are leaves of a pytree, so that changing one never
-recompiles and a thousand settings train in one program. `toymono.fields`
-describes each field.
+A `Config` is frozen and hashable, and static under jit: changing it recompiles.
+`Hyperparams` are leaves of a pytree, so changing one never recompiles and many
+settings share one compiled program. `toymono.fields` describes each field.
 """
 
 import dataclasses
@@ -82,9 +81,7 @@ class Hyperparams(flax.struct.PyTreeNode):
     dropout_rate: Scalar = _default("dropout_rate")
 
     def checked(self) -> "Hyperparams":
-        """These numbers as float32 arrays; those whose value is known lie in their range.
-
-        Under a `jax` transformation a number has no value yet and passes.
+        """Converts to float32 and checks ranges; tracers are not checked.
 
         Raises:
           ValueError: A number is out of range, or not finite.

@@ -1,4 +1,4 @@
-"""What is to be trained: a `Job`, and the name that its run has wherever it is stored."""
+"""`Job`: what determines one run, and the name derived from it."""
 
 import dataclasses
 import functools
@@ -13,18 +13,21 @@ from toymono.config import decimal
 from toymono.kinds import RunKind, kind_of
 
 KEY_IMPL = "threefry2x32"
-"""Keys of stored runs are JAX's default; under another one a seed means other draws."""
+"""Stored runs use this implementation of keys (JAX's default).
+
+The same seed gives different numbers under another one.
+"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """One run to be trained, or one that was."""
+    """Everything that determines a run, trained or not."""
 
     config: Any
     hyperparams: Any
     seed: int
     fingerprint: str = ""
-    """Of the data that it reads; empty for toy models, which draw theirs."""
+    """Hash of the data set; empty for toy models."""
     parents: tuple[str, ...] = ()
     """Names of the stored runs that it starts from."""
 
@@ -35,15 +38,15 @@ class Job:
 
     @functools.cached_property
     def fields(self) -> dict[str, Any]:
-        """Config, hyperparameters and seed as one flat dictionary of plain values."""
+        """Config, hyperparameters and seed as a flat dictionary; see `fields`."""
         return fields(self.config, self.hyperparams, self.seed)
 
     @functools.cached_property
     def name(self) -> str:
         """The run's name: 16 hexadecimal digits of a hash of all that determines it.
 
-        Fields that have no effect in the run are left out, as are fields whose
-        value means what every run had before the field existed.
+        Fields that have no effect in the run are omitted. Fields at the value that
+        runs had before the field existed are omitted too, so old names stay valid.
         """
         table = self.kind.fields
         identity = {
@@ -62,17 +65,20 @@ class Job:
 
     @functools.cached_property
     def setting(self) -> str:
-        """What it shares with runs of other seeds: the name of the one with seed 0."""
+        """Identifies runs that differ only in their seed: the name of the run with seed 0."""
         return Job(self.config, self.hyperparams, 0, self.fingerprint, self.parents).name
 
     @property
     def key(self) -> PRNGKeyArray:
-        """All that is random about the run, whatever JAX's default implementation is."""
+        """The run's PRNG key."""
         return jax.random.key(self.seed, impl=KEY_IMPL)
 
 
 def fields(config: Any, hyperparams: Any, seed: int) -> dict[str, Any]:
-    """What determines a run, flat; numbers as the shortest decimals of their float32 values."""
+    """Config, hyperparameters and seed as a flat dictionary.
+
+    Floats are the shortest decimals of their float32 values.
+    """
     kind = kind_of(config)
     values = {name: getattr(config, name) for name in kind.static}
     numbers = {
@@ -87,7 +93,7 @@ def name(config: Any, hyperparams: Any, seed: int, fingerprint: str = "") -> str
 
 
 def job_of(run: Any) -> Job:
-    """The job that a trained run carried out.
+    """The job of a trained run.
 
     Raises:
       ValueError: The run is stacked, or its key is not of JAX's default implementation.

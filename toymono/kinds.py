@@ -1,7 +1,7 @@
 """Kinds of run as records: how a run of each kind begins, advances and is stored.
 
-The trainer, the store and the planner know nothing else about toy models or
-classifiers. Every function is written for one run; `sweep.devices` maps them
+The trainer, the store and the planner use only these records, nothing specific
+to toy models or classifiers. Every function is written for one run; `sweep.devices` maps them
 over groups.
 """
 
@@ -31,7 +31,7 @@ Tensors = dict[str, Any]
 
 
 class Cost(NamedTuple):
-    """What one run takes."""
+    """Estimated cost of one run."""
 
     flops: int
     """Floating-point operations of the matrix products of the whole training."""
@@ -43,28 +43,28 @@ class Cost(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class RunKind:
-    """One kind of run. Time counts in units: steps, or epochs."""
+    """One kind of run. Training time is counted in steps or epochs, see `unit`."""
 
     name: str
     unit: str
-    """What `config.steps` counts, in the plural."""
+    """'steps' or 'epochs'."""
     fields: Mapping[str, Field] = dataclasses.field(hash=False)
-    """All that determines a run, apart from its seed and data."""
+    """All settings except the seed."""
     static: Mapping[str, Field] = dataclasses.field(hash=False)
     """Those of `fields` that belong to the config."""
     config: type
     hyperparams: type
     run: type
     shared: Callable[[Any, str | None], Any]
-    """Of a config and a data folder: what all runs of the config read, such as a data set."""
+    """`(config, data_dir) -> shared`: data that all runs of the config read, or None."""
     begin: Callable[..., tuple[Any, Any]]
     """`(config, hyperparams, shared, key) -> (world, state)`, untrained; `state.step` is 0."""
     advance: Callable[..., Any]
     """`(config, hyperparams, shared, world, state, units) -> state`."""
     snapshot: Callable[[Any], Any]
-    """What of a state is saved after each of `config.snapshot_steps`."""
+    """`state -> snapshot`, saved after each of `config.snapshot_steps`."""
     loss: Callable[[Any], Any]
-    """The loss of a state in each unit so far, `[r t]` for stacked states."""
+    """`state -> loss`, one value per step or epoch; `[r t]` for stacked states."""
     finish: Callable[..., Any]
     """`(config, hyperparams, shared, key, world, snapshots, state) -> run`, trained."""
     tensors: Callable[[Any], dict[str, Any]]
@@ -72,7 +72,7 @@ class RunKind:
     load: Callable[..., Any]
     """`(config, hyperparams, key, fingerprint, tensors) -> run`, the inverse."""
     cost: Callable[[Any, Any], Cost]
-    """Of a config and what its runs share."""
+    """`(config, shared) -> Cost`."""
 
     def split(self, values: Mapping[str, Any]) -> tuple[Any, Any]:
         """The config and the hyperparameters that `values` describe; others keep their defaults.
@@ -252,4 +252,4 @@ def kind_of(run: Any) -> RunKind:
     for kind in KINDS.values():
         if isinstance(run, kind.run | kind.config):
             return kind
-    raise TypeError(f"{type(run).__name__} is not a run of this lab")
+    raise TypeError(f"{type(run).__name__} is neither a run nor a config of toymono")

@@ -1,9 +1,10 @@
-"""Training: one step, one loop over steps, and the ways to compose them.
+"""Training of toy models: `train_step`, `advance`, `fit` and `fit_many`.
 
 `train_step` is one optimiser step on one batch, `advance` a loop over steps on
-fresh batches. `fit` composes it inside one call, for notebooks and `vmap`; the
-sweep command composes it from the host, to show progress, save and stop. What
-a run draws depends on its key and its config only, never on other runs.
+fresh batches. `fit` runs `advance` inside one jitted call, for notebooks and
+`vmap`. The sweep command calls `advance` in short segments, so that it can show
+progress, save and stop. The random numbers of a run depend only on its key and
+config.
 """
 
 import functools
@@ -26,21 +27,21 @@ from toymono.penalties import PENALTIES, activation_l1
 
 
 class State(flax.struct.PyTreeNode):
-    """A run in training: all that changes from step to step."""
+    """Training state: everything that a step changes."""
 
     model: Model
     optimizer: Any
     """State of the optax transformation."""
     loss_t: Float[Array, "*r t"]
-    """Task loss before each step taken so far; NaN for those to come."""
+    """Task loss before each step taken so far; NaN for future steps."""
     step: Int[Array, "*r"]
     """Steps taken so far."""
     key: Array
-    """What each step draws from, with the step folded in."""
+    """Base key; step t uses `fold_in(key, t)`."""
 
 
 class Metrics(NamedTuple):
-    """What a step computes on its batch, with the weights from before its update."""
+    """What a step computes on its batch, before the weights are updated."""
 
     task_loss: Float[Array, ""]
     """Squared error, summed over outputs and averaged over the batch."""
@@ -51,7 +52,10 @@ class Metrics(NamedTuple):
 
 
 class Run(flax.struct.PyTreeNode):
-    """A trained model with its history; `[r]` leads every array when stacked."""
+    """A trained model with its history.
+
+    Stacked runs have a leading axis `r` on every array.
+    """
 
     config: Config
     hyperparams: Hyperparams
@@ -74,7 +78,9 @@ class Run(flax.struct.PyTreeNode):
 
     @property
     def seed(self) -> int:
-        """The number that identifies the key of one run: s for `jax.random.key(s)`.
+        """The seed: s for `jax.random.key(s)`.
+
+        For other keys, both key words as one 64-bit number.
 
         Raises:
           ValueError: The run is stacked.
@@ -84,7 +90,9 @@ class Run(flax.struct.PyTreeNode):
 
     @property
     def diverged(self) -> int | None:
-        """Step at which the loss, or after the last step a weight, was first not finite.
+        """First step with a non-finite loss; None if the run did not diverge.
+
+        `config.steps` if only the final weights are non-finite.
 
         Raises:
           ValueError: The run is stacked.
@@ -98,7 +106,9 @@ class Run(flax.struct.PyTreeNode):
 
     def _refuse_stacked(self, name: str) -> None:
         if np.ndim(self.loss_t) > 1:
-            raise ValueError(f"these runs are stacked: config.unstack them to ask for {name}")
+            raise ValueError(
+                f"{name} is defined for a single run; separate stacked runs with toymono.unstack"
+            )
 
 
 @jax.jit
@@ -124,8 +134,8 @@ def _untrained(
     )
 
 
-# Separate the draws of the penalty and of dropout from those of the batch, whose key they are
-# folded into. Large numbers: folding in a small i gives the i-th of the key's splits.
+# Folded into the batch key to get the keys of the penalty and of dropout. Large, because
+# `fold_in(key, i)` equals the i-th key of `split(key)` for small i.
 _PENALTY = 2**31 - 1
 _DROPOUT = 2**31 - 2
 
@@ -135,9 +145,9 @@ def _batch_key(state: State) -> PRNGKeyArray:
 
 
 def _at_precision(function: Callable) -> Callable:
-    """`function` of a config and more, its matrix products at the config's precision.
+    """Runs `function(config, …)` with matrix products at `config.matmul_precision`.
 
-    Theirs and their gradients', whatever JAX's own default is on a device.
+    This includes the matrix products of gradients.
     """
 
     @functools.wraps(function)
@@ -160,19 +170,19 @@ def train_step(
     """One optimiser step on one batch.
 
     The loss is the task loss plus `l1` times the L1 norm of the activations plus
-    `alpha` times the polysemantic penalty. Bias decay ends halfway through the
-    run, whose length is that of `state.loss_t`. A penalty that draws inputs
-    draws them from the state's key and step, and so does dropout. Dropout acts
-    on what the output weights read, and so on the task loss that is recorded;
-    the L1 norm and the penalty are those of the activations before it.
+    `alpha` times the polysemantic penalty. Bias decay stops at half of
+    `len(state.loss_t)` steps. Dropout and penalties that sample inputs use the
+    state's key and step. Dropout acts on the input of the output weights, so
+    the recorded task loss includes its effect; the L1 norm and the penalty are
+    computed from the activations before dropout.
 
     Args:
-      config: Names the task, nonlinearity, penalty, optimiser and schedule; its
-        batch_size and log2_steps are not used.
-      hyperparams: Those of one run.
-      world: How features are embedded.
+      config: Names the task, nonlinearity, penalty, optimiser and schedule;
+        `batch_size` and `log2_steps` are ignored.
+      hyperparams: Scalars.
+      world: The embedding.
       state: From `begin`, or from the last step.
-      features_bn: The batch; `advance` takes `features.sample`.
+      features_bn: The batch, e.g. from `features.sample`.
 
     Returns:
       The state after the step, its task loss recorded, and the step's metrics.
@@ -227,10 +237,9 @@ def advance(
     state: State,
     steps: Int[Array, ""] | int,
 ) -> State:
-    """Trains on for `steps` steps: the one training loop.
+    """Trains for `steps` more steps.
 
-    `steps` is an ordinary argument of one compiled loop, so that segments of
-    any length run the same code.
+    `steps` is traced, so different lengths share one compiled program.
 
     Example:
       >>> config, hyperparams = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6), Hyperparams()
@@ -251,9 +260,9 @@ def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
     """Trains one model from scratch. Pure: `jax.vmap` it over hyperparams and keys.
 
     Args:
-      config: Shape and code of the run.
-      hyperparams: Its numbers.
-      key: Determines all that is random about it.
+      config: Static settings.
+      hyperparams: Traced settings, scalars.
+      key: Source of all randomness.
 
     Raises:
       ValueError: A hyperparameter is out of range, or hyperparams or keys are stacked.
@@ -283,8 +292,8 @@ def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
 def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
     """Trains many models in one program: `jit(vmap(fit))`.
 
-    The last digits of a run depend on how many runs are in the batch, and
-    training amplifies them; those of the sweep command do not.
+    Rounding depends on the batch size and training amplifies it. The sweep
+    command does not have this dependence.
 
     Args:
       config: Shared by all runs.
@@ -317,17 +326,16 @@ def replay(
     model: Model,
     features_tbn: Float[Array, "t b n"],
 ) -> tuple[Model, Float[Array, " t"]]:
-    """Trains `model` on given batches, to follow another program's run step by step.
+    """Trains `model` on given batches, e.g. to compare with another program.
 
-    The number of steps, and with it the end of bias decay, is the length of
-    `features_tbn`; `config` names the task, the nonlinearity, the optimiser and
-    the schedule.
+    The number of batches is the number of steps; bias decay stops at half of it.
 
     Args:
-      config: Its sizes, batch_size and log2_steps are not used.
-      hyperparams: Those of `fit`; `init_bias` and `eps` are not used, since the
-        model and the batches are given.
-      world: The embeddings.
+      config: Names the task, nonlinearity, optimiser and schedule; `batch_size`
+        and `log2_steps` are ignored.
+      hyperparams: Scalars; `init_bias` and `eps` are ignored, since the model and
+        the batches are given.
+      world: The embedding.
       model: The weights before the first step.
       features_tbn: A batch for each step; signed for `abs`.
 

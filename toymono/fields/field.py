@@ -35,7 +35,7 @@ class Field:
     high_open: bool = False
     """Whether `high` itself is excluded."""
     choices: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """The words that it may hold, each with what it means."""
+    """Allowed values and their meanings."""
     label: str = ""
     """Its name on axes and in captions, in lower case; the name itself if empty."""
     symbol: str = ""
@@ -43,7 +43,7 @@ class Field:
     unless: tuple[str, str] | None = None
     """A field and the word under which this one has no effect."""
     before: Any = MISSING
-    """The value that runs had before the field existed: with it they keep their name."""
+    """Value that older runs implicitly had; it is left out of the hash."""
     in_caption: bool = False
     """Whether captions give its value even if it is the default."""
 
@@ -56,7 +56,7 @@ class Field:
         return self.unless is None or values[self.unless[0]] != self.unless[1]
 
     def parse(self, text: str) -> Any:
-        """The value that a word of the command line stands for.
+        """Parses a command-line value.
 
         Raises:
           ValueError: It is not a value of this field.
@@ -127,7 +127,7 @@ class Field:
         )
 
     def text(self, value: Any) -> str:
-        """A value as commands print it and read it back."""
+        """Formats a value so that `parse` reads it back."""
         if self.type is tuple:
             return widths_text(value)
         return f"{value:.9g}" if isinstance(value, float) else str(value)

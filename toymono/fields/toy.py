@@ -2,7 +2,7 @@
 
 from toymono.fields.field import Field, table
 
-_LARGEST = 2**24  # Our choice: beyond it no array of a batch fits a machine.
+_LARGEST = 2**24  # Our choice: larger arrays do not fit in memory.
 
 TOY_CONFIG = table(
     Field(
@@ -12,13 +12,21 @@ TOY_CONFIG = table(
         str,
         choices={
             "decoder": "recover the features",
-            "reproject": "embed the features anew",
+            "reproject": "output a second, independent embedding of the features",
             "abs": "recover the absolute value of signed features",
         },
         in_caption=True,
     ),
     Field(
-        "n", 512, "Features.", int, 1, _LARGEST, label="features $n$", symbol="n", in_caption=True
+        "n",
+        512,
+        "Number of features.",
+        int,
+        1,
+        _LARGEST,
+        label="features $n$",
+        symbol="n",
+        in_caption=True,
     ),
     Field(
         "m",
@@ -49,7 +57,10 @@ TOY_CONFIG = table(
         "equal",
         "How frequent each feature is.",
         str,
-        choices={"equal": "all alike", "power_law": "feature i in proportion to i**-exponent"},
+        choices={
+            "equal": "all features equally frequent",
+            "power_law": "feature i in proportion to i**-exponent",
+        },
         label="feature frequencies",
     ),
     Field(
@@ -81,7 +92,7 @@ TOY_CONFIG = table(
         "Training takes 2**log2_steps steps.",
         int,
         0,
-        24,  # the schedule's float32 counts no further
+        24,  # float32 represents step counts exactly up to 2**24
         label="log$_2$ of training steps",
         in_caption=True,
     ),
@@ -95,7 +106,7 @@ TOY_CONFIG = table(
     Field(
         "schedule",
         "cosine",
-        "Learning rate over time.",
+        "Learning-rate schedule.",
         str,
         choices={"cosine": "a periodic cosine, as published", "constant": "constant"},
     ),
@@ -126,7 +137,7 @@ TOY_CONFIG = table(
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
 
 TOY_HYPERPARAMS = table(
-    Field("learning_rate", 0.01, "Peak of the schedule.", low=0.0, in_caption=True),
+    Field("learning_rate", 0.01, "Peak learning rate.", low=0.0, in_caption=True),
     Field(
         "eps",
         1 / 64,
@@ -148,7 +159,8 @@ TOY_HYPERPARAMS = table(
     Field(
         "bias_decay",
         0.1,
-        "Fraction of a bias lost per step and unit of learning rate, in the first half.",
+        "In the first half of training each step multiplies biases by "
+        "1 − bias_decay · learning_rate.",
         low=0.0,
         in_caption=True,
     ),
@@ -200,7 +212,7 @@ TOY_HYPERPARAMS = table(
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""
 
-SEED = Field("seed", 0, "What all that is random about a run is drawn from.", int, 0, 2**32 - 1)
+SEED = Field("seed", 0, "Seed of all random numbers of the run.", int, 0, 2**32 - 1)
 """The seed of a run, of any kind."""
 
 TOY = {**TOY_CONFIG, **TOY_HYPERPARAMS}
