@@ -292,7 +292,7 @@ def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
 def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
     """Trains many models in one program: `jit(vmap(fit))`.
 
-    Rounding depends on the batch size and training amplifies it. The sweep
+    Rounding depends on the number of runs and training amplifies it. The sweep
     command does not have this dependence.
 
     Args:
