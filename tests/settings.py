@@ -16,6 +16,9 @@ POINTS = [
 ]
 """Three settings that differ in every hyperparam."""
 
+EMBEDDED = ("decoder", "reproject", "abs")
+"""The tasks with an embedding, of which what is particular to each is tested everywhere."""
+
 NONLINEARITIES = {
     "relu": lambda x: np.maximum(x, 0),
     "gelu": lambda x: x * (1 + erf(x / math.sqrt(2))) / 2,

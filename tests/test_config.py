@@ -150,7 +150,7 @@ def test_a_field_reads_what_it_prints(field):
         ("k", "99999999999", "k=99999999999 is more than 16777216"),
         ("eps", "often", "eps='often' is not a number"),
         ("eps", "1e400", "eps=inf is not in (0, 1]"),
-        ("task", "decode", "task='decode' is not one of decoder, reproject, abs"),
+        ("task", "decode", "task='decode' is not one of decoder, reproject, abs, identity"),
     ],
 )
 def test_a_word_that_is_not_a_value_is_named(name, text, message):

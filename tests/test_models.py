@@ -1,5 +1,6 @@
 """The network: how it starts, what its neurons compute."""
 
+import itertools
 import math
 
 import jax
@@ -11,9 +12,10 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toymono import Config, Model
+from toymono import Config, Hyperparams, Model, World, scores
 from toymono.fields import TOY_CONFIG
-from toymono.models import MODELS, NONLINEARITIES, init, parameters, permute
+from toymono.models import MODELS, NONLINEARITIES, TiedModel, init, parameters, permute
+from toymono.tasks import TASKS
 
 
 @pytest.fixture(scope="module")
@@ -104,12 +106,13 @@ def test_the_nonlinearity_is_not_a_leaf(key):
 
 
 def test_parameters_are_the_leaves_of_a_model(key):
-    for task in ("decoder", "reproject", "abs"):
-        config = Config(task, n=8, m=4, k=6)
-        for architecture in MODELS.values():
-            model = architecture.init(config, 0.0, key)
-            count = sum(leaf.size for leaf in jax.tree.leaves(model))
-            assert architecture.parameters(config) == count
+    for task, name in [*itertools.product(TASKS, ("two_layer",)), ("identity", "tied")]:
+        config = Config(task, n=8, m=4, k=6, model=name)
+        model = MODELS[name].init(config, Hyperparams(), key)
+        count = sum(leaf.size for leaf in jax.tree.leaves(model))
+        assert MODELS[name].parameters(config) == count
+        hidden = model.neurons(jnp.ones(TASKS[task].inputs(config)))
+        assert hidden.shape == (MODELS[name].neurons(config),)
     assert parameters(Config(n=8, m=4, k=6)) == 24 + 6 + 48
 
 
@@ -120,6 +123,55 @@ def test_permuted_neurons_compute_the_same_outputs(key):
     np.testing.assert_array_equal(permuted.neurons(x_bm), model.neurons(x_bm)[:, order_k])
     np.testing.assert_allclose(permuted(x_bm), model(x_bm), atol=1e-6)
     assert permuted.nonlinearity == "gelu"
+
+
+# The tied model.
+
+TIED = Config("identity", n=6, m=2, model="tied")
+
+
+def test_a_tied_model_by_hand():
+    model = TiedModel(jnp.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0]]), jnp.array([0.0, 0.5, -1]))
+    x_bn = jnp.array([[0.5, 0.0, 0.0], [0.0, 0.5, 1.0]])
+    np.testing.assert_allclose(model.neurons(x_bn), [[0.5, 0], [-0.5, 2]])
+    np.testing.assert_allclose(model(x_bn), [[0.5, 0, 0], [0, 1, 3]])
+    np.testing.assert_allclose(model.replace(nonlinearity="gelu")(x_bn)[0, 1], 0, atol=1e-6)
+
+
+def test_a_tied_model_starts_as_xavier_says():
+    config = Config("identity", n=400, m=100, model="tied")
+    for scale in (1.0, 0.25):
+        hyperparams = Hyperparams(init_scale=scale, init_bias=-0.5)
+        model = MODELS["tied"].init(config, hyperparams, jax.random.key(0))
+        deviation = scale * math.sqrt(2 / 500)
+        assert abs(model.w_nm.std() / deviation - 1) < 4 / math.sqrt(2 * 40_000)
+        assert scipy.stats.kstest(np.ravel(model.w_nm) / deviation, "norm").pvalue > 1e-3
+        assert (model.b_n == -0.5).all()
+
+
+def test_the_neurons_of_a_tied_model_are_its_hidden_dimensions(key):
+    """Five directions at equal angles: the capacity is the published dimensionality, 2/5."""
+    angle_n = 2 * np.pi * np.arange(5) / 5
+    model = TiedModel(jnp.stack([jnp.cos(angle_n), jnp.sin(angle_n)], axis=1), jnp.zeros(5))
+    world = World(jnp.eye(5), task="identity")
+    np.testing.assert_allclose(scores.responses(model, world), model.w_nm.T)
+    np.testing.assert_allclose(scores.capacity(scores.feature_weights(model, world)), 2 / 5, 1e-5)
+    several = scores.multi_feature_monosemanticity(model, world, 2, key)
+    assert several.monosemanticity_k.shape == (2,)
+
+
+def test_an_analysis_of_neurons_refuses_a_tied_model(key):
+    model, world = MODELS["tied"].init(TIED, Hyperparams(), key), World(jnp.eye(6), task="identity")
+    with pytest.raises(ValueError, match="a tied model has no hidden layer to analyse"):
+        scores.assert_one_model(model, world)
+    stacked = jax.tree.map(lambda leaf: leaf[None], model)
+    with pytest.raises(AssertionError, match="rank"):
+        scores.responses(stacked, world)
+
+
+def test_a_tied_model_has_the_identity_for_its_task():
+    with pytest.raises(ValueError, match=r"^task=abs: model=tied has the task identity alone$"):
+        Config("abs", model="tied")
 
 
 def test_stacked_models_are_refused(key):

@@ -89,6 +89,21 @@ def test_adam_is_the_textbook_one():
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
 
 
+def test_adamw_decays_weights_by_the_rate_beside_adam():
+    """As PyTorch's AdamW: w loses rate * weight_decay * w in every step."""
+    weight, grads = np.linspace(-2, 2, 5), np.random.default_rng(1).normal(size=(4, 5))
+    hyperparams = Hyperparams(learning_rate=0.1, weight_decay=0.3)
+    transform = optimizers.build(Config(optimizer="adamw", schedule="constant"), hyperparams)
+    plain = optimizers.build(Config(optimizer="adam", schedule="constant"), hyperparams)
+    found, state, plain_state = jnp.float32(weight), transform.init(weight), plain.init(weight)
+    for grad in jnp.float32(grads):
+        before = found
+        updates, state = transform.update(grad, state, found)
+        adam, plain_state = plain.update(grad, plain_state, found)
+        found = found + updates
+        np.testing.assert_allclose(found, before + adam - 0.03 * before, rtol=1e-5)
+
+
 def test_every_choice_of_the_fields_has_a_builder():
     assert list(optimizers.OPTIMIZERS) == list(TOY_CONFIG["optimizer"].choices)
     assert list(optimizers.SCHEDULES) == list(TOY_CONFIG["schedule"].choices)

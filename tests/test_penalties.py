@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import kstest
+from settings import EMBEDDED
 
 from toymono import Config, Hyperparams, Model, World, begin, penalties
 from toymono.fields import TOY_CONFIG
 from toymono.penalties import PENALTIES
-from toymono.tasks import TASKS
 
 polysemantic = jax.jit(penalties.polysemantic, static_argnums=(2, 3))
 
@@ -238,7 +238,7 @@ def test_soft_on_features_is_polysemantic_with_a_label_each(key):
     assert PENALTIES["soft"].on_features(state.model, world, key) == pytest.approx(float(expected))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", EMBEDDED)
 def test_every_penalty_has_bounded_values_and_finite_gradients(task):
     config = Config(task=task, n=12, m=4, k=10, batch_size=8, log2_steps=1)
     keys = jax.random.split(jax.random.key(0), 2)

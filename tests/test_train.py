@@ -21,9 +21,11 @@ from toymono import (
     features,
     fit,
     fit_many,
+    frames,
     models,
     replay,
     stack,
+    store,
     train,
     train_step,
     unstack,
@@ -341,6 +343,64 @@ def test_without_dropout_a_step_draws_nothing(config, points, begun):
     assert (draws(config), draws(DROPPED)) == (0, 1)
 
 
+# The tied model.
+
+TIED = Config(
+    "identity", 16, 4, batch_size=8, log2_steps=4, model="tied", optimizer="adamw", dropout="on"
+)
+
+
+def test_a_tied_step_descends_the_loss_of_its_definition():
+    hyperparams = Hyperparams(eps=0.5, bias_decay=0.0, dropout_rate=0.25, l1=0.2, init_bias=0.1)
+    world, state = begin(TIED, hyperparams, jax.random.key(0))
+    features_bn = features.sample(TIED, hyperparams, jax.random.key(9))
+    stepped, metrics = train_step(TIED, hyperparams, world, state, features_bn)
+    key = jax.random.fold_in(jax.random.fold_in(state.key, 0), train._DROPOUT)
+    kept_bm = np.asarray(jax.random.bernoulli(key, 0.75, (8, 4)))
+    w_nm, b_n = np.asarray(state.model.w_nm, float), np.asarray(state.model.b_n, float)
+    x_bn = np.asarray(features_bn, float)
+    hidden_bm = x_bn @ w_nm
+    read_bm = hidden_bm * kept_bm / 0.75
+    output_bn = np.maximum(read_bm @ w_nm.T + b_n, 0)
+    np.testing.assert_allclose(metrics.task_loss, ((output_bn - x_bn) ** 2).sum() / 8, rtol=1e-5)
+    error_bn = 2 * (output_bn - x_bn) * (output_bn > 0) / 8
+    hidden_grad_bm = error_bn @ w_nm * kept_bm / 0.75 + 0.2 * np.sign(hidden_bm) / 8
+    grad_nm, grad_n = error_bn.T @ read_bm + x_bn.T @ hidden_grad_bm, error_bn.sum(axis=0)
+    norm = np.sqrt((grad_nm**2).sum() + (grad_n**2).sum())
+    np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-4)
+    # The first step of Adam is the sign of the gradient.
+    rate = 0.01 * (1 + 0.01 * abs(w_nm))
+    assert (abs(np.asarray(stepped.model.w_nm) - w_nm) <= rate + 1e-6).all()
+    moved = np.asarray(stepped.model.w_nm) - w_nm + 0.01 * 0.01 * w_nm
+    np.testing.assert_allclose(moved, -0.01 * np.sign(grad_nm), atol=1e-4)
+
+
+def test_a_tied_run_is_stored_and_scored(tmp_path):
+    """Its neurons are the hidden dimensions, of which `k` says nothing."""
+    run = fit(TIED, Hyperparams(eps=0.5), jax.random.key(0))
+    chex.assert_tree_shape_prefix(run.snapshots, (5,))
+    [stored] = [store.read(store.save(tmp_path, run))]
+    loaded = store.load(stored)
+    chex.assert_trees_all_equal(loaded.snapshots, run.snapshots)
+    assert (loaded.final.w_nm == run.snapshots.w_nm[-1]).all()
+    other = dataclasses.replace(TIED, k=7)
+    assert store.name(other, run.hyperparams, 0) == stored.name
+    [row] = frames.per_run([stored]).to_dict("records")
+    assert row["monosemantic"] + row["polysemantic"] + row["dead"] == 4
+    assert row["mono_per_neuron"] == row["monosemantic"] / 4
+    assert len(frames.per_neuron([stored])) == 4
+    assert row["loss"] < row["zero_loss"]
+
+
+def test_a_tied_model_learns_antipodal_pairs():
+    """Two features in one dimension, sparse: W = (1, -1), no bias, loss near 0 (Elhage et al.)."""
+    config = dataclasses.replace(TIED, n=2, m=1, batch_size=256, log2_steps=11, dropout="off")
+    config = dataclasses.replace(config, schedule="constant")
+    hyperparams = Hyperparams(eps=0.05, learning_rate=1e-2, weight_decay=0.0, bias_decay=0.0)
+    model = fit(config, hyperparams, jax.random.key(1)).final
+    np.testing.assert_allclose(np.sort(model.w_nm.ravel()), [-1, 1], atol=0.03)
+
+
 # What compiles.
 
 
@@ -397,15 +457,18 @@ def words(config):
 
 @pytest.mark.parametrize("config", EVERY_CONFIG, ids=words)
 def test_every_config_has_its_shapes(config):
+    task = TASKS[config.task]
+
     def traced(key):
         run = fit(config, Hyperparams(), key)
         w_mk, b_k, w_ko = run.final.w_mk, run.final.b_k, run.final.w_ko
         chex.assert_shape(
-            [w_mk, b_k, w_ko], [(4, 24), (24,), (24, TASKS[config.task].outputs(config))]
+            [w_mk, b_k, w_ko],
+            [(task.inputs(config), 24), (24,), (24, task.outputs(config))],
         )
         chex.assert_tree_shape_prefix(run.snapshots, (4,))
         assert (run.world.task, run.final.nonlinearity) == (config.task, config.nonlinearity)
-        assert (run.world.reproject_nm is None) == (not TASKS[config.task].second_embedding)
+        assert (run.world.reproject_nm is None) == (not task.second_embedding)
         return run.loss_t
 
     assert jax.eval_shape(traced, jax.random.key(0)).shape == (8,)

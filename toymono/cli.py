@@ -93,8 +93,10 @@ def refuse_unused(
     for name, field in table.items():
         changed = set(given.get(name, ())) - {field.default}
         if field.unless and changed and not any(field.matters(values) for values in runs):
-            other, word = field.unless
-            raise UsageError(f"--{name} has no effect with {other}={word}; use --{other}")
+            other, *words = field.unless
+            raise UsageError(
+                f"--{name} has no effect with {other}={' or '.join(words)}; use --{other}"
+            )
 
 
 def count_or_auto(name: str, default: str, text: str) -> flags.FlagHolder[int | None]:

@@ -34,7 +34,8 @@ class Config:
 
     Raises:
       ValueError: A word is not one of its choices, a size is not a positive
-        whole number, or the embedding has more dimensions than features.
+        whole number, the embedding has more dimensions than features, or a tied
+        model has a task other than the identity.
     """
 
     task: str = _default("task")
@@ -50,11 +51,14 @@ class Config:
     schedule: str = _default("schedule")
     matmul_precision: str = _default("matmul_precision")
     dropout: str = _default("dropout")
+    model: str = _default("model")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
         if self.m > self.n:
             raise ValueError(f"m={self.m} is more than n={self.n}: an embedding has m <= n")
+        if self.model == "tied" and self.task != "identity":
+            raise ValueError(f"task={self.task}: model=tied has the task identity alone")
 
     @property
     def steps(self) -> int:
@@ -79,6 +83,8 @@ class Hyperparams(flax.struct.PyTreeNode):
     exponent: Scalar = _default("exponent")
     cosine_period: Scalar = _default("cosine_period")
     dropout_rate: Scalar = _default("dropout_rate")
+    weight_decay: Scalar = _default("weight_decay")
+    init_scale: Scalar = _default("init_scale")
 
     def checked(self) -> "Hyperparams":
         """Converts to float32 and checks ranges; tracers are not checked.

@@ -22,7 +22,7 @@ from toymono.classifiers.train import ClassifierRun, Measures
 from toymono.config import Config, Hyperparams
 from toymono.features import World
 from toymono.fields import TOY, TOY_CONFIG, Field
-from toymono.models import MODELS, Model
+from toymono.models import MODELS
 from toymono.penalties import PENALTIES
 from toymono.tasks import TASKS
 from toymono.train import Run
@@ -123,21 +123,20 @@ def _toy_load(config, hyperparams, key, fingerprint, tensors: Tensors) -> Run:
         hyperparams=hyperparams,
         key=key,
         world=World(**named("world"), task=config.task),
-        snapshots=Model(**named("snapshots"), nonlinearity=config.nonlinearity),
+        snapshots=MODELS[config.model].model(
+            **named("snapshots"), nonlinearity=config.nonlinearity
+        ),
         loss_t=tensors["loss_t"],
     )
 
 
 def _toy_cost(config: Config, shared: Any) -> Cost:
-    task = TASKS[config.task]
-    n, m, k, o, b = config.n, config.m, config.k, task.outputs(config), config.batch_size
-    embeddings = 2 if task.second_embedding else 1
-    products = (
-        embeddings * n * m  # the input, and the re-projector's target
-        + 2 * m * k  # forward, weight gradient
-        + 3 * k * o  # forward, weight gradient, gradient of the neurons
-    )
-    parameters = MODELS["two_layer"].parameters(config)
+    task, k = TASKS[config.task], MODELS[config.model].neurons(config)
+    n, m, o, b = config.n, task.inputs(config), task.outputs(config), config.batch_size
+    embeddings = task.embedded + task.second_embedding
+    # The input, and the re-projector's target.
+    products = embeddings * n * m + MODELS[config.model].products(config)
+    parameters = MODELS[config.model].parameters(config)
     # The model, its two moments, gradients and updates; then each batch's features,
     # inputs, neurons and outputs with the gradients of the last two.
     arrays = 5 * parameters + b * (2 * n + m + 2 * k + 2 * o) + config.steps
@@ -147,7 +146,7 @@ def _toy_cost(config: Config, shared: Any) -> Cost:
     return Cost(
         flops=config.steps * 2 * b * products,
         training_bytes=4 * arrays,
-        stored_bytes=4 * (snapshots + embeddings * n * m + config.steps),
+        stored_bytes=4 * (snapshots + max(embeddings, 1) * n * m + config.steps),
     )
 
 

@@ -1,8 +1,9 @@
-"""The network under study: one hidden layer between two linear maps.
+"""The networks under study: one hidden layer between two linear maps, and the tied model.
 
 `h = phi(x W_in + b)`, `y = h W_out`; the second map has no bias (paper,
-eqs. 4-6). A `Model` is a pytree of its weights, so that many are stacked,
-mapped over and differentiated like any array.
+eqs. 4-6). The tied model, `h = W x`, `y = phi(W^T h + b)`, is that of Elhage et
+al. (2022). A model is a pytree of its weights, so that many are stacked, mapped
+over and differentiated like any array.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono.config import Config, Scalar
+from toymono.config import Config, Hyperparams, Scalar
 from toymono.tasks import TASKS
 
 
@@ -65,16 +66,99 @@ class Model(flax.struct.PyTreeNode):
     nonlinearity: str = flax.struct.field(pytree_node=False, default="relu")
     """A key of `NONLINEARITIES`."""
 
+    def assert_single(self) -> None:
+        """Raises AssertionError if several models are stacked."""
+        chex.assert_rank([self.w_mk, self.b_k, self.w_ko], [2, 1, 2])
+
     def neurons(self, x_bm: Float[Array, "*b m"]) -> Float[Array, "*b k"]:
         """Activation of each neuron."""
-        chex.assert_rank([self.w_mk, self.b_k, self.w_ko], [2, 1, 2])
-        input_bk = x_bm @ self.w_mk
+        self.assert_single()
+        return self.activate(x_bm @ self.w_mk)
+
+    def activate(self, input_bk: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
+        """Activations, from what the input weights give, without the biases."""
         input_bk = input_bk + jnp.broadcast_to(self.b_k, input_bk.shape)
         return NONLINEARITIES[self.nonlinearity].function(input_bk)
 
+    def read_out(self, hidden_bk: Float[Array, "*b k"]) -> Float[Array, "*b o"]:
+        """Outputs, from the activations."""
+        return hidden_bk @ self.w_ko
+
     def __call__(self, x_bm: Float[Array, "*b m"]) -> Float[Array, "*b o"]:
         """Outputs of the network."""
-        return self.neurons(x_bm) @ self.w_ko
+        return self.read_out(self.neurons(x_bm))
+
+    def scale_biases(self, factor: Float[Array, ""]) -> "Model":
+        """The model with its biases times `factor`."""
+        return self.replace(b_k=self.b_k * factor)
+
+    def last(self) -> "Model":
+        """The last of the snapshots `[… c]` that are stacked."""
+        return self.replace(
+            w_mk=self.w_mk[..., -1, :, :], b_k=self.b_k[..., -1, :], w_ko=self.w_ko[..., -1, :, :]
+        )
+
+
+class TiedModel(flax.struct.PyTreeNode):
+    """n features in m hidden dimensions and back with the same weights: `phi(W^T W x + b)`.
+
+    Its neurons, wherever scores speak of them, are the hidden dimensions: they
+    are linear and have no bias. `w_nm` is the transpose of the paper's W.
+
+    Reference:
+      Elhage et al. (2022), Toy Models of Superposition, the "ReLU output model".
+    """
+
+    w_nm: Float[Array, "*c n m"]
+    """Row n is the direction of feature n, W_n, among the hidden dimensions."""
+    b_n: Float[Array, "*c n"]
+    """Output biases."""
+    nonlinearity: str = flax.struct.field(pytree_node=False, default="relu")
+    """Of the outputs; a key of `NONLINEARITIES`."""
+
+    def assert_single(self) -> None:
+        """Raises AssertionError if several models are stacked."""
+        chex.assert_rank([self.w_nm, self.b_n], [2, 1])
+
+    @property
+    def w_mk(self) -> Float[Array, "*c n m"]:
+        """The input weights, by the name that they have in `Model`."""
+        return self.w_nm
+
+    @property
+    def b_k(self) -> Float[Array, "*c m"]:
+        """The biases of the hidden dimensions: 0."""
+        return jnp.zeros_like(self.w_nm[..., 0, :])
+
+    def neurons(self, x_bn: Float[Array, "*b n"]) -> Float[Array, "*b m"]:
+        """The hidden dimensions."""
+        self.assert_single()
+        return x_bn @ self.w_nm
+
+    def activate(self, input_bm: Float[Array, "*b m"]) -> Float[Array, "*b m"]:
+        """The hidden dimensions, from what the input weights give: the same."""
+        return input_bm
+
+    def read_out(self, hidden_bm: Float[Array, "*b m"]) -> Float[Array, "*b n"]:
+        """Outputs, from the hidden dimensions."""
+        output_bn = hidden_bm @ self.w_nm.T
+        output_bn = output_bn + jnp.broadcast_to(self.b_n, output_bn.shape)
+        return NONLINEARITIES[self.nonlinearity].function(output_bn)
+
+    def __call__(self, x_bn: Float[Array, "*b n"]) -> Float[Array, "*b n"]:
+        """Outputs of the network."""
+        return self.read_out(self.neurons(x_bn))
+
+    def scale_biases(self, factor: Float[Array, ""]) -> "TiedModel":
+        """The model with its biases times `factor`."""
+        return self.replace(b_n=self.b_n * factor)
+
+    def last(self) -> "TiedModel":
+        """The last of the snapshots `[… c]` that are stacked."""
+        return self.replace(w_nm=self.w_nm[..., -1, :, :], b_n=self.b_n[..., -1, :])
+
+
+AnyModel = Model | TiedModel
 
 
 def init(config: Config, init_bias: Float[Array, ""] | float, key: PRNGKeyArray) -> Model:
@@ -87,6 +171,7 @@ def init(config: Config, init_bias: Float[Array, ""] | float, key: PRNGKeyArray)
       The paper's program, `model3.py`; PyTorch's `nn.Linear`.
     """
     chex.assert_rank(init_bias, 0)
+    inputs = TASKS[config.task].inputs(config)
     w_in_key, bias_key, w_out_key = jax.random.split(key, 3)
 
     def uniform(key, shape, fan_in):
@@ -94,9 +179,25 @@ def init(config: Config, init_bias: Float[Array, ""] | float, key: PRNGKeyArray)
         return jax.random.uniform(key, shape, jnp.float32, -bound, bound)
 
     return Model(
-        w_mk=uniform(w_in_key, (config.m, config.k), config.m),
-        b_k=uniform(bias_key, (config.k,), config.m) + init_bias,
+        w_mk=uniform(w_in_key, (inputs, config.k), inputs),
+        b_k=uniform(bias_key, (config.k,), inputs) + init_bias,
         w_ko=uniform(w_out_key, (config.k, TASKS[config.task].outputs(config)), config.k),
+        nonlinearity=config.nonlinearity,
+    )
+
+
+def init_tied(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> TiedModel:
+    """An untrained tied model: Gaussian weights, biases equal to `init_bias`.
+
+    The standard deviation is that of Xavier's initialisation of one model,
+    sqrt(2 / (n + m)), times `init_scale`. Public descendants of the paper's
+    notebook initialise a tensor of several models, whose deviation shrinks with
+    their number: for 20 models with n = 200 and m = 20 a scale of 0.22 is theirs.
+    """
+    scale = hyperparams.init_scale * (2 / (config.n + config.m)) ** 0.5
+    return TiedModel(
+        w_nm=scale * jax.random.normal(key, (config.n, config.m), jnp.float32),
+        b_n=jnp.full((config.n,), hyperparams.init_bias, jnp.float32),
         nonlinearity=config.nonlinearity,
     )
 
@@ -108,7 +209,8 @@ def parameters(config: Config) -> int:
       >>> parameters(Config(n=16, m=4, k=24))
       504
     """
-    return config.m * config.k + config.k + config.k * TASKS[config.task].outputs(config)
+    task = TASKS[config.task]
+    return config.k * (task.inputs(config) + 1 + task.outputs(config))
 
 
 def dropout(
@@ -135,14 +237,41 @@ def dropout(
 class Architecture:
     """What the rest of the package asks of a kind of model before there is one."""
 
-    init: Callable[[Config, Float[Array, ""] | float, PRNGKeyArray], Model]
-    """An untrained model, from the config, the shift of its biases and a key."""
+    model: type
+    """Its pytree of weights."""
+    init: Callable[[Config, Hyperparams, PRNGKeyArray], AnyModel]
+    """An untrained model."""
     parameters: Callable[[Config], int]
     """Number of weights and biases."""
+    neurons: Callable[[Config], int]
+    """Number of neurons: the width of what penalties and scores read."""
+    products: Callable[[Config], int]
+    """Multiplications per sample of a training step."""
 
 
-MODELS: Mapping[str, Architecture] = {"two_layer": Architecture(init, parameters)}
-"""The architectures by name."""
+def _products(config: Config) -> int:
+    """Forward and weight gradient of both maps, and the gradient of the neurons."""
+    task = TASKS[config.task]
+    return config.k * (2 * task.inputs(config) + 3 * task.outputs(config))
+
+
+MODELS: Mapping[str, Architecture] = {
+    "two_layer": Architecture(
+        model=Model,
+        init=lambda config, hyperparams, key: init(config, hyperparams.init_bias, key),
+        parameters=parameters,
+        neurons=lambda config: config.k,
+        products=_products,
+    ),
+    "tied": Architecture(
+        model=TiedModel,
+        init=init_tied,
+        parameters=lambda config: config.n * (config.m + 1),
+        neurons=lambda config: config.m,
+        products=lambda config: 5 * config.n * config.m,
+    ),
+}
+"""The architectures, by the name in `Config.model`."""
 
 
 def permute(model: Model, order_k: Int[Array, " k"]) -> Model:

@@ -7,14 +7,13 @@ epsilon of 1e-6, and weight norms clamped to 10 in the trust ratio.
 
 from collections.abc import Callable, Mapping
 
-import chex
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
 from toymono.config import Config, Hyperparams
-from toymono.models import Model
+from toymono.models import AnyModel
 
 # torch_optimizer 0.3.0, Lamb: the defaults that the paper's program runs with.
 _B1, _B2, _EPS, _LARGEST_NORM = 0.9, 0.999, 1e-6, 10.0
@@ -22,7 +21,7 @@ _B1, _B2, _EPS, _LARGEST_NORM = 0.9, 0.999, 1e-6, 10.0
 
 def build(config: Config, hyperparams: Hyperparams) -> optax.GradientTransformation:
     """The config's optimiser with its schedule; `hyperparams` may be traced."""
-    return OPTIMIZERS[config.optimizer](schedule(config, hyperparams))
+    return OPTIMIZERS[config.optimizer](schedule(config, hyperparams), hyperparams)
 
 
 def schedule(config: Config, hyperparams: Hyperparams) -> optax.Schedule:
@@ -93,16 +92,18 @@ SCHEDULES: Mapping[str, Callable[[Hyperparams], optax.Schedule]] = {
 }
 """By the name in `Config.schedule`."""
 
-OPTIMIZERS: Mapping[str, Callable[[optax.Schedule], optax.GradientTransformation]] = {
-    "lamb": published_lamb,
-    "adam": optax.adam,
+OPTIMIZERS: Mapping[str, Callable[[optax.Schedule, Hyperparams], optax.GradientTransformation]] = {
+    "lamb": lambda rate, hyperparams: published_lamb(rate),
+    "adam": lambda rate, hyperparams: optax.adam(rate),
+    # As PyTorch's: weights and biases decay, by the scheduled rate.
+    "adamw": lambda rate, hyperparams: optax.adamw(rate, weight_decay=hyperparams.weight_decay),
 }
 """By the name in `Config.optimizer`."""
 
 
 def decay_bias(
-    hyperparams: Hyperparams, model: Model, step: Int[Array, ""], steps: Int[Array, ""] | int
-) -> Model:
+    hyperparams: Hyperparams, model: AnyModel, step: Int[Array, ""], steps: Int[Array, ""] | int
+) -> AnyModel:
     """Multiplies the biases by a factor below 1 after step `step`, in the first half of `steps`.
 
     The factor is `1 - bias_decay * learning_rate` with the base rate, whatever
@@ -112,6 +113,6 @@ def decay_bias(
     Reference:
       Jermyn, Schiefer & Hubinger (2022), section 4.1.2, and their `model3.py`.
     """
-    chex.assert_rank(model.b_k, 1)
+    model.assert_single()
     factor = 1 - hyperparams.bias_decay * hyperparams.learning_rate
-    return model.replace(b_k=model.b_k * jnp.where(2 * step < steps, factor, 1.0))
+    return model.scale_biases(jnp.where(2 * step < steps, factor, 1.0))

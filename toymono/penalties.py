@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono.models import Model
+from toymono.models import AnyModel
 from toymono.tasks import TASKS, World
 
 
@@ -135,7 +135,7 @@ def _shared(sum_yk: Float[Array, "y k"]) -> Float[Array, " k"]:
 # On the features of a toy model.
 
 
-def _responses(model: Model, world: World, alone_nm: Float[Array, "n m"]) -> Float[Array, "n k"]:
+def _responses(model: AnyModel, world: World, alone_nm: Float[Array, "n m"]) -> Float[Array, "n k"]:
     """Activations on inputs with a single feature each, over both signs if features have them."""
     return TASKS[world.task].sum_over_signs(model.neurons, alone_nm)
 
@@ -145,22 +145,22 @@ def _mean_of_pairs(x_nk: Float[Array, "n k"]) -> Float[Array, ""]:
     return _shared(x_nk).sum() / max(1, math.comb(len(x_nk), 2))
 
 
-def _none_on_features(model: Model, world: World, key: PRNGKeyArray) -> Float[Array, ""]:
+def _none_on_features(model: AnyModel, world: World, key: PRNGKeyArray) -> Float[Array, ""]:
     return jnp.zeros((), jnp.float32)
 
 
-def _soft_on_features(model: Model, world: World, key: PRNGKeyArray) -> Float[Array, ""]:
+def _soft_on_features(model: AnyModel, world: World, key: PRNGKeyArray) -> Float[Array, ""]:
     """`polysemantic` on features at full strength."""
     return _mean_of_pairs(_soft(_responses(model, world, world.embed_nm)))
 
 
-def _hard_on_features(model: Model, world: World, key: PRNGKeyArray) -> Float[Array, ""]:
+def _hard_on_features(model: AnyModel, world: World, key: PRNGKeyArray) -> Float[Array, ""]:
     """`polysemantic` of kind `hard` on features at full strength."""
     return _mean_of_pairs(_hard(_responses(model, world, world.embed_nm)))
 
 
 def _random_amplitude_on_features(
-    model: Model, world: World, key: PRNGKeyArray
+    model: AnyModel, world: World, key: PRNGKeyArray
 ) -> Float[Array, ""]:
     """`soft`, each feature at an amplitude uniform in [0, 1), drawn anew in each step.
 
@@ -171,7 +171,9 @@ def _random_amplitude_on_features(
     return _mean_of_pairs(_soft(_responses(model, world, amplitude_n1 * world.embed_nm)))
 
 
-def _multi_feature_on_features(model: Model, world: World, key: PRNGKeyArray) -> Float[Array, ""]:
+def _multi_feature_on_features(
+    model: AnyModel, world: World, key: PRNGKeyArray
+) -> Float[Array, ""]:
     """`soft`, plus the mean over features f of `x_f · z_f`.
 
     x_f are the rescaled activations on feature f alone, z_f those on an input
@@ -196,7 +198,7 @@ def _multi_feature_on_features(model: Model, world: World, key: PRNGKeyArray) ->
 class Penalty:
     """A polysemantic penalty, to be added to the loss with weight alpha."""
 
-    on_features: Callable[[Model, World, PRNGKeyArray], Float[Array, ""]]
+    on_features: Callable[[AnyModel, World, PRNGKeyArray], Float[Array, ""]]
     """The penalty of a toy model, from the model, its world and a key.
 
     Each feature alone is an example with its own label, so that every pair of

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike
 
 from toymono.features import World
-from toymono.models import NONLINEARITIES, Model
+from toymono.models import AnyModel, TiedModel
 from toymono.tasks import TASKS
 
 THRESHOLD = 0.999
@@ -29,20 +29,31 @@ The default products of a GPU or TPU are too coarse to tell 0 from nearly 0.
 """
 
 
-def assert_one_model(model: Model, world: World | None = None) -> None:
-    """Checks that the model and its world are single, not stacks of several.
+def assert_one_model(model: AnyModel, world: World | None = None) -> None:
+    """Checks that the model has two layers, and that it and its world are not stacks of several.
 
     Raises:
       AssertionError: An array has an additional axis (use `jax.vmap`).
+      ValueError: It is a tied model, whose hidden dimensions are no neurons.
     """
-    chex.assert_rank([model.w_mk, model.b_k, model.w_ko], [2, 1, 2])
+    if isinstance(model, TiedModel):
+        raise ValueError(
+            "a tied model has no hidden layer to analyse; use one with model=two_layer"
+        )
+    _assert_single(model, world)
+
+
+def _assert_single(model: AnyModel, world: World | None = None) -> None:
+    model.assert_single()
     if world is not None:
         chex.assert_rank(world.embed_nm, 2)
 
 
 @precise
-def responses(model: Model, world: World) -> Float[Array, "k n"]:
+def responses(model: AnyModel, world: World) -> Float[Array, "k n"]:
     """Activation of each neuron when each feature is present alone at full strength.
+
+    Of a tied model, the weights of each hidden dimension.
 
     If features take both signs, the response is the activation on +1 plus the
     activation on -1.
@@ -53,7 +64,7 @@ def responses(model: Model, world: World) -> Float[Array, "k n"]:
     Reference:
       Jermyn, Schiefer & Hubinger (2022), section 2.4, "single feature activations".
     """
-    assert_one_model(model, world)
+    _assert_single(model, world)
     return TASKS[world.task].sum_over_signs(model.neurons, jnp.asarray(world.embed_nm)).T
 
 
@@ -182,9 +193,9 @@ def feature_order(response_kn: Float[Array, "k n"]) -> Int[Array, " n"]:
 
 
 @precise
-def feature_weights(model: Model, world: World) -> Float[Array, "k n"]:
+def feature_weights(model: AnyModel, world: World) -> Float[Array, "k n"]:
     """Input weight of each neuron for each feature: `(P W_in)^T` with P the embedding."""
-    assert_one_model(model, world)
+    _assert_single(model, world)
     return (world.embed_nm @ model.w_mk).T
 
 
@@ -234,7 +245,7 @@ class MultiFeature(NamedTuple):
 
 @precise
 def multi_feature_monosemanticity(
-    model: Model, world: World, active: Int[Array, ""] | int, key: PRNGKeyArray
+    model: AnyModel, world: World, active: Int[Array, ""] | int, key: PRNGKeyArray
 ) -> MultiFeature:
     """Monosemanticity when the features other than the strongest come `active` at a time.
 
@@ -282,12 +293,10 @@ def multi_feature_monosemanticity(
     has_others_gk = group_gn.sum(axis=1, keepdims=True) > group_gn[:, strongest_k]
 
     weight_kn = feature_weights(model, world).at[jnp.arange(k), strongest_k].set(0)
-    task, phi = TASKS[world.task], NONLINEARITIES[model.nonlinearity].function
+    task = TASKS[world.task]
     if task.signed:
         group_gn = group_gn * jax.random.rademacher(sign_key, (n, n))
-    active_gk = task.sum_over_signs(
-        lambda drive_gk: phi(drive_gk + model.b_k[None]), group_gn @ weight_kn.T
-    )
+    active_gk = task.sum_over_signs(model.activate, group_gn @ weight_kn.T)
     active_gk = jnp.where(has_others_gk, jnp.maximum(active_gk, 0), 0)
     silent_gk = (active_gk == 0) & has_others_gk
     largest_k = jnp.maximum(response_kn.max(axis=1), 0)

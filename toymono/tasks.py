@@ -24,7 +24,8 @@ class World(flax.struct.PyTreeNode):
     """The fixed random part of a task: how features are embedded."""
 
     embed_nm: Float[Array, "*r n m"]
-    """Row n is the direction, of length 1, of feature n in the network's input."""
+    """Row n is the direction, of length 1, of feature n in the network's input; the identity
+    of size n for a task without embedding."""
     reproject_nm: Float[Array, "*r n m"] | None = None
     """The embedding that the re-projector has to output; None for the other tasks."""
     task: str = flax.struct.field(pytree_node=False, default="decoder")
@@ -32,7 +33,7 @@ class World(flax.struct.PyTreeNode):
 
     def inputs(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b m"]:
         """The input of the network."""
-        return features_bn @ self.embed_nm
+        return features_bn @ self.embed_nm if TASKS[self.task].embedded else features_bn
 
     def targets(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b o"]:
         """The output that the network is trained towards."""
@@ -47,8 +48,13 @@ class Task:
     """Whether features take both signs; otherwise they are in [0, 1)."""
     reads_features: bool
     """Whether output i is a function of feature i: then there are n outputs."""
+    embedded: bool
+    """Whether the network reads an embedding of the features; otherwise the features."""
     second_embedding: bool
     """Whether `World.reproject_nm` is drawn."""
+    dense: bool
+    """Whether frequent features are drawn by a mask, which is faster; other tasks keep the
+    draws of the runs that are stored."""
     outputs: Callable[[Config], int]
     """Number of outputs."""
     targets: Callable[[World, Float[Array, "*b n"]], Float[Array, "*b o"]]
@@ -59,6 +65,10 @@ class Task:
     """A batch of features, from a function that draws unsigned ones."""
     zero_loss: Callable[[Config, Hyperparams, World], Float[Array, ""]]
     """Expected loss of a network whose output is always 0."""
+
+    def inputs(self, config: Config) -> int:
+        """Number of inputs of the network."""
+        return config.m if self.embedded else config.n
 
     def sum_over_signs(
         self, function: Callable[[Float[Array, "b d"]], Float[Array, "b k"]], x_bd: Array
@@ -130,7 +140,9 @@ TASKS: Mapping[str, Task] = {
     "decoder": Task(
         signed=False,
         reads_features=True,
+        embedded=True,
         second_embedding=False,
+        dense=False,
         outputs=lambda config: config.n,
         targets=lambda world, features_bn: features_bn,
         readouts=_identity,
@@ -140,7 +152,9 @@ TASKS: Mapping[str, Task] = {
     "reproject": Task(
         signed=False,
         reads_features=False,
+        embedded=True,
         second_embedding=True,
+        dense=False,
         outputs=lambda config: config.m,
         targets=lambda world, features_bn: features_bn @ _reproject(world),
         readouts=_reproject,
@@ -150,12 +164,26 @@ TASKS: Mapping[str, Task] = {
     "abs": Task(
         signed=True,
         reads_features=True,
+        embedded=True,
         second_embedding=False,
+        dense=False,
         outputs=lambda config: config.n,
         targets=lambda world, features_bn: abs(features_bn),
         readouts=_identity,
         sample=_sample_signed,
         zero_loss=_zero_loss_abs,
+    ),
+    "identity": Task(
+        signed=False,
+        reads_features=True,
+        embedded=False,
+        second_embedding=False,
+        dense=True,
+        outputs=lambda config: config.n,
+        targets=lambda world, features_bn: features_bn,
+        readouts=_identity,
+        sample=_sample_unsigned,
+        zero_loss=_zero_loss_decoder,
     ),
 }
 """By the name in `Config.task`."""

@@ -22,14 +22,14 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from toymono import batching, features, models, optimizers
 from toymono.config import Config, Hyperparams
 from toymono.features import World
-from toymono.models import Model
+from toymono.models import AnyModel
 from toymono.penalties import PENALTIES, activation_l1
 
 
 class State(flax.struct.PyTreeNode):
     """Training state: everything that a step changes."""
 
-    model: Model
+    model: AnyModel
     optimizer: Any
     """State of the optax transformation."""
     loss_t: Float[Array, "*r t"]
@@ -61,20 +61,15 @@ class Run(flax.struct.PyTreeNode):
     hyperparams: Hyperparams
     key: Array
     world: World
-    snapshots: Model
+    snapshots: AnyModel
     """The model after each of `config.snapshot_steps`, `[c …]`."""
     loss_t: Float[Array, "*r t"]
     """Task loss on each step's fresh batch, before that step's update."""
 
     @property
-    def final(self) -> Model:
-        """The trained model."""
-        model = self.snapshots
-        return model.replace(
-            w_mk=model.w_mk[..., -1, :, :],
-            b_k=model.b_k[..., -1, :],
-            w_ko=model.w_ko[..., -1, :, :],
-        )
+    def final(self) -> Any:
+        """The trained model: a `Model`, or a `TiedModel` where `config.model` is tied."""
+        return self.snapshots.last()
 
     @property
     def seed(self) -> int:
@@ -116,14 +111,14 @@ def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[
     """The world and the untrained state that `key` determines."""
     batching.refuse_stacked(hyperparams)
     world_key, model_key, batch_key = jax.random.split(key, 3)
-    model = models.init(config, hyperparams.init_bias, model_key)
+    model = models.MODELS[config.model].init(config, hyperparams, model_key)
     return features.build(config, world_key), _untrained(
         config, hyperparams, model, config.steps, batch_key
     )
 
 
 def _untrained(
-    config: Config, hyperparams: Hyperparams, model: Model, steps: int, key: PRNGKeyArray
+    config: Config, hyperparams: Hyperparams, model: AnyModel, steps: int, key: PRNGKeyArray
 ) -> State:
     return State(
         model=model,
@@ -203,13 +198,13 @@ def train_step(
     x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
     penalty_key = jax.random.fold_in(_batch_key(state), _PENALTY)
 
-    def objective(model: Model):
+    def objective(model: AnyModel):
         hidden_bk = model.neurons(x_bm)
         read_bk = hidden_bk
         if config.dropout == "on":
             dropout_key = jax.random.fold_in(_batch_key(state), _DROPOUT)
             read_bk = models.dropout(hidden_bk, hyperparams.dropout_rate, dropout_key)
-        task_loss = ((read_bk @ model.w_ko - y_bo) ** 2).sum(axis=-1).mean()
+        task_loss = ((model.read_out(read_bk) - y_bo) ** 2).sum(axis=-1).mean()
         penalty = PENALTIES[config.penalty].on_features(model, world, penalty_key)
         loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk)
         return loss + hyperparams.alpha * penalty, (task_loss, penalty)
@@ -280,7 +275,7 @@ def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
 def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
     world, state = begin(config, hyperparams, key)
 
-    def to_next_snapshot(state: State, steps: Int[Array, ""]) -> tuple[State, Model]:
+    def to_next_snapshot(state: State, steps: Int[Array, ""]) -> tuple[State, AnyModel]:
         state = advance(config, hyperparams, world, state, steps)
         return state, state.model
 
@@ -323,9 +318,9 @@ def replay(
     config: Config,
     hyperparams: Hyperparams,
     world: World,
-    model: Model,
+    model: AnyModel,
     features_tbn: Float[Array, "t b n"],
-) -> tuple[Model, Float[Array, " t"]]:
+) -> tuple[AnyModel, Float[Array, " t"]]:
     """Trains `model` on given batches, e.g. to compare with another program.
 
     The number of batches is the number of steps; bias decay stops at half of it.

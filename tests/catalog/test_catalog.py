@@ -5,6 +5,7 @@ import math
 import pytest
 
 from toymono import Config, Hyperparams, catalog, store
+from toymono.catalog.marshall2024 import DIMENSIONS
 from toymono.config import split
 from toymono.fields import TOY, TOY_CONFIG
 from toymono.kinds import KINDS
@@ -47,6 +48,7 @@ BATCHES = {
 """Table 1: task, activation, law, k, eps, rate, decay, offset; None varies."""
 
 EVERY = {**catalog.SWEEPS, **catalog.BEYOND}
+OF_NEURONS = [name for name in EVERY if name not in DIMENSIONS]
 
 COLUMNS = ["task", "nonlinearity", "feature_law", "k"]
 COLUMNS += ["eps", "learning_rate", "bias_decay", "init_bias"]
@@ -86,7 +88,7 @@ def test_regularised_models_start_at_bias_0_and_their_rival_at_minus_1():
     assert (rival["l1"], rival["init_bias"], rival["bias_decay"]) == (0, -1, 0.03)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize("name", OF_NEURONS)
 def test_a_small_sweep_has_the_shape_of_the_papers(name):
     small, paper = (
         [settled(point) for point in catalog.points([name], scale)] for scale in ("small", "paper")
@@ -119,6 +121,29 @@ def test_what_a_sweep_adds_to_the_paper_is_said(name):
     assert sweep.swept in fields
     assert sweep.ours.keys() <= fields
     assert sweep.title
+
+
+@pytest.mark.parametrize(
+    ("name", "scale", "n", "m", "count"),
+    [
+        ("DIM10", "paper", 200, 20, 20),
+        ("DIM10", "small", 60, 6, 9),
+        ("DIM100", "paper", 2000, 20, 20),
+        ("DIM100", "small", 600, 6, 9),
+    ],
+)
+def test_the_tied_models_are_swept_by_density(name, scale, n, m, count):
+    points = [settled(point) for point in catalog.points([name], scale)]
+    assert len({point["eps"] for point in points}) == len(points) == count
+    for point in points:
+        sizes = (point["n"], point["m"], point["log2_steps"], point["batch_size"])
+        assert sizes == (n, m, 13, {"paper": 1024, "small": 256}[scale])
+        assert (point["model"], point["task"], point["optimizer"]) == ("tied", "identity", "adamw")
+        assert (point["bias_decay"], point["init_bias"], point["schedule"]) == (0, 0, "constant")
+    # The number of neurons, which the preset gives, has no effect.
+    [first, *_] = catalog.points([name], scale)
+    names = {store.name(*split({**first, "k": k}), 0) for k in (8, 512)}
+    assert len(names) == 1
 
 
 def test_all_means_every_sweep_of_the_paper():

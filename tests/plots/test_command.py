@@ -197,7 +197,7 @@ def test_a_figure_that_lacks_runs_names_the_command_that_trains_them(run, runs_d
         ("--where=data=mnst", "data='mnst' is not one of digits, mnist"),
         ("--where=data=digits,k=8", "no kind of run has all the fields data, k"),
         ("--where=k=many", "'many' is not a whole number"),
-        ("--where=task=decode", "'decode' is not one of decoder, reproject, abs"),
+        ("--where=task=decode", "'decode' is not one of decoder, reproject, abs, identity"),
         ("--where=k=99", "no runs with k=99"),
         ("--runs_dir=/nowhere", "python -m toymono.sweep"),
         ("--figurs=pie", "unknown flag --figurs"),

@@ -135,6 +135,9 @@ def test_the_name_of_a_run_stays():
         ("alpha", 0.0, {"penalty": "soft"}),
         ("exponent", 2.0, {"feature_law": "power_law"}),
         ("cosine_period", 64.0, {"schedule": "cosine"}),
+        ("dropout_rate", 0.25, {"dropout": "on"}),
+        ("weight_decay", 0.1, {"optimizer": "adamw"}),
+        ("init_scale", 0.5, {"model": "tied", "task": "identity"}),
     ],
 )
 def test_a_field_without_effect_is_not_part_of_the_name(field, value, matters):
@@ -178,13 +181,18 @@ def test_equal_settings_have_equal_names():
 def test_every_field_that_matters_is_in_the_name():
     other = {"penalty": "soft", "optimizer": "adam", "schedule": "constant", "task": "abs"}
     other |= {"nonlinearity": "gelu", "feature_law": "equal", "matmul_precision": "bfloat16"}
-    base = Config(m=1, penalty="hard", feature_law="power_law")
+    other |= {"dropout": "off", "model": "tied"}
+    base = Config(
+        "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw", dropout="on"
+    )
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)
         names.add(store.name(dataclasses.replace(base, **{field: value}), Hyperparams(), 0))
     for field in TOY_HYPERPARAMS:
-        names.add(store.name(base, Hyperparams(**{field: 0.375}), 0))
+        of_tied = field == "init_scale"  # and k is of those that are not tied
+        config = dataclasses.replace(base, model="tied") if of_tied else base
+        names.add(store.name(config, Hyperparams(**{field: 0.375}), 0))
     assert len(names) == 2 + len(TOY)
 
 
@@ -258,7 +266,11 @@ def test_an_unknown_field_is_named_with_the_choices(shelf):
         ("seed", "0", "seed='0' is not a whole number of at least 0"),
         ("eps", "often", "eps='often' is not a number"),
         ("eps", [0.5, None], "eps=None is not a number"),
-        ("task", ["abs", "decode"], "task='decode' is not one of decoder, reproject, abs"),
+        (
+            "task",
+            ["abs", "decode"],
+            "task='decode' is not one of decoder, reproject, abs, identity",
+        ),
     ],
 )
 def test_a_value_that_a_field_cannot_have_is_named(shelf, field, value, message):

@@ -132,7 +132,7 @@ REFUSED = {
     "--kk=3": "unknown flag --kk; one of: --k",
     "--taks=abs": "unknown flag --taks; one of: --task",
     "--xyzzy": "unknown flag --xyzzy; one of: ",
-    "--task=decode": "task='decode' is not one of decoder, reproject, abs",
+    "--task=decode": "task='decode' is not one of decoder, reproject, abs, identity",
     "--nonlinearity=tanh": "nonlinearity='tanh' is not one of relu, gelu, solu",
     "--task=abs,decode": "task='decode' is not one of",
     "--k=0": "k=0 is not a whole number of at least 1",

@@ -7,8 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from toymono.catalog.jermyn2022 import SWEEPS
+from toymono.catalog.marshall2024 import DIMENSIONS
 from toymono.catalog.sweep import PRESETS, SCALES, Sweep
-from toymono.catalog.wright2022 import BEYOND, CLASSIFIER_ALPHAS, WIDTHS
+from toymono.catalog.wright2022 import CLASSIFIER_ALPHAS, PENALISED, WIDTHS
+
+BEYOND = {**PENALISED, **DIMENSIONS}
+"""Sweeps that the paper of `SWEEPS` does not have; `all` leaves them out."""
 
 __all__ = [
     "BEYOND",

@@ -39,7 +39,7 @@ def _penalty_sweep(title: str, alphas: tuple[float, ...], steps: int, small_step
 # Wright, branch `polysemantic_penalisation`, trained the penalty at one weight, in
 # models of this size at one of six rates, and set beside them a benchmark that
 # starts at bias -1.
-BEYOND: dict[str, Sweep] = {
+PENALISED: dict[str, Sweep] = {
     "PEN": _penalty_sweep(
         "weight of each polysemantic penalty at bias 0, beside none at bias 0 and -1",
         _ALPHAS,

@@ -40,8 +40,8 @@ class Field:
     """Its name on axes and in captions, in lower case; the name itself if empty."""
     symbol: str = ""
     """Its sign in formulas, for captions that have little room."""
-    unless: tuple[str, str] | None = None
-    """A field and the word under which this one has no effect."""
+    unless: tuple[str, ...] | None = None
+    """A field, then the words of it under which this one has no effect."""
     before: Any = MISSING
     """Value that older runs implicitly had; it is left out of the hash."""
     in_caption: bool = False
@@ -53,7 +53,7 @@ class Field:
 
     def matters(self, values: Mapping[str, Any]) -> bool:
         """Whether the field has an effect in a run with these values of the other fields."""
-        return self.unless is None or values[self.unless[0]] != self.unless[1]
+        return self.unless is None or values[self.unless[0]] not in self.unless[1:]
 
     def parse(self, text: str) -> Any:
         """Parses a command-line value.

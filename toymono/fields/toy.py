@@ -14,6 +14,7 @@ TOY_CONFIG = table(
             "decoder": "recover the features",
             "reproject": "output a second, independent embedding of the features",
             "abs": "recover the absolute value of signed features",
+            "identity": "recover the features, which are read as they are, not embedded",
         },
         in_caption=True,
     ),
@@ -31,7 +32,7 @@ TOY_CONFIG = table(
     Field(
         "m",
         64,
-        "Dimensions of the embedding that the network reads.",
+        "Dimensions of the embedding that the network reads; of the tied model, hidden dimensions.",
         int,
         1,
         _LARGEST,
@@ -39,11 +40,22 @@ TOY_CONFIG = table(
         symbol="m",
         in_caption=True,
     ),
-    Field("k", 512, "Neurons.", int, 1, _LARGEST, label="neurons $k$", symbol="k", in_caption=True),
+    Field(
+        "k",
+        512,
+        "Neurons.",
+        int,
+        1,
+        _LARGEST,
+        label="neurons $k$",
+        symbol="k",
+        unless=("model", "tied"),
+        in_caption=True,
+    ),
     Field(
         "nonlinearity",
         "relu",
-        "Activation function of the hidden layer.",
+        "Activation function of the hidden layer; of the tied model, of the outputs.",
         str,
         choices={
             "relu": "max(x, 0)",
@@ -101,7 +113,11 @@ TOY_CONFIG = table(
         "lamb",
         "Optimiser.",
         str,
-        choices={"lamb": "LAMB as in the paper's program", "adam": "Adam"},
+        choices={
+            "lamb": "LAMB as in the paper's program",
+            "adam": "Adam",
+            "adamw": "Adam with decoupled weight decay",
+        },
     ),
     Field(
         "schedule",
@@ -133,6 +149,17 @@ TOY_CONFIG = table(
         },
         before="off",
     ),
+    Field(
+        "model",
+        "two_layer",
+        "The architecture.",
+        str,
+        choices={
+            "two_layer": "a hidden layer of neurons between two linear maps",
+            "tied": "phi(Wᵀ W x + b), of Elhage et al. (2022); with the task identity alone",
+        },
+        before="two_layer",
+    ),
 )
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
 
@@ -152,7 +179,7 @@ TOY_HYPERPARAMS = table(
     Field(
         "init_bias",
         0.0,
-        "Added to every neuron's initial bias.",
+        "Added to every initial bias.",
         label="initial mean bias",
         in_caption=True,
     ),
@@ -208,6 +235,23 @@ TOY_HYPERPARAMS = table(
         symbol="p",
         unless=("dropout", "off"),
         before=0.5,
+    ),
+    Field(
+        "weight_decay",
+        0.01,
+        "Fraction of each weight and bias lost per step and unit of learning rate.",
+        low=0.0,
+        unless=("optimizer", "lamb", "adam"),
+        before=0.01,
+    ),
+    Field(
+        "init_scale",
+        1.0,
+        "Factor of the initial weights, whose standard deviation is sqrt(2 / (n + m)) times it.",
+        low=0.0,
+        low_open=True,
+        unless=("model", "two_layer"),
+        before=1.0,
     ),
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""

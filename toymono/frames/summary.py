@@ -65,7 +65,7 @@ def row(run: Run | StoredRun, decomposed: bool = False) -> dict[str, Any]:
 
     mono_k = neurons["neuron_kind"] == "monosemantic"
     broad_k = neurons["feature_count"] >= _BROAD * run.config.n
-    enough = _ENOUGH * run.config.k
+    enough = _ENOUGH * len(neurons)
     owners = neurons.loc[mono_k, "strongest_feature"]
     nearly = neurons.loc[neurons["monosemanticity"] >= _NEARLY, "strongest_feature"]
     numbers |= {

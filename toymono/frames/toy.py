@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, ScalarLike, Shaped
 from toymono import scores, store
 from toymono.config import Config, Hyperparams, unstack
 from toymono.features import World
-from toymono.models import Model
+from toymono.models import MODELS, AnyModel
 from toymono.store import StoredRun
 from toymono.tasks import TASKS
 from toymono.train import Run
@@ -109,7 +109,7 @@ def per_neuron(runs: Runs) -> pd.DataFrame:
         mono = columns["monosemanticity"] > scores.THRESHOLD
         kind = np.select([~alive, mono], ["dead", "monosemantic"], "polysemantic")
         columns = _nan_unless_finite(run, {**columns, "neuron_kind": kind})
-        frames.append(pd.DataFrame({**identity, "rank": np.arange(run.config.k), **columns}))
+        frames.append(pd.DataFrame({**identity, "rank": np.arange(_width(run)), **columns}))
     return _joined(frames)
 
 
@@ -222,18 +222,23 @@ def _nan_unless_finite(run: Run, columns: dict[str, Any]) -> dict[str, Any]:
     return columns if _finite(run.final) else dict.fromkeys(columns, np.nan)
 
 
+def _width(run: Run) -> int:
+    """Number of neurons; of a tied model, of hidden dimensions."""
+    return MODELS[run.config.model].neurons(run.config)
+
+
 def _mean_loss(run: Run, start: SupportsIndex, end: SupportsIndex) -> float:
     return float(np.asarray(run.loss_t)[start:end].mean(dtype=np.float64))
 
 
-def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str, Any]]:
+def _neuron_counts(run: Run, models_c: AnyModel, threshold: float) -> list[dict[str, Any]]:
     """The counts of neurons in each of the models, by the columns of `per_run`."""
     counts = jax.device_get(_counts(models_c, run.world, threshold))
     finite_c = counts.pop("finite")
     features_cs = counts.pop("features_by_mono_neurons")
     counts |= {f"features_with_{i}": features_c for i, features_c in enumerate(features_cs.T)}
     counts["mono_per_feature"] = counts["monosemantic"] / run.config.n
-    counts["mono_per_neuron"] = counts["monosemantic"] / run.config.k
+    counts["mono_per_neuron"] = counts["monosemantic"] / _width(run)
     return [
         {name: column[c].item() if finite else np.nan for name, column in counts.items()}
         for c, finite in enumerate(finite_c)
@@ -242,7 +247,7 @@ def _neuron_counts(run: Run, models_c: Model, threshold: float) -> list[dict[str
 
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(0, None, None))
-def _counts(model: Model, world: World, threshold: ScalarLike) -> dict[str, Array]:
+def _counts(model: AnyModel, world: World, threshold: ScalarLike) -> dict[str, Array]:
     response_kn = scores.responses(model, world)
     kinds = scores.classify_neurons(response_kn, threshold)
     return {
@@ -263,7 +268,7 @@ def _zero_loss(config: Config, hyperparams: Hyperparams, world: World) -> Float[
 
 
 @jax.jit
-def _finite(model: Model) -> Bool[Array, ""]:
+def _finite(model: AnyModel) -> Bool[Array, ""]:
     """Whether all weights are finite: scores would take other models for dead ones."""
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(model)]).all()
 
@@ -272,7 +277,7 @@ _finite_per_snapshot = jax.jit(jax.vmap(_finite))
 
 
 @jax.jit
-def _neurons(model: Model, world: World) -> dict[str, Shaped[Array, " k"]]:
+def _neurons(model: AnyModel, world: World) -> dict[str, Shaped[Array, " k"]]:
     response_kn = scores.responses(model, world)
     order_k = scores.neuron_order(response_kn)
     sorted_kn = response_kn[order_k]
@@ -287,7 +292,7 @@ def _neurons(model: Model, world: World) -> dict[str, Shaped[Array, " k"]]:
 
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(None, None, 0))
-def _multi_feature(model: Model, world: World, active: Array) -> dict[str, Float[Array, ""]]:
+def _multi_feature(model: AnyModel, world: World, active: Array) -> dict[str, Float[Array, ""]]:
     # One key, so that every model is tested on the same groups of features.
     found = scores.multi_feature_monosemanticity(model, world, active, jax.random.key(0))
     alive_k = ~scores.classify_neurons(scores.responses(model, world)).dead_k
@@ -300,7 +305,7 @@ def _multi_feature(model: Model, world: World, active: Array) -> dict[str, Float
 
 
 @jax.jit
-def _features(model: Model, world: World) -> dict[str, Shaped[Array, " n"]]:
+def _features(model: AnyModel, world: World) -> dict[str, Shaped[Array, " n"]]:
     response_kn = scores.responses(model, world)
     mono_k = scores.monosemanticity(response_kn)
     best_n = jax.ops.segment_max(mono_k, response_kn.argmax(axis=1), response_kn.shape[1])
@@ -313,7 +318,7 @@ def _features(model: Model, world: World) -> dict[str, Shaped[Array, " n"]]:
 
 
 @jax.jit
-def _sorted_responses(model: Model, world: World) -> Float[Array, "k n"]:
+def _sorted_responses(model: AnyModel, world: World) -> Float[Array, "k n"]:
     response_kn = scores.responses(model, world)
     rows, columns = scores.neuron_order(response_kn), scores.feature_order(response_kn)
     return response_kn[rows][:, columns]
@@ -321,5 +326,5 @@ def _sorted_responses(model: Model, world: World) -> Float[Array, "k n"]:
 
 @jax.jit
 @functools.partial(jax.vmap, in_axes=(0, None))
-def _monosemanticity(model: Model, world: World) -> Float[Array, " k"]:
+def _monosemanticity(model: AnyModel, world: World) -> Float[Array, " k"]:
     return scores.monosemanticity(scores.responses(model, world))
