@@ -268,6 +268,7 @@ def multi_feature_monosemanticity(
       ValueError: `active` is an int outside [1, n].
 
     Example:
+      >>> from toymono import Model
       >>> model = Model(jnp.array([[2.0], [0.75]]), jnp.array([-1.0]), jnp.ones((1, 1)))
       >>> world = World(jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]))
       >>> for active in (1, 3):
