@@ -259,7 +259,7 @@ def learned(frame: pd.DataFrame) -> pd.DataFrame:
 
 def class_firing(run: ClassifierRun) -> Responses:
     """Status and class responses on the test examples."""
-    dataset = _dataset(run)
+    dataset = dataset_of(run)
     layers = class_responses.responses(
         run.config, run.params, dataset.test_bhw, dataset.test_label_b
     )
@@ -291,7 +291,7 @@ def cluster_ablations(
     run: ClassifierRun, cluster_v: Int[np.ndarray, " v"], ablations: int
 ) -> list[Ablation]:
     """Damage of ablating each cluster beside that of random ablations."""
-    dataset, sizes = _dataset(run), run.config.sizes
+    dataset, sizes = dataset_of(run), run.config.sizes
     cluster_l = np.split(_hidden(cluster_v, sum(sizes)), np.cumsum(sizes)[:-1])
     images_bhw = dataset.test_bhw[:_ABLATION_EXAMPLES]
     label_b = dataset.test_label_b[:_ABLATION_EXAMPLES]
@@ -325,7 +325,7 @@ def _load_data(name: str) -> Dataset:
     return data.load(name)
 
 
-def _dataset(run: ClassifierRun) -> Dataset:
+def dataset_of(run: ClassifierRun) -> Dataset:
     """The data of a run.
 
     Raises:

@@ -243,7 +243,7 @@ INDEX_COLUMNS = {
     "strongest_feature": "the feature to which a neuron responds most",
     "strongest_class": "the class to which a neuron responds most; -1 if it never fires",
     "panel": "panel of a figure, from 0",
-    "layer": "hidden layer, from 1",
+    "layer": "hidden layer, from 1; 0 for the input",
     "cluster": "number of a cluster of neurons, from 0",
     "class": "number of a class, from 0",
     "epoch": "epoch of training, from 1",

@@ -17,7 +17,7 @@ _FOLDER = ".cache"
 # What an analysis can depend on, apart from the function itself.
 _PACKAGE = Path(__file__).parents[1]
 _SCIENCE = ("scores", "tasks", "feature*", "models", "penalties")
-_SCIENCE += ("analysis/*", "classifiers/*", "frames/*")
+_SCIENCE += ("analysis/**/*", "classifiers/*", "frames/**/*")
 
 
 def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:

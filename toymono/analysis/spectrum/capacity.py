@@ -144,24 +144,30 @@ def survives(
 
 def simulated_survival(
     neurons: int, needed: int, dropout: float, layers: int, draws: int = 1000, seed: int = 0
-) -> float:
+) -> Float[np.ndarray, " l"]:
     """The fraction of random linear codes whose values can be read: `survives` by simulation.
 
     `needed` random values are written on the neurons by a random matrix; after
     each layer they are read by least squares from the neurons that are left, and
     written again.
+
+    Returns:
+      After 0, 1, …, `layers` layers.
     """
     rng = np.random.default_rng(seed)
-    kept = 0
+    kept_l = np.zeros(layers + 1)
     for _ in range(draws):
         code_rs, value_s = rng.normal(size=(neurons, needed)), rng.normal(size=needed)
         read_s = value_s
-        for _ in range(layers):
-            left_r = rng.random(neurons) >= dropout
-            written_r = code_rs @ read_s
-            read_s, *_ = np.linalg.lstsq(code_rs[left_r], written_r[left_r], rcond=None)
-        kept += np.abs(read_s - value_s).max() < _READ
-    return kept / draws
+        for layer in range(layers + 1):
+            if layer:
+                left_r = rng.random(neurons) >= dropout
+                written_r = code_rs @ read_s
+                read_s, *_ = np.linalg.lstsq(code_rs[left_r], written_r[left_r], rcond=None)
+            if np.abs(read_s - value_s).max() > _READ:
+                break  # what is lost once is not found again
+            kept_l[layer] += 1
+    return kept_l / draws
 
 
 def _binary_entropy(p) -> np.ndarray:

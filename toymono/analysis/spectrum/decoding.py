@@ -71,4 +71,6 @@ def random_projections(
     """The activations in a random orthonormal basis: as many units, none of them a neuron."""
     chex.assert_rank(activations_bd, 2)
     d = activations_bd.shape[1]
-    return np.asarray(activations_bd) @ scipy.stats.ortho_group.rvs(d, random_state=seed)
+    basis_dd, triangle_dd = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))
+    # With these signs the basis is uniform over all orthonormal ones.
+    return np.asarray(activations_bd) @ (basis_dd * np.sign(np.diag(triangle_dd))[None])

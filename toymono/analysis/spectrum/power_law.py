@@ -182,10 +182,13 @@ def _broken_fit(x, y, every_x):
     """The best place of a break among some ranks of `every_x`, and offset, slope, its change."""
     inner = every_x[_FEWEST:-_FEWEST]
     near = np.searchsorted(inner, np.linspace(inner[0], inner[-1], _BREAKS))
-    best, found = np.inf, (inner[0], np.zeros(3))
-    for start in inner[np.unique(np.minimum(near, len(inner) - 1))]:
-        parameters, *_ = np.linalg.lstsq(_hinge(x, start), y, rcond=None)
-        error = ((_hinge(x, start) @ parameters - y) ** 2).sum()
-        if error < best:
-            best, found = error, (start, parameters)
-    return found
+    start_c = inner[np.unique(np.minimum(near, len(inner) - 1))]
+    # Normal equations of all candidates at once; sound, since the columns are of order 1.
+    hinge_cip = np.stack([_hinge(x, start) for start in start_c])
+    gram_cpp = np.einsum("cip,ciq->cpq", hinge_cip, hinge_cip)
+    parameter_cp = np.linalg.solve(gram_cpp, np.einsum("cip,i->cp", hinge_cip, y)[..., None])[
+        ..., 0
+    ]
+    error_c = ((np.einsum("cip,cp->ci", hinge_cip, parameter_cp) - y[None]) ** 2).sum(axis=1)
+    best = int(error_c.argmin())
+    return start_c[best], parameter_cp[best]
