@@ -85,9 +85,18 @@ def test_columns_are_described(some, diverged_run):
         frames.per_layer(runs, SAMPLES),
         frames.per_rank(runs, SAMPLES),
         frames.explanations(runs),
+        frames.sample_sizes(runs),
     ):
         assert frame["run"].nunique() == 1
         check_columns(frame)
+
+
+def test_few_samples_steepen_the_spectrum_and_hide_dimensions(some):
+    sizes = frames.sample_sizes([some])
+    assert sizes["samples"].tolist() == list(toy.SIZES)
+    [last] = frames.per_run([some], SAMPLES)["participation_ratio"]
+    assert sizes["participation_ratio"].iloc[-1] == pytest.approx(last, rel=0.1)
+    assert sizes["few_exponent"].notna().all()
 
 
 def test_a_dead_layer_has_conventions_instead_of_numbers(some):

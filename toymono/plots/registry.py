@@ -8,7 +8,13 @@ from toymono.frames import agreement
 from toymono.frames import classifiers as classifier_frames
 from toymono.frames import penalty as penalty_frames
 from toymono.frames.classifiers import DEFAULT_STRUCTURE, Structure
-from toymono.plots import classifier_structure, classifier_tradeoffs, jermyn2022
+from toymono.plots import (
+    classifier_structure,
+    classifier_tradeoffs,
+    jermyn2022,
+    spectrum,
+    spectrum_networks,
+)
 from toymono.plots import classifiers as classifier_plots
 from toymono.plots.agreement import measure_agreement
 from toymono.plots.figure import Figure
@@ -147,7 +153,14 @@ def by_name(figures: Iterable[Figure]) -> dict[str, Figure]:
 
 
 FIGURES: dict[str, Figure] = by_name(
-    (*GENERAL, *jermyn2022.FIGURES, *CLASSIFIERS, *structure_figures(DEFAULT_STRUCTURE))
+    (
+        *GENERAL,
+        *jermyn2022.FIGURES,
+        *CLASSIFIERS,
+        *structure_figures(DEFAULT_STRUCTURE),
+        *spectrum.FIGURES,
+        *spectrum_networks.FIGURES,
+    )
 )
 """Every figure by its name, in the order in which they are drawn."""
 

@@ -17,6 +17,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     count_of("usable_ranks", "eigenvalues above 0"),
     signed("spectrum_exponent", "exponent α of the eigenspectrum", "exponent α", none=_FEW),
     signed("weighted_exponent", "exponent α, octaves weighted alike", none=_FEW),
+    signed("few_exponent", "exponent α, whatever the number of samples", none=_FEW),
     signed("spectrum_curvature", "curvature of the log-log spectrum", "curvature", none=_FEW),
     number("break_rank", "rank of the break of a broken power law", "break", none=_FEW),
     signed("head_exponent", "exponent before the break", none=_FEW),

@@ -6,7 +6,7 @@ classifiers by layer, `codes` closed forms that need no run.
 
 from toymono.frames.spectrum.codes import dropout_capacity, survival
 from toymono.frames.spectrum.networks import per_network_layer, per_network_rank
-from toymono.frames.spectrum.toy import explanations, per_layer, per_rank, per_run
+from toymono.frames.spectrum.toy import explanations, per_layer, per_rank, per_run, sample_sizes
 
 __all__ = [
     "dropout_capacity",
@@ -16,5 +16,6 @@ __all__ = [
     "per_network_rank",
     "per_rank",
     "per_run",
+    "sample_sizes",
     "survival",
 ]

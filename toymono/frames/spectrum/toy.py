@@ -29,6 +29,11 @@ from toymono.train import Run
 SAMPLES = 51_200
 """Inputs that a spectrum is of: 100 for each of 512 units."""
 
+SIZES = (600, 1200, 5000, 20_000)
+"""Numbers of inputs that `sample_sizes` compares."""
+
+_MOMENTS = 2400  # inputs for unbiased moments at most, for time: more change little
+
 _BATCH = 4096  # of these, the first is also that of `explanations`
 
 _PAIRS = 20  # of features, whose amplitudes move around a circle: our choice
@@ -112,6 +117,23 @@ def explanations(runs: Runs) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
+def sample_sizes(runs: Runs) -> pd.DataFrame:
+    """One row per run and number of inputs: what a spectrum is if inputs are few.
+
+    Columns, of the trained hidden layer: `samples`, of `SIZES`; `few_exponent`,
+    whatever the rule of `SAMPLES_PER_DIMENSION` says; `plain_participation_ratio`
+    and, by unbiased moments, `participation_ratio`.
+    """
+    return pd.DataFrame(
+        [
+            {**identity, "samples": samples, **numbers}
+            for run, identity in _each(runs)
+            if run.diverged is None
+            for samples, numbers in store.cached(by_samples, run).items()
+        ]
+    )
+
+
 def measured(run: Any, samples: int = SAMPLES) -> dict[tuple[str, str], Layer]:
     """By weights and layer, what is measured of a run; cached for stored runs."""
     return store.cached(layers_of, run, samples=samples)
@@ -167,6 +189,25 @@ def detection_of(run: Run) -> dict[tuple[str, str], float]:
         units = {"neuron_auc": hidden_bk, "projection_auc": spectrum.random_projections(hidden_bk)}
         for name, unit_bd in units.items():
             found[weights, name] = rows.mean(spectrum.best_unit_auc(unit_bd, present_bn))
+    return found
+
+
+def by_samples(run: Run) -> dict[int, dict[str, float]]:
+    """By number of inputs, the numbers of `sample_sizes`."""
+    batches = -(-max(SIZES) // _BATCH)
+    hidden_bk = np.concatenate(
+        [_neurons(run.final, run.world.inputs(_features(run, batch))) for batch in range(batches)]
+    )
+    found = {}
+    for samples in SIZES:
+        value_d = spectrum.eigenspectrum(hidden_bk[:samples])
+        found[samples] = {
+            "few_exponent": spectrum.power_law_exponent(value_d),
+            "plain_participation_ratio": spectrum.participation_ratio(value_d),
+            "participation_ratio": spectrum.unbiased_participation_ratio(
+                hidden_bk[: min(samples, _MOMENTS)]
+            ),
+        }
     return found
 
 

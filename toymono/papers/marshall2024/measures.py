@@ -1,0 +1,114 @@
+"""From frames of runs to findings: what is measured to judge each claim.
+
+The limits are ours, set before these runs were measured; the paper describes
+its results in words and figures. One value per seed is a mean over the settings
+of its sweep, so that a learning rate at which little is learned counts too.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from toymono.frames import spectrum
+from toymono.papers.findings import Finding, finite, rank_correlation
+
+TOY_LAYERS = ("hidden", "hidden_mono", "hidden_poly", "output")
+"""Layers of toy models whose exponent and action are in the evidence."""
+
+NETWORK_LAYERS = (0, 1, 2, 3, 4)
+"""Layers of classifiers that are; 0 are the pixels."""
+
+_HIDDEN = NETWORK_LAYERS[1:]
+
+
+def _by_seed(runs: pd.DataFrame, column: str) -> pd.Series:
+    """The mean of a column over the settings, for each seed."""
+    return runs.groupby("seed")[column].mean()
+
+
+def _found(setting: str, measure: str, values: Iterable[float], **more) -> list[Finding]:
+    numbers = finite(list(values))
+    return [Finding(setting, measure, numbers, settled=None, **more)] if numbers else []
+
+
+def _of_sweeps(sweeps: dict[str, pd.DataFrame], column: str, measure: str, **more):
+    found = []
+    for setting, runs in sweeps.items():
+        found += _found(setting, measure, _by_seed(runs, column), **more)
+    return found
+
+
+def _named(lr1: pd.DataFrame, lr3: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {"initial bias 0": lr1, "initial bias -1": lr3}
+
+
+def less_redundant(
+    lr1: pd.DataFrame, lr3: pd.DataFrame, digits: pd.DataFrame, mnist: pd.DataFrame
+) -> list[Finding]:
+    """Participation ratios, trained over untrained; those of classifiers are shown beside."""
+    measure = "participation ratio of the hidden layer, trained / untrained"
+    found = _of_sweeps(_named(lr1, lr3), "participation_gain", measure, low=1.5)
+    last = _HIDDEN[-1]
+    for name, runs in {"digits": digits, "MNIST": mnist}.items():
+        ratio = runs[f"participation_ratio_{last}"] / runs[f"untrained_participation_ratio_{last}"]
+        why = "a classifier's last layer has ten classes to tell"
+        measure = "participation ratio of the last hidden layer, trained / untrained"
+        found += _found(name, measure, ratio, low=1.5, not_judged=why)
+    return found
+
+
+def one_power_law(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
+    """Error of a broken law over that of a straight one, at ranks that were not fitted."""
+    measure = "cross-validated error of a broken power law / of a straight one"
+    return _of_sweeps(_named(lr1, lr3), "broken_error_ratio", measure, low=0.5)
+
+
+def falls_with_depth(mnist: pd.DataFrame) -> list[Finding]:
+    """Rank correlation of depth and exponent. With four layers it is -1, -0.8 or more."""
+    values = [
+        rank_correlation(pd.Series(_HIDDEN), pd.Series([run[f"exponent_{i}"] for i in _HIDDEN]))
+        for _, run in mnist.iterrows()
+        if np.isfinite([run[f"exponent_{i}"] for i in _HIDDEN]).all()
+    ]
+    measure = "rank correlation of depth and exponent α"
+    return _found("MNIST classifiers, hidden layers 1 to 4", measure, values, high=-0.81)
+
+
+def action_by_exponent(lr1: pd.DataFrame, lr3: pd.DataFrame, mnist: pd.DataFrame) -> list[Finding]:
+    """Whether flatter spectra go with more action, over the layers and runs of each seed."""
+    found = []
+    measure = "rank correlation of exponent α and action relative to a circle's"
+    sets = {setting: (runs, TOY_LAYERS) for setting, runs in _named(lr1, lr3).items()}
+    for setting, (runs, layers) in {**sets, "MNIST classifiers": (mnist, _HIDDEN)}.items():
+        values = []
+        for _, rows in runs.groupby("seed"):
+            pairs = pd.concat(
+                pd.DataFrame({"exponent": rows[f"exponent_{i}"], "action": rows[f"action_{i}"]})
+                for i in layers
+            ).dropna()
+            if len(pairs) > 2:
+                values.append(rank_correlation(pairs["exponent"], pairs["action"]))
+        found += _found(setting, measure, values, low=0.0)
+    return found
+
+
+def capacity_within_bounds() -> list[Finding]:
+    """By how much the exact capacity leaves the published bounds, for three sizes of neurons."""
+    frame = spectrum.dropout_capacity()
+    excess = np.maximum(
+        frame["capacity_lower"] - frame["capacity"], frame["capacity"] - frame["capacity_upper"]
+    )
+    values = excess.groupby(frame["neuron_bits"]).max()
+    measure = "largest excess over the bounds, neurons of 1, 3 and 8 bits (bits)"
+    return _found("dropout 0 to 1", measure, values.clip(lower=0), high=1e-9)
+
+
+def projections_tell_features(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
+    """How well the best neuron, and the best random projection, tells a feature."""
+    why = "published for GPT-2 XL, judged by a language model"
+    found = []
+    for column, words in {"neuron_auc": "neuron", "projection_auc": "random projection"}.items():
+        measure = f"area under the ROC curve of the best {words}, mean over features"
+        found += _of_sweeps(_named(lr1, lr3), column, measure, low=0.5, not_judged=why)
+    return found
