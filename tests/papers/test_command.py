@@ -217,7 +217,7 @@ def test_the_page_on_the_penalty(run, wright_runs, tmp_path):
     ("flags", "words"),
     [
         (["--papers=wright2022", "--scale=paper"], "no paper scale"),
-        (["--papers=wright"], "jermyn2022, wright2022"),
+        (["--papers=wright"], "is not one of jermyn2022"),
         (["--scale=huge"], "huge"),
         (["--sclae=small"], "unknown flag --sclae"),
         (["stray"], "stray"),

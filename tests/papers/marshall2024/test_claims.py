@@ -1,0 +1,98 @@
+"""The claims on spectra, and their page, from frames made by hand."""
+
+import itertools
+
+import pandas as pd
+import pytest
+
+from toymono.papers import claims
+from toymono.papers.evidence import Evidence, Sweep
+from toymono.papers.marshall2024 import tables
+from toymono.papers.marshall2024.claims import CLAIMS
+from toymono.papers.marshall2024.paper import _NETWORK, _TOY, PAPER
+
+SEEDS = range(3)
+
+
+def toy(**columns):
+    """Two learning rates, three seeds; layers of flatter spectra have more action."""
+    base = dict.fromkeys(_TOY, 0.1)
+    base |= {"participation_gain": 3.0, "broken_error_ratio": 0.1, "neuron_auc": 0.8}
+    for place, layer in enumerate(("hidden", "hidden_mono", "hidden_poly", "output")):
+        base |= {f"exponent_{layer}": -1.0 - place, f"action_{layer}": 2.0 - 0.1 * place}
+    return pd.DataFrame(
+        {**base, **columns, "seed": seed, "setting": str(rate), "learning_rate": rate}
+        for rate, seed in itertools.product((0.01, 0.03), SEEDS)
+    )
+
+
+def network(**columns):
+    base = dict.fromkeys(_NETWORK, 2.0)
+    for layer in range(5):
+        base |= {f"exponent_{layer}": -1.0 - 0.1 * layer, f"action_{layer}": 1 - 0.1 * layer}
+    return pd.DataFrame({**base, **columns, "seed": seed, "setting": "a"} for seed in SEEDS)
+
+
+def judged(name, **frames):
+    frames = {"LR1": toy(), "LR3": toy(), "digits": network(), "mnist": network(), **frames}
+    evidence = Evidence(
+        {key: Sweep(key, frame["setting"].nunique(), frame) for key, frame in frames.items()}
+    )
+    return claims.judge(CLAIMS[name], evidence)
+
+
+@pytest.mark.parametrize(
+    ("name", "missed"),
+    [
+        ("less_redundant", {"LR3": toy(participation_gain=1.2)}),
+        ("one_power_law", {}),
+        ("falls_with_depth", {"mnist": network(exponent_4=-0.5)}),
+        ("action_by_exponent", {"LR1": toy(action_hidden=0.1, action_output=9.0)}),
+    ],
+)
+def test_a_claim_agrees_or_not(name, missed):
+    kept = {sweep: toy(broken_error_ratio=0.9) for sweep in ("LR1", "LR3")}
+    assert judged(name, **kept).verdict.value == "agrees"
+    assert judged(name, **missed).verdict.value != "agrees"
+
+
+def test_a_mean_over_settings_is_one_value_per_seed():
+    frame = toy()
+    frame.loc[frame["learning_rate"] == 0.03, "participation_gain"] = 1.0
+    found = judged("less_redundant", LR1=frame).findings[0]
+    assert found.values == (2.0, 2.0, 2.0)
+
+
+def test_findings_of_classifiers_and_projections_are_shown_only():
+    shown = judged("less_redundant").findings
+    assert [bool(each.not_judged) for each in shown] == [False, False, True, True]
+    assert judged("projections").verdict.value == "not measured"
+    assert judged("projections").findings[0].values == pytest.approx((0.8,) * 3)
+
+
+def test_the_bounds_hold():
+    assert judged("capacity_bounds").verdict.value == "agrees"
+
+
+def test_layers_without_an_exponent_do_not_count():
+    few = network(exponent_2=float("nan"))
+    assert judged("falls_with_depth", mnist=few).findings == ()
+    assert len(judged("action_by_exponent", mnist=few).findings[2].values) == len(SEEDS)
+
+
+def test_the_page_has_numbers_or_says_that_there_are_none():
+    frames = {"LR1": toy(), "LR3": toy(), "digits": network(), "mnist": network()}
+    evidence = Evidence(
+        {key: Sweep(key, frame["setting"].nunique(), frame) for key, frame in frames.items()}
+    )
+    assert PAPER.opening is not None
+    opening = PAPER.opening(evidence, claims.judge_all(CLAIMS, evidence))
+    assert "fills 3 times" in opening
+    assert opening.count(". ") == 2
+    text = "\n".join(tables.sections(evidence))
+    assert "| LR3 | 0.03 | 3 |" in text
+    assert "nan" not in text + opening
+
+    empty = Evidence({key: Sweep(key, 1, frame[:0]) for key, frame in frames.items()})
+    assert "(not measured)" in PAPER.opening(empty, claims.judge_all(CLAIMS, empty))
+    assert tables.sections(empty)[1] == "No runs."
