@@ -12,7 +12,7 @@ from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.frames import spectrum as frames
 from toymono.plots import spectrum, spectrum_networks
 from toymono.plots.registry import FIGURES
-from toymono.plots.selection import MissingRuns
+from toymono.plots.selection import MissingRuns, Selected, headers
 
 SAMPLES = 4096
 
@@ -93,10 +93,9 @@ def test_figures_are_registered():
         assert FIGURES[figure.name] is figure
 
 
-def test_closed_forms_select_one_run():
-    runs = pd.DataFrame({"stored": [1, 2]})
-    assert spectrum.AnyRun()(runs).runs["stored"].tolist() == [1]
-    with pytest.raises(MissingRuns, match="no toy run"):
-        spectrum.AnyRun()(runs[:0])
-    with pytest.raises(MissingRuns, match="not compared by k"):
-        spectrum.AnyRun()(runs, "k")
+def test_closed_forms_are_drawn_with_the_sweeps():
+    runs = pd.DataFrame({"stored": [1, 2, 3]})
+    select = spectrum.NoRun(lambda runs, by: Selected(runs[1:]))
+    assert select(runs).runs["stored"].tolist() == [2]
+    with pytest.raises(MissingRuns, match="LR1, LR3"):
+        FIGURES["dropout_capacity"].select(headers([]))

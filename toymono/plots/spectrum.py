@@ -17,7 +17,7 @@ from toymono.frames import spectrum as frames
 from toymono.frames.spectrum.codes import CODES
 from toymono.plots import style
 from toymono.plots.figure import Figure, drawn
-from toymono.plots.selection import MissingRuns, OfSweeps, Selected
+from toymono.plots.selection import OfSweeps, Selected
 
 WEIGHTS = {
     "trained": ("trained", "0.1"),
@@ -250,15 +250,13 @@ def _weights_legend(figure: Drawing, frame: pd.DataFrame) -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class AnyRun:
-    """Selects one run, for figures of closed forms, which show none."""
+class NoRun:
+    """For figures of closed forms, which are drawn with those of the sweeps but show no run."""
+
+    beside: OfSweeps
 
     def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
-        if by:
-            raise MissingRuns(f"it is not compared by {by}")
-        if runs.empty:
-            raise MissingRuns("no toy run")
-        return Selected(runs.iloc[:1])
+        return Selected(self.beside(runs, by).runs.iloc[:1])
 
 
 def _figure(draw, frame, select) -> Figure:
@@ -273,7 +271,7 @@ FIGURES: tuple[Figure, ...] = (
     _figure(redundancy_by_learning_rate, frames.per_layer, OfSweeps(_BOTH)),
     _figure(action_by_exponent, frames.per_layer, OfSweeps(_BOTH)),
     _figure(explanations, frames.explanations, OfSweeps(_BOTH)),
-    _figure(dropout_capacity, frames.dropout_capacity, AnyRun()),
-    _figure(code_survival, frames.survival, AnyRun()),
+    _figure(dropout_capacity, frames.dropout_capacity, NoRun(OfSweeps(_BOTH))),
+    _figure(code_survival, frames.survival, NoRun(OfSweeps(_BOTH))),
 )
 """Figures of toy runs, and of closed forms."""
