@@ -1,6 +1,7 @@
 # make demo    train the first models and draw them
 # make test    run the tests
-# Both install into .venv first. CONSTRAINTS=/dev/null takes the newest packages.
+# Both install into .venv first. For the newest packages: make clean, then
+# make CONSTRAINTS=/dev/null test
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt

@@ -213,11 +213,40 @@ def test_the_page_on_the_penalty(run, wright_runs, tmp_path):
     assert path.read_text() == page
 
 
+def test_a_page_of_more_runs_is_left_unchanged_and_the_next_is_written(
+    run, written, wright_runs, tmp_path
+):
+    _, path, _ = written
+    page = path.read_text().replace("with 4 training runs", "with 567 training runs")
+    assert "567" in page
+    path.write_text(page)
+    code, printed, err = run("--papers=jermyn2022,wright2022")
+    assert (code, err) == (0, "")
+    assert printed.splitlines()[0] == (
+        "docs/papers/jermyn2022.md left unchanged: it shows 567 runs, the evidence so far has 4. "
+        "New rows are in docs/evidence"
+    )
+    assert path.read_text() == page
+    assert "docs/papers/wright2022.md: " in printed
+    assert (tmp_path / "docs" / "papers" / "wright2022.md").exists()
+
+
+def test_a_page_without_runs_is_left_unchanged(run, tmp_path):
+    path = tmp_path / "docs" / "papers" / "wright2022.md"
+    path.parent.mkdir(parents=True)
+    path.write_text("# An older page\n")
+    code, printed, err = run("--papers=wright2022")
+    assert (code, err) == (0, "")
+    assert printed.startswith("docs/papers/wright2022.md left unchanged: no runs of ")
+    assert printed.count("\n") == 1
+    assert path.read_text() == "# An older page\n"
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
         (["--papers=wright2022", "--scale=paper"], "no paper scale"),
-        (["--papers=wright"], "is not one of jermyn2022"),
+        (["--papers=wright"], "papers='wright' is not one of jermyn2022, "),
         (["--scale=huge"], "huge"),
         (["--sclae=small"], "unknown flag --sclae"),
         (["stray"], "stray"),

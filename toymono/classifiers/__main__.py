@@ -1,6 +1,6 @@
 """Trains classifiers with a polysemantic penalty, scores them and draws the figures.
 
-    python -m toymono.classifiers --data digits --alpha 0,1,-1 --seeds 5
+    python -m toymono.classifiers --data digits --alpha 0,0.1,-0.001 --seeds 5
     python -m toymono.classifiers --alpha -0.001,0,0.1 --penalty soft,hard --epochs 100
     python -m toymono.classifiers --capacity --seeds 5
     python -m toymono.classifiers --data mnist --data_dir ~/mnist --network cnn
@@ -37,12 +37,12 @@ _CAPACITY = flags.DEFINE_bool(
 _STRUCTURE = flags.DEFINE_bool(
     "structure", True, "Analyse clusters, their ablation and their coherence with classes."
 )
-_CLUSTERS = flags.DEFINE_integer("clusters", 12, "Clusters of neurons.", 2, 1000)
+_CLUSTERS = flags.DEFINE_integer("clusters", 12, "Number of clusters.", 2, 1000)
 _SHUFFLES = flags.DEFINE_integer(
     "shuffles", 50, "Shuffled networks to compare the n-cut with.", 1, 10**6
 )
 _ABLATIONS = flags.DEFINE_integer(
-    "ablations", 20, "Random ablations to compare that of each cluster with.", 1, 10**6
+    "ablations", 20, "Random ablations per cluster, for comparison.", 1, 10**6
 )
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
 flags.declare_key_flag("runs_dir")

@@ -3,7 +3,8 @@
     python -m toymono.papers
     python -m toymono.papers --papers jermyn2022 --scale paper --runs_dir runs
 
-Without stored runs the pages are made from the evidence files alone. Run it in
+Without stored runs the pages are made from the evidence files alone. A page is
+left unchanged while the evidence has fewer runs than the page shows. Run it in
 the root of the repository, or name its docs folder with --docs_dir.
 """
 
@@ -14,7 +15,9 @@ from absl import flags
 
 from toymono import catalog, cli, papers
 
-_PAPER = flags.DEFINE_list("papers", list(papers.NAMES), f"Of {', '.join(papers.NAMES)}.")
+_PAPER = flags.DEFINE_list(
+    "papers", list(papers.NAMES), f"Papers to update: {', '.join(papers.NAMES)}."
+)
 _SCALE = flags.DEFINE_enum(
     "scale",
     "small",
@@ -30,7 +33,7 @@ def main() -> int:
     """Updates the page of each paper and prints the verdicts."""
     for name in _PAPER.value:
         if name not in papers.NAMES:
-            raise cli.UsageError(f"paper={name!r} is not one of {', '.join(papers.NAMES)}")
+            raise cli.UsageError(f"papers={name!r} is not one of {', '.join(papers.NAMES)}")
     runs_dir: str | None = cli.RUNS_DIR.value
     if not Path(cli.RUNS_DIR.value).is_dir():
         if cli.RUNS_DIR.present:
@@ -61,6 +64,9 @@ def main() -> int:
             )
         except (ValueError, FileExistsError) as error:
             raise cli.UsageError(str(error)) from None
+        if done.unchanged:
+            print(done.unchanged)
+            continue
         for each in done.judged:
             print(f"{each.claim.name}: {each.text}")
         counts = [(sum(each.verdict == kind for each in done.judged), kind) for kind in Verdict]

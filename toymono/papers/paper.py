@@ -66,10 +66,13 @@ class Update:
 
     page: Path
     judged: tuple[Judged, ...]
+    """Claims on the page, with their verdicts; none if the page is left unchanged."""
     runs: int
     """Rows in all evidence files of the page."""
     added: int
     """Of these, rows that are new or replaced older ones."""
+    unchanged: str = ""
+    """Why the page is left unchanged; empty if it was written."""
 
 
 def update(
@@ -88,12 +91,15 @@ def update(
       runs_dir: Folder with stored runs; None to use the evidence files only.
       progress: Iterates over the runs to be measured.
 
+    Returns:
+      The claims with their verdicts. If the evidence has fewer runs than the page
+      shows, the evidence files are written, but the page is left unchanged.
+
     Raises:
       FileNotFoundError: There is no such folder of runs.
       FileExistsError: The page's path holds another document.
-      ValueError: There are no runs at all, an evidence file is damaged or has
-        fewer runs than the page states, or there are fewer runs in all than the
-        page was made from: then it is kept, and the evidence is saved.
+      ValueError: There is no page and there are no runs, or an evidence file is
+        damaged or has fewer runs than the page states.
       OSError: A file cannot be written.
     """
     page, sources = paper.page(docs_dir, scale), paper.sources(scale)
@@ -112,24 +118,28 @@ def update(
             after[source.name] = evidence.extend(before[source.name], source, runs_dir, progress)
     runs = sum(map(len, after.values()))
     if not runs:
-        raise ValueError(
+        missing = (
             f"no runs of {paper.name} at the {scale} scale, stored or in {Path(docs_dir)}/evidence;"
-            f" to train some: {paper.start.format(scale=scale)}"
+            f" train some with: {paper.start.format(scale=scale)}"
         )
+        if not page.exists():
+            raise ValueError(missing)
+        return Update(page, (), 0, 0, f"{page} left unchanged: {missing}")
     for source in sources:
         if after[source.name] != before[source.name]:
             evidence.write(paths[source.name], after[source.name], source)
+    added = sum(sum(row not in before[name] for row in rows) for name, rows in after.items())
     if runs < (shown := _shown(page)):
-        raise ValueError(
-            f"{page} shows {shown} runs and is kept, for the evidence has {runs}; what stored runs "
-            f"add is in {Path(docs_dir)}/evidence"
+        notice = (
+            f"{page} left unchanged: it shows {shown} runs, the evidence so far has {runs}. "
+            f"New rows are in {Path(docs_dir)}/evidence"
         )
+        return Update(page, (), runs, added, notice)
     frames = {source.name: evidence.frame(after[source.name], source) for source in sources}
     found = paper.gather(frames, scale)
     judged = judge_all(paper.claims, found)
     page.parent.mkdir(parents=True, exist_ok=True)
     markdown.write(page, _text(paper, scale, frames, found, judged))
-    added = sum(sum(row not in before[name] for row in rows) for name, rows in after.items())
     return Update(page, tuple(judged), runs, added)
 
 
