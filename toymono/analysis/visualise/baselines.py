@@ -8,7 +8,8 @@ from sklearn.cluster import KMeans
 TOP = 100
 """Examples of which centroids are made; our choice."""
 
-_STARTS = 4
+# Restarts of k-means: one, for time; our choice.
+_STARTS = 1
 
 
 def top_examples(activation_bu: Float[np.ndarray, "b u"], count: int) -> Int[np.ndarray, "u count"]:

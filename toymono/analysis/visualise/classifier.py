@@ -25,6 +25,7 @@ from toymono.analysis.visualise.images import Settings
 from toymono.classifiers import network
 from toymono.classifiers.config import ClassifierConfig
 from toymono.classifiers.network import Params
+from toymono.models import NONLINEARITIES
 
 
 def preactivations(
@@ -40,10 +41,13 @@ def preactivations(
         network.build(config).apply(
             {"params": params},
             images_bhw,
-            capture_intermediates=lambda module, _: isinstance(module, nn.Dense | nn.Conv),
+            capture_intermediates=lambda module, _: isinstance(
+                module, nn.Dense | nn.Conv | nn.LayerNorm
+            ),
         ),
     )
-    names = [*(f"hidden_{layer}" for layer in range(len(config.sizes))), "output"]
+    last = "norm" if "norm_0" in params else "hidden"  # what the nonlinearity is applied to
+    names = [*(f"{last}_{layer}" for layer in range(len(config.sizes))), "output"]
     outputs = [found["intermediates"][name]["__call__"][0] for name in names]
     return tuple(out.reshape(len(images_bhw), -1, out.shape[-1]) for out in outputs)
 
@@ -114,6 +118,7 @@ def _maximise(
     config, params, layer, unit_u, largest_u, key, image_hw, settings, weight_2, start_ubhw
 ) -> Float[Array, "u b h w"]:
     optimizer = optax.adam(settings.rate)
+    active = NONLINEARITIES[config.nonlinearity].function
 
     def of_unit(unit, largest, unit_key, start_bhw):
         start_key, steps_key = jax.random.split(unit_key)
@@ -128,7 +133,7 @@ def _maximise(
             drive_bpk = preactivations(config, params, seen_bhw)[layer]
             value = drive_bpk[:, :, unit].mean() / jnp.where(largest > 0, largest, 1.0)
             similar = weight_2[0] * diversity(rearrange(images_bhw, "b h w -> b (h w)"))
-            similar += weight_2[1] * _similarity(nn.relu(drive_bpk))
+            similar += weight_2[1] * _similarity(active(drive_bpk))
             return images.penalty(images_bhw, settings).mean() + similar - value
 
         def step(t, carry):
@@ -157,11 +162,11 @@ def evaluate(
     params: Params,
     layer: int,
     unit_u: Int[np.ndarray, " u"],
-    images_ubhw: Float[Array, "u b h w"],
+    images_ubhw: Float[Array | np.ndarray, "u b h w"],
 ) -> tuple[Float[np.ndarray, "u b"], Int[np.ndarray, "u b"]]:
     """Each neuron's activation on its own images, and the class that the network gives these."""
     units, size = images_ubhw.shape[:2]
-    flat_bhw = rearrange(images_ubhw, "u b h w -> (u b) h w")
+    flat_bhw = rearrange(jnp.asarray(images_ubhw), "u b h w -> (u b) h w")
     found = [np.asarray(leaf) for leaf in activations(config, params, flat_bhw)]
     value_ubk = found[layer].reshape(units, size, -1)
     value_ub = np.take_along_axis(value_ubk, np.asarray(unit_u)[:, None, None], axis=2)[..., 0]

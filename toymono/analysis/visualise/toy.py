@@ -35,8 +35,8 @@ TERMS = ("inputs", "hidden")
 STEPS, LENGTH, IMAGES = 150, 0.05, 12
 """Steps of projected gradient, the length of the first one, and inputs in a batch; our choice."""
 
-# For this fraction of the steps an output's objective has the gradient of softened relus,
-# which pass some everywhere: an inactive network has none. lucid overrides the gradient
+# For this fraction of the steps objectives have the gradient of softened neurons, which pass
+# some everywhere: an inactive network has none. lucid overrides the gradient
 # too, with one that cancels where two neurons read opposite signs. Both numbers are ours.
 _OPEN, _SOFTNESS = 1 / 3, 0.2
 
@@ -142,7 +142,7 @@ def maximise(
 @scores.precise
 def _maximise(net, unit_u, key, weight, count_u, on, of, images, steps) -> Visualised:
     n = net.w_mk.shape[0]
-    open_steps = int(_OPEN * steps) if of == "output" else 0
+    open_steps = int(_OPEN * steps)
     largest_u = responses(net, of).max(axis=1)[unit_u]
 
     def of_unit(unit, largest, count, unit_key):
@@ -248,7 +248,7 @@ def greedy(
     scores.assert_one_model(net)
     chex.assert_rank(unit_u, 1)
     n = net.w_mk.shape[0]
-    open_steps = int(_OPEN * steps) if of == "output" else 0
+    open_steps = int(_OPEN * steps)
     largest_u = responses(net, of).max(axis=1)[unit_u]
 
     def of_unit(unit, largest, unit_key):
@@ -338,24 +338,31 @@ def _onto_simplex(x_bn: Array, free_bn: Array) -> Array:
 
 
 def _value(net: Model, unit, x_bn: Array, of: str, passing: ScalarLike) -> Float[Array, " b"]:
-    """What is maximised; with `passing` 1, outputs have the gradient of softened relus."""
-    kind = NONLINEARITIES[net.nonlinearity]
+    """What is maximised; with `passing` 1 it has the gradient of softened neurons."""
     if of == "neuron":
         drive_b = x_bn @ net.w_mk[:, unit] + net.b_k[unit]
-        return drive_b if kind.piecewise_linear else kind.function(drive_b)
+        return drive_b if _by_input(net) else _neuron(net, drive_b, passing)
     drive_bk = x_bn @ net.w_mk
     drive_bk = drive_bk + jnp.broadcast_to(net.b_k, drive_bk.shape)
-    active_bk = kind.function(drive_bk)
-    softened_bk = _SOFTNESS * jax.nn.softplus(drive_bk / _SOFTNESS)
-    change_bk = softened_bk - active_bk
-    active_bk = active_bk + passing * (change_bk - jax.lax.stop_gradient(change_bk))
-    return active_bk @ net.w_ko[:, unit]
+    return _neuron(net, drive_bk, passing) @ net.w_ko[:, unit]
+
+
+def _by_input(net: Model) -> bool:
+    """Whether a neuron's input ranks inputs as its activation does, where that is not flat."""
+    return NONLINEARITIES[net.nonlinearity].breaks == (0.0,)
+
+
+def _neuron(net: Model, drive: Array, passing: ScalarLike) -> Array:
+    active = NONLINEARITIES[net.nonlinearity].function(drive)
+    softened = _SOFTNESS * jax.nn.softplus(drive / _SOFTNESS)
+    change = softened - active
+    return active + passing * (change - jax.lax.stop_gradient(change))
 
 
 def _activation(net: Model, unit, largest, x_bn: Array, of: str) -> Float[Array, " b"]:
     """The unit's activation over its largest response; 0 if that is not positive."""
     value_b = _value(net, unit, x_bn, of, 0.0)
-    if of == "neuron" and NONLINEARITIES[net.nonlinearity].piecewise_linear:
+    if of == "neuron" and _by_input(net):
         value_b = NONLINEARITIES[net.nonlinearity].function(value_b)
     return jnp.where(largest > 0, value_b / _positive(largest), 0.0)
 

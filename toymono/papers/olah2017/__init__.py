@@ -1,0 +1,1 @@
+"""Feature visualisation with diversity: what it shows of neurons whose features are known."""
