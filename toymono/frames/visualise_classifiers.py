@@ -73,12 +73,13 @@ def per_neuron(runs: Runs) -> pd.DataFrame:
 
 
 def per_run(runs: Runs) -> pd.DataFrame:
-    """One row per run that learned, with the columns of `run_row`."""
+    """One row per run that learned, with the columns of `run_row` but for those of methods."""
     given = list(runs)
     rows = []
     for run, responses, identity in classifier_frames.each(given):
         if responses.status == "learned":
-            rows.append({**identity, **run_row(run, second_network(run, given))})
+            found = run_row(run, second_network(run, given))
+            rows.append({**identity, **{name: v for name, v in found.items() if " " not in name}})
     return pd.DataFrame(rows)
 
 

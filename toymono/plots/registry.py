@@ -14,6 +14,7 @@ from toymono.plots import (
     jermyn2022,
     spectrum,
     spectrum_networks,
+    visualise,
 )
 from toymono.plots import classifiers as classifier_plots
 from toymono.plots.agreement import measure_agreement
@@ -160,6 +161,7 @@ FIGURES: dict[str, Figure] = by_name(
         *structure_figures(DEFAULT_STRUCTURE),
         *spectrum.FIGURES,
         *spectrum_networks.FIGURES,
+        *visualise.FIGURES,
     )
 )
 """Every figure by its name, in the order in which they are drawn."""

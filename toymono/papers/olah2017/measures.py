@@ -124,6 +124,9 @@ def unrelated(*sweeps: pd.DataFrame) -> list[Finding]:
     ]
 
 
+_ONE_FACET = "fraction of monosemantic neurons with one facet"
+
+
 def one_facet(*sweeps: pd.DataFrame) -> list[Finding]:
     """Monosemantic neurons whose batch does not grow beyond one input."""
     return [
