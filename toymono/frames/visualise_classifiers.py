@@ -273,7 +273,7 @@ def structure_row(run: ClassifierRun) -> dict[str, float]:
 
 
 def pictures(runs: Runs, layer: int = 2, neurons: int = 4) -> pd.DataFrame:
-    """One row per run, neuron and method, with the images; only runs that learned.
+    """One row per neuron and method with the images, of the first run of each alpha that learned.
 
     Columns: `layer`, `neuron`, `facet_count`, `method` (`restarts`, `hidden 1`,
     `inputs 1`, `examples` or `untrained`), `images_bhw` and `label_b`, arrays.
@@ -283,10 +283,11 @@ def pictures(runs: Runs, layer: int = 2, neurons: int = 4) -> pd.DataFrame:
       layer: Hidden layer, from 1; the last one if there are fewer.
       neurons: The first of the sample.
     """
-    rows = []
+    rows, alphas = [], set()
     for run, responses, identity in classifier_frames.each(runs):
-        if responses.status != "learned":
+        if responses.status != "learned" or identity["alpha"] in alphas:
             continue
+        alphas.add(identity["alpha"])
         columns = store.cached(neuron_rows, run)
         deepest = min(layer, len(run.config.sizes))
         shown: dict[str, int] = {}

@@ -49,7 +49,8 @@ def visualised_images(pictures: pd.DataFrame) -> Figure:
 
     One network, its first seed that learned at the lowest weight of the penalty.
     Each block of four images is one batch; the number above an image is the
-    class that the network gives it.
+    class that the network gives it. The neurons of the last row, of the network
+    before training, are others.
 
     Args:
       pictures: From `frames.visualise_classifiers.pictures`.
@@ -60,7 +61,7 @@ def visualised_images(pictures: pd.DataFrame) -> Figure:
     count = shown[shown["method"] == methods[0]]["neuron"].nunique()
     size = max(map(len, shown["images_bhw"]))
     figure = plt.figure(figsize=(1.6 + 0.5 * count * size, 0.9 + 0.66 * len(methods)))
-    figure.subplots_adjust(left=1.55 / figure.get_figwidth(), right=0.995, bottom=0.02, top=0.76)
+    figure.subplots_adjust(left=1.55 / figure.get_figwidth(), right=0.995, bottom=0.02, top=0.8)
     outer = figure.add_gridspec(len(methods), count, wspace=0.08, hspace=0.35)
     for i, method in enumerate(methods):
         of_method = shown[shown["method"] == method]
@@ -96,7 +97,8 @@ def visualised_images(pictures: pd.DataFrame) -> Figure:
         figure,
         shown,
         f"Layer {shown['layer'].iloc[0]}, α = {style.value('alpha', shown['alpha'].iloc[0])}. "
-        "Above an image: the class that the network gives it.",
+        "Above an image: the class that the trained network gives it. Last row: other neurons, of "
+        "the network before training.",
     )
     return figure
 
@@ -378,7 +380,13 @@ FIGURES: tuple[figures.Figure, ...] = (
         OfSweeps(("B3",), heading=False),
         _BIASES,
     ),
-    _figure(visualised_images, classifier_frames.pictures, OfWeights(), _CLASSIFIERS, "classifier"),
+    _figure(
+        visualised_images,
+        classifier_frames.pictures,
+        OfWeights(alphas=(0.0,)),
+        _CLASSIFIERS,
+        "classifier",
+    ),
     _figure(
         image_facets_by_method,
         classifier_frames.per_neuron,

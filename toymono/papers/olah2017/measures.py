@@ -34,7 +34,8 @@ def _groups(runs: pd.DataFrame) -> Iterable[tuple[str, pd.DataFrame]]:
     usable = _usable(runs)
     name = "alpha" if "status" in runs else "init_bias"
     for value, rows in usable.groupby(name):
-        yield f"{'alpha' if name == 'alpha' else 'initial bias'} {value:g}", rows
+        words = f"alpha {value:g}" if name == "alpha" else f"initial bias {value:g}, three rates"
+        yield words, rows
 
 
 def recall_gain(runs: pd.DataFrame) -> list[Finding]:

@@ -128,20 +128,22 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         return verdict_page.three_digits(sum(values) / len(values)) if values else "no value"
 
     return (
-        "In digits classifiers, where neurons fire on several classes, a batch of four images "
-        "that are kept different on the neuron's layer shows "
-        f"{mean(plain, 'recall hidden 1')} of these classes, restarts without the diversity term "
-        f"{mean(plain, 'recall restarts')}; in toy models, where a neuron's features are known, "
-        f"the same term finds {mean(toy, 'recall hidden 1')} of a neuron's 2 to 8 features, "
-        f"restarts {mean(toy, 'recall restarts')}, and with it on the inputs "
-        f"{mean(toy, 'recall inputs 1')}. "
-        "The article shows by example that diversity reveals the facets of a neuron, such as "
-        "cats, foxes and cars, and warns that it adds unrelated artefacts. "
-        "The difference is in the batch: one that is larger than the number of facets is pushed "
-        f"off the neuron and invents features (precision {mean(toy, 'precision inputs 0.3')} at "
-        "weight 0.3 on the inputs), and that number is what one wants to find; batches that grow "
-        f"until an image falls below a tenth of the neuron's maximum have precision "
-        f"{mean(toy, 'precision grown')} and recall {mean(toy, 'recall grown')}."
+        "In digits classifiers, four images that are kept different on the neuron's layer show "
+        f"{mean(plain, 'recall hidden 1')} of the classes on which a neuron fires, four restarts "
+        f"without that term {mean(plain, 'recall restarts')}; in toy models, where the features "
+        "that drive a neuron are known, the same term pushes most of twelve inputs off the neuron "
+        f"and shows {mean(toy, 'recall hidden 1')} of 2 to 8 features, less than restarts "
+        f"({mean(toy, 'recall restarts')}). "
+        "The article shows by example that diversity reveals facets such as cats, foxes and cars, "
+        "and warns of unrelated artefacts; the explainer of polysemanticity takes it that the "
+        "facets share nothing and that a blend of them does not excite the neuron. "
+        "Here artefacts are common (precision "
+        f"{mean(plain, 'precision hidden 1')} in classifiers, {mean(toy, 'precision inputs 1')} in "
+        "toy models with the term on the inputs, "
+        f"{mean(toy, 'precision grown')} for batches that grow only while every input excites the "
+        "neuron), facets of a neuron are more alike than other features "
+        f"(absolute cosine {mean(toy, 'facet_cosine')} against {mean(toy, 'random_cosine')}), and "
+        f"a blend excites less than either facet in {mean(plain, 'blend deep')} of pairs only."
     )
 
 
@@ -171,9 +173,9 @@ PAPER = Paper(
     picture=Picture(
         "../figures/visualised_images.png",
         "Images that maximise four neurons of a classifier, with and without diversity",
-        "Four neurons of the second layer of a digits classifier: as many restarts, diversity on "
-        "the hidden layer and on the images, top training examples, and the network before "
-        "training. Below each image: the class that the network gives it.",
+        "Four neurons of the second layer of a digits classifier: four restarts, diversity of "
+        "weight 1 on the hidden layer and on the images, top training examples; last row: other "
+        "neurons, of the network before training. Above each image: the class that the trained "
+        "network gives it.",
     ),
 )
-"""The wide evidence is in the files that the page names."""
