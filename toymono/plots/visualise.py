@@ -157,7 +157,7 @@ def visualised_features(inputs: pd.DataFrame) -> Figure:
         figure,
         shown,
         "Rows of a panel: the inputs of one batch; left of the red line: the neuron's facets; "
-        "last column: all other features; crosses: the neuron is inactive.",
+        "last column: all other features; crosses: inactive, or not needed.",
         beside=True,
     )
     return figure
