@@ -7,7 +7,7 @@ One letter per axis, here and throughout the package:
 
 An array's name is its meaning, an underscore and its axes: `w_mk`, `loss_t`.
 Functions are written for one run and one model; `jax.vmap` maps them over many.
-Names below are imported when they are first used, so that help needs no JAX.
+Names below are imported lazily, so that `--help` does not import JAX.
 """
 
 import importlib
@@ -19,11 +19,22 @@ if TYPE_CHECKING:
     from toymono.config import Config, Hyperparams, stack, unstack
     from toymono.models import Model
     from toymono.tasks import World
-    from toymono.train import Run, State, advance, begin, fit, fit_many, replay, train_step
+    from toymono.train import (
+        Metrics,
+        Run,
+        State,
+        advance,
+        begin,
+        fit,
+        fit_many,
+        replay,
+        train_step,
+    )
 
 __all__ = [
     "Config",
     "Hyperparams",
+    "Metrics",
     "Model",
     "Run",
     "State",
@@ -42,7 +53,17 @@ _MODULES = {
     "config": ("Config", "Hyperparams", "stack", "unstack"),
     "tasks": ("World",),
     "models": ("Model",),
-    "train": (*("Run", "State", "advance", "begin", "fit", "fit_many", "replay", "train_step"),),
+    "train": (
+        "Metrics",
+        "Run",
+        "State",
+        "advance",
+        "begin",
+        "fit",
+        "fit_many",
+        "replay",
+        "train_step",
+    ),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -7,7 +7,7 @@ COMMANDS = {
     "sweep": "train a grid of toy models",
     "classifiers": "train classifiers with a polysemantic penalty",
     "plots": "draw figures of stored runs",
-    "papers": "judge published claims by stored runs",
+    "papers": "compare published claims with stored runs",
     "store": "check the files of a folder of runs",
 }
 
