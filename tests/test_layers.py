@@ -25,6 +25,7 @@ LAYERS = {
     "analysis": 4,
     "train": 3,
     "classifiers": 3,
+    "autoencoders": 3,
     "scores": 3,
     "tasks": 2,
     "feature_laws": 2,

@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "sweep": "train a grid of toy models",
     "classifiers": "train classifiers with a polysemantic penalty",
+    "autoencoders": "train autoencoders of image patches with dropout",
     "plots": "draw figures of stored runs",
     "papers": "compare published claims with stored runs",
     "store": "check the files of a folder of runs",

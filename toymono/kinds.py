@@ -6,6 +6,7 @@ over groups.
 """
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,6 +15,12 @@ import jax
 import numpy as np
 
 from toymono import train
+from toymono.autoencoders import data as patch_data
+from toymono.autoencoders import train as autoencoder_train
+from toymono.autoencoders.config import AutoencoderConfig, AutoencoderHyperparams
+from toymono.autoencoders.data import Patches
+from toymono.autoencoders.fields import AUTOENCODER, AUTOENCODER_CONFIG
+from toymono.autoencoders.train import AutoencoderRun
 from toymono.classifiers import data, network
 from toymono.classifiers import train as classifier_train
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
@@ -163,21 +170,31 @@ def _classifier_finish(config, hyperparams, dataset, key, world, snapshots, stat
 
 
 def _classifier_tensors(run: ClassifierRun) -> dict[str, Any]:
-    tensors = {f"history.{name}": leaf for name, leaf in vars(run.history).items()}
-    for layer, params in run.params.items():
-        tensors |= {f"params.{layer}.{name}": leaf for name, leaf in params.items()}
-    return tensors
+    history = {f"history.{name}": leaf for name, leaf in vars(run.history).items()}
+    return {**history, **_params_tensors(run.params)}
+
+
+def _params_tensors(params: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        f"params.{layer}.{name}": leaf
+        for layer, of_layer in params.items()
+        for name, leaf in of_layer.items()
+    }
+
+
+def _read_params(tensors: Tensors) -> dict[str, dict[str, Any]]:
+    params: dict[str, dict[str, Any]] = {}
+    for place, leaf in tensors.items():
+        group, *inner = place.split(".")
+        if group == "params":
+            params.setdefault(inner[0], {})[inner[1]] = leaf
+    return params
 
 
 def _classifier_load(config, hyperparams, key, fingerprint, tensors: Tensors) -> ClassifierRun:
-    params: dict[str, dict[str, Any]] = {}
-    history: dict[str, Any] = {}
-    for name, leaf in tensors.items():
-        group, *place = name.split(".")
-        if group == "params":
-            params.setdefault(place[0], {})[place[1]] = leaf
-        elif group == "history":
-            history[place[0]] = leaf
+    start = "history."
+    history = {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
+    params = _read_params(tensors)
     return ClassifierRun(config, hyperparams, key, params, Measures(**history), fingerprint)
 
 
@@ -194,6 +211,35 @@ def _classifier_cost(config: ClassifierConfig, dataset: data.Dataset) -> Cost:
     neurons = sum(config.sizes) * pixels
     arrays = 6 * parameters + 4 * config.batch_size * neurons
     return Cost(flops, 4 * arrays + dataset.train_bhw.nbytes, 4 * parameters)
+
+
+def _autoencoder_begin(config, hyperparams, patches, key):
+    return (), autoencoder_train.begin(config, hyperparams, key)
+
+
+def _autoencoder_advance(config, hyperparams, patches, world, state, steps):
+    return autoencoder_train.advance(config, hyperparams, patches, state, steps)
+
+
+def _autoencoder_finish(config, hyperparams, patches, key, world, snapshots, state):
+    params, loss_t = state.params, state.loss_t
+    return AutoencoderRun(config, hyperparams, key, params, loss_t, patches.fingerprint)
+
+
+def _autoencoder_load(config, hyperparams, key, fingerprint, tensors: Tensors) -> AutoencoderRun:
+    params, loss_t = _read_params(tensors), tensors["loss_t"]
+    return AutoencoderRun(config, hyperparams, key, params, loss_t, fingerprint)
+
+
+def _autoencoder_cost(config: AutoencoderConfig, patches: Patches) -> Cost:
+    widths = (config.patch**2, *config.sizes, config.patch**2)
+    parameters = sum(before * after + after for before, after in itertools.pairwise(widths))
+    arrays = 6 * parameters + 4 * config.batch_size * sum(widths) + config.steps
+    return Cost(
+        flops=config.steps * 6 * config.batch_size * parameters,
+        training_bytes=4 * arrays + patches.patch_bd.nbytes,
+        stored_bytes=4 * (parameters + config.steps),
+    )
 
 
 _KEY = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")).dtype
@@ -236,6 +282,24 @@ KINDS: dict[str, RunKind] = {
             tensors=_classifier_tensors,
             load=_classifier_load,
             cost=_classifier_cost,
+        ),
+        RunKind(
+            name="autoencoder",
+            unit="steps",
+            fields=AUTOENCODER,
+            static=AUTOENCODER_CONFIG,
+            config=AutoencoderConfig,
+            hyperparams=AutoencoderHyperparams,
+            run=AutoencoderRun,
+            shared=lambda config, data_dir: patch_data.load(config.data, config.patch, data_dir),
+            begin=_autoencoder_begin,
+            advance=_autoencoder_advance,
+            snapshot=lambda state: (),
+            loss=lambda state: state.loss_t,
+            finish=_autoencoder_finish,
+            tensors=lambda run: {"loss_t": run.loss_t, **_params_tensors(run.params)},
+            load=_autoencoder_load,
+            cost=_autoencoder_cost,
         ),
     )
 }

@@ -2,7 +2,8 @@
 
 Flags, configurations, file headers, table columns and axis labels are made from
 these tables. The package imports no JAX, so that commands print their help at
-once. `toymono.classifiers.fields` holds the tables of classifiers.
+once. `toymono.classifiers.fields` and `toymono.autoencoders.fields` hold the
+tables of the other kinds of run.
 """
 
 from toymono.fields.field import (

@@ -7,6 +7,7 @@ their words and number formats from here. The module imports no JAX.
 
 import dataclasses
 
+from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
 from toymono.quantities import agreement, polytopes, spectrum, visualise
@@ -28,6 +29,12 @@ _RUNS = (
     number("log2_step", "log$_2$ of training steps"),
     count_of("diverged", "step of divergence", none="the run did not diverge"),
     number("loss", "task loss", "loss"),
+    number(
+        "error_share",
+        "reconstruction error over variance",
+        "error/variance",
+        none="the run diverged, or all patches are equal",
+    ),
     number("min_loss", "lowest loss so far " + unbroken("(mean of ≤ 256 steps)")),
     signed("min_loss_excess", "lowest loss so far, " + unbroken("minus that at bias 0")),
     count_of("monosemantic", "monosemantic neurons", "mono neurons"),
@@ -213,9 +220,10 @@ _CLASSIFIERS = (
 
 
 def _all() -> dict[str, Quantity]:
-    table = {name: of_field(field) for name, field in {**CLASSIFIER, **TOY}.items()}
-    for name in set(CLASSIFIER) & set(TOY):  # a field of both kinds of run takes the words of both
-        words = (*TOY[name].choices, *CLASSIFIER[name].choices)
+    kinds = (TOY, CLASSIFIER, AUTOENCODER)
+    table = {name: of_field(field) for fields in reversed(kinds) for name, field in fields.items()}
+    for name in table:  # a field of several kinds of run takes the words of all
+        words = [word for fields in kinds if name in fields for word in fields[name].choices]
         table[name] = dataclasses.replace(table[name], choices=tuple(dict.fromkeys(words)))
     groups = (_RUNS, _NEURONS_AND_FEATURES, _LINEAR_MAP, _SUMMARY, _CLASSIFIERS)
     groups += (
@@ -229,12 +237,12 @@ def _all() -> dict[str, Quantity]:
 
 
 QUANTITIES: dict[str, Quantity] = _all()
-"""Every field of toy and classifier runs, and every measured number, by name."""
+"""Every field of every kind of run, and every measured number, by name."""
 
 INDEX_COLUMNS = {
     "run": "name of the run",
     "seed": "seed of the run",
-    "fingerprint": "of the data that a classifier was trained on",
+    "fingerprint": "of the data that a classifier or an autoencoder was trained on",
     "status": "of a classifier: learned, collapsed, dead or diverged",
     "rank": "of a neuron, the most monosemantic first, from 0",
     "neuron": "number of a neuron in its layer, from 0",

@@ -1,0 +1,67 @@
+"""Trains autoencoders of image patches with dropout, and prints how well they reconstruct.
+
+    python -m toymono.autoencoders --dropout_rate 0,.2,.5,.8 --seeds 5
+    python -m toymono.autoencoders --data folder --data_dir ~/images --patch 12 --sizes 256x4
+
+Each setting takes a comma list, and lists multiply into a grid. Runs that are
+on disk are not trained again. Ctrl-C stops after the current segment and saves
+the state; the same command continues from there.
+"""
+
+import os
+
+from absl import flags
+
+from toymono import cli
+from toymono.autoencoders.fields import AUTOENCODER
+from toymono.fields import SEED, grid
+
+cli.define_fields(AUTOENCODER)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", None, "Folder of the images or IDX files of --data folder; or TOYMONO_DATA_DIR."
+)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1)
+_SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
+_DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
+flags.declare_key_flag("runs_dir")
+
+
+def main() -> int:
+    """Trains and tabulates what the flags request."""
+    if _SEED.value + _SEEDS.value - 1 > SEED.high:
+        raise cli.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
+    if _DATA_DIR.value is not None:
+        os.environ["TOYMONO_DATA_DIR"] = _DATA_DIR.value
+    cli.prepare_jax()
+    from toymono import store  # after the flags: what follows imports JAX
+    from toymono.autoencoders import data
+    from toymono.frames import autoencoders as frames
+    from toymono.job import Job
+    from toymono.kinds import KINDS
+    from toymono.sweep import plan, progress
+
+    runs_dir = cli.RUNS_DIR.value
+    try:
+        jobs = []
+        for point in grid(cli.given(AUTOENCODER)):
+            config, hyperparams = KINDS["autoencoder"].split(point)
+            fingerprint = data.load(config.data, config.patch).fingerprint
+            seeds = range(_SEED.value, _SEED.value + _SEEDS.value)
+            jobs += [Job(config, hyperparams, seed, fingerprint) for seed in seeds]
+        todo = plan.make(jobs, runs_dir)
+    except (ValueError, FileNotFoundError) as error:
+        raise cli.UsageError(str(error)) from None
+    print(progress.describe(todo))
+    if _DRY_RUN.value:
+        return 0
+    cli.writable(runs_dir)
+    if not progress.train(todo, runs_dir):
+        print(f"stopped; the same command continues from here. Runs are in {runs_dir}/")
+        return 130
+    print(frames.summary(store.named(runs_dir, todo.jobs)))
+    print(f"runs are in {runs_dir}/")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)
