@@ -25,7 +25,7 @@ def test_the_defaults_are_the_laptop_preset():
 
 
 @pytest.mark.parametrize("field", [name for name, f in TOY_CONFIG.items() if f.choices])
-def test_a_word_that_is_no_choice_is_named_with_the_choices(field):
+def test_an_invalid_choice_is_reported_with_the_choices(field):
     choices = ", ".join(TOY_CONFIG[field].choices)
     with pytest.raises(ValueError, match=rf"^{field}='decode' is not one of {choices}$"):
         Config(**{field: "decode"})
@@ -41,7 +41,7 @@ def test_a_size_is_a_positive_whole_number(field, value):
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.uint8, jnp.int32])
-def test_a_whole_number_of_any_kind_makes_the_same_setup(kind):
+def test_integer_types_give_equal_configs(kind):
     config = Config(n=kind(32), m=kind(8), k=kind(64), batch_size=kind(16), log2_steps=kind(3))
     assert config == Config(n=32, m=8, k=64, batch_size=16, log2_steps=3)
     assert {type(value) for value in dataclasses.asdict(config).values()} == {int, str}
@@ -59,7 +59,7 @@ def test_steps_are_bounded(value):
         Config(log2_steps=value)
 
 
-def test_what_follows_from_a_setup():
+def test_derived_properties_of_a_config():
     config = Config("reproject", n=16, m=4, log2_steps=3)
     assert (config.steps, config.snapshot_steps) == (8, (1, 2, 4, 8))
     assert Config(log2_steps=0).snapshot_steps == (1,)
@@ -68,7 +68,7 @@ def test_what_follows_from_a_setup():
 # What JAX sees.
 
 
-def test_a_setup_is_static_and_hashable():
+def test_a_config_is_static_and_hashable():
     assert jax.tree.leaves(Config()) == []
     assert jax.jit(lambda config: config)(Config(k=3)) == Config(k=3)
     assert {Config(k=3): 1}[Config(k=3)] == 1
@@ -77,7 +77,7 @@ def test_a_setup_is_static_and_hashable():
         Config().k = 3
 
 
-def test_dials_are_leaves():
+def test_hyperparameters_are_pytree_leaves():
     assert len(jax.tree.leaves(Hyperparams())) == len(dataclasses.fields(Hyperparams))
 
 
@@ -102,14 +102,14 @@ OUT_OF_RANGE = [
 
 
 @pytest.mark.parametrize(("name", "value", "interval"), OUT_OF_RANGE)
-def test_a_dial_out_of_range_is_named_with_its_range(name, value, interval):
+def test_a_hyperparameter_out_of_range_is_reported_with_its_range(name, value, interval):
     for hyperparam in (value, jnp.array([0.5, value, 0.5])):
         with pytest.raises(ValueError, match="is not in") as caught:
             Hyperparams(**{name: hyperparam}).checked()
         assert str(caught.value).startswith(f"{name}={value:g} is not in {interval}")
 
 
-def test_every_dial_has_a_range_and_a_default_within():
+def test_every_hyperparameter_has_a_range_that_includes_its_default():
     assert Hyperparams().checked() == Hyperparams(
         **jax.tree.map(jnp.float32, dataclasses.asdict(Hyperparams()))
     )
@@ -118,14 +118,14 @@ def test_every_dial_has_a_range_and_a_default_within():
 
 
 @given(st.sampled_from([0, 1, 0.25, 1 / 64]), st.sampled_from([float, jnp.float32, jnp.asarray]))
-def test_checked_dials_are_float32_whatever_they_were(value, kind):
+def test_checked_hyperparameters_are_float32(value, kind):
     hyperparams = Hyperparams(init_bias=kind(value)).checked()
     assert {leaf.dtype for leaf in jax.tree.leaves(hyperparams)} == {jnp.dtype("float32")}
     assert not any(leaf.weak_type for leaf in jax.tree.leaves(hyperparams))
     assert hyperparams.init_bias == value
 
 
-def test_dials_without_a_value_yet_pass():
+def test_tracers_are_not_range_checked():
     jax.jit(lambda hyperparams: hyperparams.checked())(Hyperparams(eps=7.0))
 
 
@@ -139,7 +139,7 @@ def test_fields_are_described():
 
 
 @pytest.mark.parametrize("field", TOY.values(), ids=lambda field: field.name)
-def test_a_field_reads_what_it_prints(field):
+def test_field_text_round_trips(field):
     assert field.parse(field.text(field.default)) == field.default
 
 
@@ -153,19 +153,19 @@ def test_a_field_reads_what_it_prints(field):
         ("task", "decode", "task='decode' is not one of decoder, reproject, abs, identity"),
     ],
 )
-def test_a_word_that_is_not_a_value_is_named(name, text, message):
+def test_an_invalid_value_is_reported(name, text, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         TOY[name].parse(text)
 
 
-def test_a_field_matters_or_not():
+def test_fields_without_effect():
     values = {name: field.default for name, field in TOY.items()}
     assert not TOY["alpha"].matters(values)
     assert TOY["alpha"].matters(values | {"penalty": "soft"})
     assert TOY["eps"].matters(values)
 
 
-def test_fields_part_into_setup_and_dials():
+def test_split_separates_config_and_hyperparameters():
     config, hyperparams = settings.split({"k": 8, "eps": 0.5, "task": "abs"})
     assert (config, hyperparams) == (Config(k=8, task="abs"), Hyperparams(eps=0.5))
     assert settings.split({}) == (Config(), Hyperparams())

@@ -140,7 +140,7 @@ def test_values_do_not_depend_on_the_presence_of_other_features(independent):
         assert abs(r) < 4.5 / np.sqrt(here_b.sum())
 
 
-def test_no_draw_is_dropped_in_any_round_of_the_sampler(monkeypatch):
+def test_the_sampler_loop_keeps_all_arrivals(monkeypatch):
     """Three arrivals per round, of which a batch of 256 cells needs about 60."""
     monkeypatch.setattr(features, "_ARRIVALS", 3)
     config, hyperparams = Config(n=4, m=1, batch_size=64), Hyperparams(eps=0.5)

@@ -47,7 +47,7 @@ WEIGHTS = {
 }
 
 
-def test_lamb_is_the_published_one():
+def test_lamb_matches_torch_optimizer():
     rng = np.random.default_rng(0)
     grads = [{name: rng.normal(size=w.shape) for name, w in WEIGHTS.items()} for _ in range(6)]
     grads[2] = {name: 0 * grad for name, grad in grads[2].items()}
@@ -66,7 +66,7 @@ def test_a_step_has_the_length_of_the_clamped_norm(norm, scale):
     assert jnp.linalg.norm(moved) == pytest.approx(0.5 * min(norm, 10), rel=1e-4, abs=1e-6 * norm)
 
 
-def test_without_gradients_nothing_moves():
+def test_zero_gradients_leave_weights_unchanged():
     weight = jnp.array([3.0, 4.0])
     assert trained(weight, [jnp.zeros(2)] * 3).tolist() == [3, 4]
 
@@ -78,7 +78,7 @@ def test_zero_weights_move_along_the_plain_direction():
     np.testing.assert_allclose(moved, wanted, rtol=1e-5)
 
 
-def test_adam_is_the_textbook_one():
+def test_adam_matches_the_textbook():
     rng = np.random.default_rng(0)
     weight, grads = rng.normal(size=5), rng.normal(size=(4, 5))
     wanted, mean, square = weight, 0, 0

@@ -56,7 +56,7 @@ def test_the_penalty_is_that_of_all_pairs(activations_bk, labels_b):
             assert found == pytest.approx(all_pairs(x_bk, labels_b), rel=1e-5, abs=1e-6)
 
 
-def test_hard_has_the_gradient_of_soft_at_the_counts():
+def test_hard_uses_a_straight_through_gradient():
     activations_bk, labels_b = jnp.array([[2.0, 1.0], [1.0, 4.0]]), jnp.array([0, 1])
 
     def by_hand(activations_bk):
@@ -71,7 +71,7 @@ def test_hard_has_the_gradient_of_soft_at_the_counts():
 
 
 @pytest.mark.parametrize("kind", ["firm", "none", "multi_feature"])
-def test_a_kind_without_labels_is_refused(kind):
+def test_penalties_undefined_on_labelled_examples_are_rejected(kind):
     with pytest.raises(ValueError, match=rf"^kind='{kind}' is not one of soft, hard$"):
         penalties.polysemantic(jnp.ones((2, 2)), jnp.arange(2), kind)
 
@@ -165,7 +165,7 @@ def random_layer(seed, b=16, k=6, classes=4):
     return activations_bk, rng.integers(classes, size=b)
 
 
-def test_two_thirds():
+def test_polysemantic_penalty_by_hand():
     assert penalties.polysemantic(HAND_BK, HAND_LABELS_B) == pytest.approx(2 / 3)
     assert penalties.per_neuron(HAND_BK, HAND_LABELS_B).tolist() == pytest.approx([1 / 3, 1 / 3])
 
@@ -215,7 +215,7 @@ def test_the_gradient_passes_through_the_maximum():
     assert grad_bk[0].tolist() == pytest.approx([-0.25, 0.5])
 
 
-def test_one_strong_neuron_hides_the_others():
+def test_normalisation_by_the_strongest_neuron():
     """A strong neuron that is active on every example costs 1, and the rest are rescaled to 0."""
     strong_bk = jnp.concatenate([jnp.full((8, 1), 1000.0), jnp.ones((8, 5))], axis=1)
     labels_b = jnp.arange(8)
@@ -263,7 +263,7 @@ def test_only_penalties_that_draw_depend_on_the_key():
         assert (one == other) == (not PENALTIES[kind].draws)
 
 
-def test_elements_grow_with_what_is_computed():
+def test_penalty_memory_estimates():
     assert PENALTIES["none"].elements(8, 4) == 0
     for kind in ("soft", "hard", "soft_random_amplitude"):
         assert PENALTIES[kind].elements(8, 4) == 3 * 8 * 4

@@ -29,7 +29,7 @@ def test_a_trace_of_the_authors_program_is_replayed(trace):
         assert relative_error(got, np.asarray(wanted)) < 1e-5
 
 
-def test_snapshots_of_the_trace_are_met_on_the_way(trace):
+def test_replay_passes_through_the_recorded_snapshots(trace):
     if trace.hyperparams.bias_decay:
         pytest.skip("a shorter replay would end the decay earlier")
     for j in (0, 5):

@@ -86,7 +86,7 @@ def test_mono_neurons_per_feature_by_hand():
 
 
 @pytest.mark.parametrize("name", LADDER)
-def test_planted_networks_are_read_correctly(name):
+def test_scores_of_planted_networks(name):
     planted = LADDER[name]()
     response_kn = scores.responses(planted.model, planted.world)
     score_k = scores.monosemanticity(response_kn)

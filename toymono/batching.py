@@ -9,6 +9,12 @@ from jaxtyping import PRNGKeyArray
 
 Hyper = TypeVar("Hyper", bound=Any)
 
+KEY_IMPL = "threefry2x32"
+"""Stored runs use this implementation of keys (JAX's default).
+
+The same seed gives different numbers under another one.
+"""
+
 
 def broadcast(hyperparams: Hyper, keys: Any) -> tuple[Hyper, PRNGKeyArray]:
     """Checked hyperparameters, each `[r]`, and typed keys `[r]`, of any kind of run.
@@ -22,12 +28,12 @@ def broadcast(hyperparams: Hyper, keys: Any) -> tuple[Hyper, PRNGKeyArray]:
         raise ValueError(f"keys have shape {keys.shape}, not [r]: fit_many takes one for each run")
     for name, value in vars(hyperparams).items():
         if value.shape not in ((), keys.shape):
-            raise ValueError(f"{name} has shape {value.shape}, and the keys have {keys.shape}")
+            raise ValueError(f"{name} has shape {value.shape}, but there are {len(keys)} keys")
     return jax.tree.map(lambda value: jnp.broadcast_to(value, keys.shape), hyperparams), keys
 
 
 def refuse_stacked(hyperparams: Any) -> None:
-    """Under `vmap` each run has its own scalars; a hyperparameter that is an array would broadcast.
+    """Raises if a hyperparameter is an array: it would broadcast silently.
 
     Raises:
       ValueError: A hyperparameter is an array.

@@ -121,7 +121,7 @@ def in_range(hyperparams: Any, table: Mapping[str, Field]) -> Any:
 
 
 def split(values: Mapping[str, Any]) -> tuple[Config, Hyperparams]:
-    """The Config and the Hyperparams that `values`, fields of either, describe.
+    """The Config and the Hyperparams with these `values` of their fields.
 
     Raises:
       ValueError: A name is not a field, or a value is out of its range.
@@ -131,13 +131,26 @@ def split(values: Mapping[str, Any]) -> tuple[Config, Hyperparams]:
       >>> config.k, hyperparams.init_bias
       (256, -1.0)
     """
+    return split_fields(values, fields.TOY, Config, Hyperparams)
+
+
+def split_fields(
+    values: Mapping[str, Any], table: Mapping[str, Field], config: type, hyperparams: type
+) -> tuple[Any, Any]:
+    """`split` for any kind of run: its table of fields, and its two types.
+
+    Raises:
+      ValueError: A name is not a field, or a value is out of its range.
+    """
     for name in values:
-        if name not in fields.TOY:
-            raise ValueError(f"{name!r} is not one of {', '.join(fields.TOY)}")
-    config = Config(**{name: values[name] for name in TOY_CONFIG if name in values})
-    hyperparams = Hyperparams(**{name: values[name] for name in TOY_HYPERPARAMS if name in values})
-    hyperparams.checked()
-    return config, hyperparams
+        if name not in table:
+            raise ValueError(f"{name!r} is not one of {', '.join(table)}")
+    names = {field.name for field in dataclasses.fields(config)}
+    static = {name: value for name, value in values.items() if name in names}
+    traced = {name: value for name, value in values.items() if name not in names}
+    made = config(**static), hyperparams(**traced)
+    made[1].checked()
+    return made
 
 
 def decimal(value: Any) -> float:

@@ -9,14 +9,9 @@ from typing import Any
 import jax
 from jaxtyping import PRNGKeyArray
 
+from toymono.batching import KEY_IMPL
 from toymono.config import decimal
 from toymono.kinds import RunKind, kind_of
-
-KEY_IMPL = "threefry2x32"
-"""Stored runs use this implementation of keys (JAX's default).
-
-The same seed gives different numbers under another one.
-"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,12 +21,13 @@ from toymono.autoencoders.config import AutoencoderConfig, AutoencoderHyperparam
 from toymono.autoencoders.data import Patches
 from toymono.autoencoders.fields import AUTOENCODER, AUTOENCODER_CONFIG
 from toymono.autoencoders.train import AutoencoderRun
+from toymono.batching import KEY_IMPL
 from toymono.classifiers import data, network
 from toymono.classifiers import train as classifier_train
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.classifiers.fields import CLASSIFIER, CLASSIFIER_CONFIG
 from toymono.classifiers.train import ClassifierRun, Measures
-from toymono.config import Config, Hyperparams
+from toymono.config import Config, Hyperparams, split_fields
 from toymono.features import World
 from toymono.fields import TOY, TOY_CONFIG, Field
 from toymono.models import MODELS
@@ -87,14 +88,7 @@ class RunKind:
         Raises:
           ValueError: A name is not a field, or a value is out of its range.
         """
-        for name in values:
-            if name not in self.fields:
-                raise ValueError(f"{name!r} is not one of {', '.join(self.fields)}")
-        static = {name: value for name, value in values.items() if name in self.static}
-        traced = {name: value for name, value in values.items() if name not in self.static}
-        config, hyperparams = self.config(**static), self.hyperparams(**traced)
-        hyperparams.checked()
-        return config, hyperparams
+        return split_fields(values, self.fields, self.config, self.hyperparams)
 
 
 def _toy_begin(config, hyperparams, shared, key):
@@ -242,7 +236,7 @@ def _autoencoder_cost(config: AutoencoderConfig, patches: Patches) -> Cost:
     )
 
 
-_KEY = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")).dtype
+_KEY = jax.eval_shape(lambda: jax.random.key(0, impl=KEY_IMPL)).dtype
 
 KINDS: dict[str, RunKind] = {
     kind.name: kind

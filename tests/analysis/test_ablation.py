@@ -27,7 +27,7 @@ def two_way():
     return config, params, images_bhw, jnp.array([0, 1] * 3)
 
 
-def test_silencing_the_neurons_of_a_class_damages_that_class(two_way):
+def test_ablating_the_neurons_of_a_class_damages_that_class(two_way):
     found = ablation.ablate_clusters(*two_way, [np.array([0, 0, 1, -1])], random_ablations=12)
     assert [(each.cluster, each.size) for each in found] == [(0, 2), (1, 1)]
     assert found[0].damage_y[:3].tolist() == [1, 0, 0]
@@ -43,7 +43,7 @@ def test_a_cluster_that_is_a_whole_layer_is_not_ablated(two_way):
     assert ablation.ablate_clusters(*two_way, [np.zeros(4, int)]) == []
 
 
-def test_random_ablations_silence_as_many_neurons(two_way, monkeypatch):
+def test_random_ablations_have_the_same_size(two_way, monkeypatch):
     masks = []
     original = ablation._accuracies
 

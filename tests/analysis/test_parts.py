@@ -199,7 +199,7 @@ def test_models_may_hold_numpy_arrays(toy):
     assert found.position_k.shape == (N, K)
 
 
-def test_every_nonlinearity_is_silent_at_zero():
+def test_every_nonlinearity_is_zero_at_zero():
     # `split` relies on it when it sets a neuron's weights and bias to 0.
     assert [float(phi.function(jnp.zeros(()))) for phi in NONLINEARITIES.values()] == [0] * 4
 

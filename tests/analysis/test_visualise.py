@@ -229,7 +229,7 @@ class TestToy:
         np.testing.assert_array_equal(score.precision_u, 1)
         np.testing.assert_array_equal(score.recall_u, 1)
 
-    def test_unknown_words_are_refused(self):
+    def test_unknown_choices_are_rejected(self):
         for wrong in ({"on": "pixels"}, {"of": "layer"}):
             with pytest.raises(ValueError, match="is not one of"):
                 toy.maximise(planted(), ONE, KEY, **wrong)
@@ -245,7 +245,7 @@ def _of_features(model, world):
 
 
 @pytest.mark.parametrize("name", ["half_linear"])
-def test_planted_networks_are_read_correctly(name):
+def test_scores_of_planted_networks(name):
     """Greedy visualisation shows exactly the features that each planted neuron responds to."""
     net = LADDER[name]()
     of_features = toy.of_features(net.model, net.world)

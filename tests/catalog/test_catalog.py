@@ -60,7 +60,7 @@ def settled(point):
 
 
 @pytest.mark.parametrize("batch", BATCHES)
-def test_the_papers_sweeps_are_those_of_table_1(batch):
+def test_sweeps_match_table_1(batch):
     points = [settled(point) for point in catalog.points([batch], "paper")]
     assert len(points) == len({tuple(point.values()) for point in points}) > 1
     for point in points:
@@ -77,11 +77,11 @@ def test_the_papers_sweeps_are_those_of_table_1(batch):
         assert [point[field] for point in points] == values
 
 
-def test_every_row_of_the_table_is_there():
+def test_every_row_of_table_1_has_a_sweep():
     assert catalog.SWEEPS.keys() >= BATCHES.keys()
 
 
-def test_regularised_models_start_at_bias_0_and_their_rival_at_minus_1():
+def test_regularised_models_start_at_bias_0_and_the_baseline_at_minus_1():
     *regularised, rival = (settled(point) for point in catalog.points(["RG1"], "paper"))
     assert [point["l1"] for point in regularised] == [10.0**e for e in range(-6, 1)]
     assert {(point["init_bias"], point["bias_decay"]) for point in regularised} == {(0, 0)}
@@ -115,7 +115,7 @@ def test_a_small_sweep_has_the_shape_of_the_papers(name):
 
 
 @pytest.mark.parametrize("name", EVERY)
-def test_what_a_sweep_adds_to_the_paper_is_said(name):
+def test_sweep_records_are_complete_and_name_known_fields(name):
     sweep = EVERY[name]
     fields = TOY.keys()
     assert sweep.swept in fields
@@ -164,7 +164,7 @@ def test_the_penalties_are_swept_on_both_sides_of_0_beside_none():
     assert [point["init_bias"] for point in points] == [0] * (len(points) - 1) + [-1]
 
 
-def test_a_changed_k_brings_its_batch():
+def test_changing_k_updates_the_batch_size():
     paper, small = (list(catalog.points(["LR1"], scale, k=2048)) for scale in catalog.SCALES)
     assert {(point["k"], point["batch_size"]) for point in paper} == {(2048, 2**12)}
     assert {(point["k"], point["batch_size"]) for point in small} == {(2048, 256)}
@@ -181,7 +181,7 @@ def test_an_unknown_sweep_is_named_with_the_choices():
 
 
 @pytest.mark.parametrize("preset", catalog.PRESETS)
-def test_presets_are_settings(preset):
+def test_presets_are_valid_settings(preset):
     split(catalog.PRESETS[preset]({}))
 
 
@@ -196,6 +196,6 @@ def test_the_papers_batch_shrinks_as_k_grows(k, batch):
 
 
 @pytest.mark.parametrize("k", [0, -4])
-def test_a_wrong_size_is_left_to_setup(k):
+def test_config_rejects_an_invalid_size_in_a_preset(k):
     with pytest.raises(ValueError, match=f"^k={k} "):
         split(catalog.PRESETS["paper"]({"k": k}) | {"k": k})

@@ -59,7 +59,7 @@ def test_idx_files_are_read_plain_or_zipped(tmp_path, name, zipped):
     assert dataset.test_label_b.dtype == np.int32
 
 
-def test_names_with_a_dot_are_found(tmp_path):
+def test_idx_file_names_may_contain_a_dot(tmp_path):
     for path in list(write(tmp_path).iterdir()):
         path.rename(path.with_name(path.name.replace("-idx", ".idx")))
     assert len(data.load("mnist", tmp_path).train_bhw) == 5

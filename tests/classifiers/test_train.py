@@ -108,7 +108,7 @@ def test_without_dropout_an_epoch_draws_its_permutation_alone(digits, key):
 
 
 @pytest.mark.parametrize("cuts", [(1, 0, 4), (2, 3)])
-def test_segments_change_nothing(digits, cuts):
+def test_results_do_not_depend_on_segment_lengths(digits, cuts):
     """Also across the start of pruning."""
     config = ClassifierConfig(sizes=(12, 8), batch_size=32, epochs=3, prune_epochs=2)
     hyperparams = ClassifierHyperparams(alpha=0.01)
@@ -141,7 +141,7 @@ def test_mapped_runs_have_the_bits_of_single_runs(digits):
             chex.assert_trees_all_equal(jax.tree.map(lambda leaf: leaf[r], params_r), run.params)  # noqa: B023
 
 
-def test_epochs_to_come_are_not_measured_yet(digits, key):
+def test_future_epochs_are_nan(digits, key):
     state = training.begin(TINY, ClassifierHyperparams(), digits, key)
     history = training.advance(TINY, ClassifierHyperparams(), digits, state, 2).history
     taken_e = np.arange(TINY.steps) < 2
@@ -165,7 +165,7 @@ def test_stacks_and_numbers_are_refused(digits, key):
         training.fit(TINY, stacked, digits, key)
     with pytest.raises(ValueError, match=r"^key has shape \(2,\): one run takes one key"):
         training.fit(TINY, ClassifierHyperparams(), digits, keys(2))
-    with pytest.raises(ValueError, match=r"^alpha has shape \(2,\), and the keys have \(3,\)$"):
+    with pytest.raises(ValueError, match=r"^alpha has shape \(2,\), but there are 3 keys$"):
         training.fit_many(TINY, stacked, digits, keys(3))
     for fit in (training.fit, training.fit_many):
         with pytest.raises(TypeError, match=r"^key is not a PRNG key"):
@@ -373,7 +373,7 @@ def test_ablated_neurons_are_inactive_and_have_no_effect(digits, key, name):
     np.testing.assert_allclose(logits_by, expected_by, atol=1e-5)
 
 
-def test_outputs_in_parts_are_those_at_once(digits, key, monkeypatch):
+def test_chunked_outputs_equal_unchunked(digits, key, monkeypatch):
     params = network.init(TINY, (8, 8), key)
     whole = network.outputs(TINY, params, digits.test_bhw)
     monkeypatch.setattr(network, "_AT_ONCE", 33)
@@ -405,7 +405,7 @@ def test_errors_name_the_wrong_setting(wrong, message):
         ClassifierConfig(**wrong)
 
 
-def test_whole_numbers_of_numpy_are_accepted():
+def test_numpy_integers_are_accepted():
     sizes = np.array([12, 8])
     config = ClassifierConfig(sizes=sizes, batch_size=np.int64(32), epochs=np.int32(6))
     assert config == TINY

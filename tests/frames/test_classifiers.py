@@ -86,7 +86,7 @@ def test_the_status_tells_what_became_of_a_run(per_run):
     assert set(frames.learned(per_run)["alpha"]) == {0.0}
 
 
-def test_numbers_of_a_network_by_its_arrays(runs, per_run):
+def test_per_run_matches_direct_computation(runs, per_run):
     run, dataset = runs[0], data.load("digits")
     [row] = per_run[(per_run["alpha"] == 0) & (per_run["seed"] == 0)].to_dict("records")
     layers = class_responses.responses(
@@ -103,7 +103,7 @@ def test_numbers_of_a_network_by_its_arrays(runs, per_run):
     assert row["width"] == 16
 
 
-def test_neurons_without_a_class_never_fire(stored):
+def test_only_inactive_neurons_have_no_class(stored):
     neurons = frames.per_neuron(stored)
     neurons = neurons[neurons["status"] != "diverged"]
     assert (neurons["class_count"].eq(0) == neurons["strongest_class"].eq(-1)).all()

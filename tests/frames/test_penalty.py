@@ -45,7 +45,7 @@ def test_losses_of_the_parts_by_hand(some):
             assert row[column] == pytest.approx((error_bn**2).sum(axis=1).mean(), rel=1e-4)
 
 
-def test_shares_of_neurons_by_counting(some):
+def test_fractions_of_neurons_by_counting(some):
     row = penalty_frames.part_losses([some], samples=64).iloc[0]
     count_k = np.asarray((scores.responses(some.final, some.world) > 0).sum(axis=1))
     key = jax.random.key(64)

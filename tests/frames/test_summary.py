@@ -9,7 +9,7 @@ from toymono import Model, World, frames, store
 from toymono.frames import summary
 
 
-def test_a_row_says_whether_training_had_settled(untrained):
+def test_settled_flag(untrained):
     run = untrained()
     row = summary.row(run)
     # 16 steps, a loss of 1/t: its last 2 against the 2 up to step 8.

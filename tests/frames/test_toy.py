@@ -168,7 +168,7 @@ def test_one_active_feature_gives_the_papers_score(some):
         assert rows["mean_monosemanticity"].iloc[1] < rows["mean_monosemanticity"].iloc[0]
 
 
-def test_dead_neurons_stay_silent(run):
+def test_dead_neurons_do_not_respond_to_several_features(run):
     dead = run.replace(snapshots=run.snapshots.replace(b_k=0 * run.snapshots.b_k - 100))
     frame = frames.per_active([dead])
     assert (frame["mean_monosemanticity"] == 0).all()
@@ -202,7 +202,7 @@ def test_the_lowest_loss_so_far_is_of_means_over_many_steps(untrained):
     assert lowest[181] == pytest.approx((38 * 4 + 53 * 2) / 91)
 
 
-def test_luck_hardly_lowers_the_lowest_loss_so_far(untrained):
+def test_min_loss_is_robust_to_noise(untrained):
     noise_t = np.random.default_rng(0).normal(1.0, 0.05, 2**12)
     frame = frames.per_bin_minimum([with_loss(untrained(), noise_t)])
     late = frame[frame["step"] >= 64]
@@ -216,7 +216,7 @@ def test_luck_hardly_lowers_the_lowest_loss_so_far(untrained):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_stack_a_list_and_a_folder_give_one_frame(function, runs, tmp_path):
+def test_stacked_listed_and_stored_runs_give_equal_frames(function, runs, tmp_path):
     for run in unstack(runs):
         store.save(tmp_path, run)
     stacked = function(runs)
@@ -292,7 +292,7 @@ def test_swept_fields_are_those_that_differ(untrained):
     assert frames.swept(frames.per_run(runs)) == ["k", "eps"]
 
 
-def test_a_second_run_of_a_config_compiles_nothing(untrained, points, tmp_path, compilations):
+def test_frames_compile_once_per_config(untrained, points, tmp_path, compilations):
     config = Config(n=17, m=5, k=23, batch_size=8, log2_steps=3)  # of no other test
     for seed, hyperparams in enumerate(points):
         store.save(tmp_path, untrained(config, hyperparams, seed))

@@ -285,6 +285,6 @@ def test_help_imports_neither_jax_nor_pandas():
     assert "--paper" in done.stdout
 
 
-def test_numbers_of_pages():
+def test_number_formats_of_pages():
     assert verdict_page.three_digits(-0.00001) == "0"
     assert verdict_page.mean_and_range((1.0, 2.0)) == "1.5 (1 … 2)"

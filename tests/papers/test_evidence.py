@@ -73,7 +73,7 @@ def test_a_file_older_than_a_field_has_the_value_from_before(source, tmp_path):
         evidence.read(path, source)
 
 
-def test_settings_of_float32_numbers_are_found_again(source):
+def test_settings_round_trip_through_float32(source):
     source, folder = source
     folder.runs = [stored(eps=2**-3.5, rate=1e-3)]
     [row] = evidence.extend([], source, "runs")

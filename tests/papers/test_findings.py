@@ -63,7 +63,7 @@ def test_over_skips_seeds_that_lack_settings():
     assert findings.over(each_lacks_one, "sum", lambda rows: rows["loss"].sum()) == []
 
 
-def test_beside_has_settled_where_both_have():
+def test_beside_is_settled_only_if_both_are():
     left = frame(k=[8, 16], seed=0, loss=[1.0, 2.0])
     right = frame(k=[16, 8], seed=0, loss=[20.0, 10.0]).assign(settled=[False, True])
     both = findings.beside(left, right, "k")

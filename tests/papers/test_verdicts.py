@@ -48,7 +48,7 @@ SHOWN = finding(2.5, 3.0, 3.5, not_judged="no run learned")
         ([], Verdict.NOT_MEASURED),
     ],
 )
-def test_the_rule(findings, expected):
+def test_verdicts_follow_the_rule(findings, expected):
     assert verdicts.verdict(findings, complete=True) == expected
 
 
@@ -71,7 +71,7 @@ def test_fewer_than_three_seeds_make_a_verdict_provisional(findings, expected):
     assert verdicts.is_provisional(findings) is expected
 
 
-def test_limits_belong_to_the_interval():
+def test_limits_are_inclusive():
     assert INSIDE.within == 3
     assert finding(0.999, 2.001).within == 0
 

@@ -190,7 +190,7 @@ def test_a_figure_that_lacks_runs_names_the_command_that_trains_them(run, runs_d
         ("--by=colour", "'colour' is not one of task, n, m"),
         (
             "--by=k",
-            "not enough for any of these figures; to train some",
+            "no figure has enough runs; train some with: python -m toymono.sweep --k",
         ),
         ("--where=k", "field=value"),
         ("--where=colour=3", "'colour' is not one of task"),
@@ -198,8 +198,8 @@ def test_a_figure_that_lacks_runs_names_the_command_that_trains_them(run, runs_d
         ("--where=data=digits,k=8", "no kind of run has all the fields data, k"),
         ("--where=k=many", "'many' is not a whole number"),
         ("--where=task=decode", "'decode' is not one of decoder, reproject, abs, identity"),
-        ("--where=k=99", "no runs with k=99"),
-        ("--runs_dir=/nowhere", "python -m toymono.sweep"),
+        ("--where=k=99", "no matching runs with k=99"),
+        ("--runs_dir=/nowhere", "there is no folder '/nowhere'; train some runs with: python -m"),
         ("--figurs=pie", "unknown flag --figurs"),
         ("pie", "unexpected arguments: pie"),
     ],
@@ -231,7 +231,7 @@ def test_figures_go_where_they_can_be_written(run, runs_dir, tmp_path):
     assert "cannot be written" in err
 
 
-def test_the_command_in_a_process_of_its_own(runs_dir, tmp_path):
+def test_the_command_runs_in_a_subprocess(runs_dir, tmp_path):
     flags = [f"--runs_dir={runs_dir}", f"--figures_dir={tmp_path}", "--format=png"]
     done = subprocess.run(
         [sys.executable, "-m", "toymono.plots", *flags, "--figure=sorted_biases"],
@@ -277,10 +277,10 @@ def test_figures_are_named_by_number_or_alias(run, tiny_catalog, tmp_path):
             ["--figure=fig09"],
             "fig09: too few runs of B1, B2, B3, B4, B5; train some with `python -m toymono.sweep",
         ),
-        (["--figure=fig03", "--by=k"], "fig03 does not take --by"),
-        (["--paper", "--figure=fig03"], "--paper draws all"),
+        (["--figure=fig03", "--by=k"], "fig03 does not accept --by"),
+        (["--paper", "--figure=fig03"], "--paper cannot be combined with"),
         (["--figure=fig27"], "'fig27' is not one of"),
-        (["--paper", "--where=n=99"], "no runs with n=99"),
+        (["--paper", "--where=n=99"], "no matching runs with n=99"),
     ],
 )
 def test_a_wrong_command_about_the_paper_ends_with_code_2(

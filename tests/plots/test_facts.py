@@ -6,7 +6,7 @@ import pandas as pd
 from toymono.plots.facts import Fact
 
 
-def test_a_peak_names_its_place():
+def test_a_peak_fact_gives_its_location():
     frame = pd.DataFrame({"k": [8, 16, 16, 32], "mono_per_neuron": [0.1, 0.5, 0.7, 0.2]})
     assert Fact("mono_per_neuron", "k", peak=True).text(frame) == "mono/neuron at most 0.60, at 16"
     assert Fact("mono_per_neuron").text(frame) == "mono/neuron 0.10 … 0.70"

@@ -144,7 +144,7 @@ def test_a_trace_is_the_mean_of_its_seeds(grid_runs):
     np.testing.assert_allclose(line.get_ydata(), np.mean(mono, axis=0))
 
 
-def test_images_are_the_responses_in_order(grid_runs):
+def test_images_show_sorted_responses(grid_runs):
     run = grid_runs[0]
     figure = draw("single_feature_activations", [run])
     [image] = figure.axes[0].images
@@ -154,7 +154,7 @@ def test_images_are_the_responses_in_order(grid_runs):
     assert image.get_clim() == (0, 1.02)
 
 
-def test_a_reduced_image_shows_the_largest_of_each_dot():
+def test_downsampled_images_show_maxima():
     response_kn = np.random.default_rng(0).normal(size=(13, 6))
     thin = neurons._largest(response_kn, 5)
     expected = [
@@ -193,7 +193,7 @@ def test_every_row_of_a_grid_with_a_gap_is_labelled(grid_runs):
     assert all(labels == ["Bias"] + [""] * (len(labels) - 1) for labels in rows.values())
 
 
-def test_nan_is_not_divergence(grid_runs):
+def test_nan_scores_do_not_drop_a_run(grid_runs):
     frame = frames.per_neuron(grid_runs[:1])
     frame.loc[0, "monosemanticity"] = np.nan
     assert len(neurons.sorted_biases(frame).axes) == 1
@@ -205,11 +205,11 @@ def test_diverged_runs_are_skipped_with_a_warning(grid_runs, diverged_run):
         beside = draw("training_traces", [*grid_runs[:2], diverged_run])
     for one, other in zip(alone.axes, beside.axes, strict=True):
         np.testing.assert_array_equal(other.lines[0].get_ydata(), one.lines[0].get_ydata())
-    with pytest.raises(NothingToDraw, match="no run to draw"):
+    with pytest.raises(NothingToDraw, match="nothing to draw"):
         training.training_traces(pd.DataFrame(), pd.DataFrame())
     with (
         pytest.warns(UserWarning, match="diverged"),
-        pytest.raises(NothingToDraw, match="no run to draw"),
+        pytest.raises(NothingToDraw, match="nothing to draw"),
     ):
         draw("single_feature_activations", [diverged_run])
 

@@ -163,7 +163,7 @@ def test_a_figures_axes_follow_the_paper(whole):
     assert [len(axes.lines) for axes in four.axes] == [4] * 4
 
 
-def test_a_close_up_holds_the_lines_of_reference(whole):
+def test_the_close_up_contains_the_reference_lines(whole):
     wide, close, *_ = axes = whole.draw(PAPER["fig08"]).axes
     assert len(axes) == 4
     low, high = close.get_xlim()
@@ -173,7 +173,7 @@ def test_a_close_up_holds_the_lines_of_reference(whole):
     assert [sum(lines) for lines in upright] == [0, 5, 0, 5]
 
 
-def test_what_distinguishes_sweeps_is_said_once(whole):
+def test_captions_state_differing_fields_once(whole):
     said = whole.draw(PAPER["fig08"]).get_suptitle().replace("\N{NO-BREAK SPACE}", " ")
     assert "Bias decay: 0.1 in B1, otherwise 0.03." in " ".join(said.split())
     said = whole.draw(PAPER["fig15"]).get_suptitle().replace("\N{NO-BREAK SPACE}", " ")
@@ -209,7 +209,7 @@ def test_the_scale_is_that_with_more_settings_or_else_the_papers(tmp_path):
     assert stored.draw(PAPER["fig03"]).get_suptitle().startswith("Paper scale, LR1")
 
 
-def test_a_caption_says_what_is_missing(tmp_path):
+def test_captions_list_missing_runs(tmp_path):
     save(tmp_path, ["B3"], only=slice(2, 7))
     save(tmp_path, ["B4"], only=slice(1))
     stored = gallery.Gallery(store.find(tmp_path))

@@ -79,7 +79,7 @@ def test_runs_without_a_penalty_have_weight_0_whatever_their_header_says(runs):
     assert len([line for line in first.lines if line.get_marker() == "D"]) == 1
 
 
-def test_they_compare_by_nothing_else(runs):
+def test_penalty_figures_reject_other_fields(runs):
     with pytest.raises(MissingRuns, match="not compared by eps"):
         runs.selected(FIGURES["penalty_frontier"], "eps")
 

@@ -68,7 +68,7 @@ def test_frames_that_differ_in_more_fields_are_refused():
         selection.axes(runs)
 
 
-def test_words_are_colours_not_an_axis():
+def test_categorical_fields_are_colours():
     runs = headers(*fields.grid({"task": ["decoder", "abs", "reproject"], "k": [8, 16]}))
     assert selection.axes(runs) == ("task", "k")
     assert selection.axes(runs, numeric=True) == ("k", "task")

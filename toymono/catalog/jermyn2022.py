@@ -3,13 +3,13 @@
 A `Sweep` holds one row: the values of the paper, those that it does not state
 and we chose, and the counterpart of the row at a small scale. The small scale
 halves n, m and k, which keeps n/m, m/(n eps) and k/n, and takes 2**13 steps of
-256 samples instead of 2**17 of 2**23/k; rates and decays grow so that a run
-gets as far.
+256 samples instead of 2**17 of 2**23/k. Learning rates and decays are larger, to
+compensate for fewer steps.
 """
 
 from toymono.catalog.sweep import Sweep
 
-# Section 4 names these rates; where steps are 16 times fewer others do their work.
+# Section 4 names these rates; with 16 times fewer steps larger rates take their place.
 _RATES = (0.001, 0.003, 0.005, 0.007, 0.01, 0.03)
 _SMALL_RATES = (0.003, 0.005, 0.01, 0.015, 0.02, 0.03)
 _ZERO_BIAS = {"init_bias": (0.0,), "bias_decay": (0.0,)}
@@ -68,7 +68,7 @@ def _k_sweep(title: str, **fields: tuple) -> Sweep:
         title=title,
         swept="k",
         paper=({"k": _K, "learning_rate": (0.007,), **fields},),
-        # At the place among the small rates that 0.007 has among the paper's.
+        # The small rate that corresponds to 0.007.
         small={"learning_rate": (0.015,), "bias_decay": (0.1,)},
         ours=_STEPS,
     )

@@ -8,7 +8,7 @@ from typing import Any
 from toymono import fields
 
 Preset = Callable[[Mapping[str, Any]], dict[str, Any]]
-"""From the fields that the user gave to the preset's values of the others."""
+"""Maps the given fields to the preset's values for the others."""
 
 
 def _smoke(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,8 +57,8 @@ class Sweep:
     def points(self, scale: str, **changed: Any) -> Iterator[dict[str, Any]]:
         """Every setting of the sweep at a scale, as fields of `Config` and `Hyperparams`.
 
-        Fields that are `changed` replace the sweep's own, and what follows from
-        them follows: the paper's batch from k.
+        Fields that are `changed` replace the sweep's own. `batch_size` is
+        recomputed if `k` changes.
         """
         for grid in self.paper:
             axes = dict(grid)

@@ -14,9 +14,10 @@ PENALTIES = tuple(word for word in TOY_CONFIG["penalty"].choices if word != "non
 _ZERO_BIAS = {"init_bias": (0.0,), "bias_decay": (0.0,)}
 _NEGATIVE_BIAS = {"init_bias": (-1.0,), "bias_decay": (0.03,)}
 
-# Our choice, from short trials at the small scale: above 0 from where nothing changes
-# to where the loss is near that of no output, below 0 to where it is above that. The
-# small scale's rate leaves a few neurons monosemantic without a penalty, to be lost or won.
+# Our choice, from short trials at the small scale: positive weights from no visible
+# effect to a loss near that of predicting zero, negative ones to a loss above that. At
+# this learning rate a few neurons are monosemantic without a penalty, so both signs can
+# have an effect.
 _ALPHAS = (-0.1, -0.01, -0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 
 
@@ -47,7 +48,7 @@ PENALISED: dict[str, Sweep] = {
         12,
     ),
     # At the small scale models without a penalty become monosemantic between 2^12 and
-    # 2^13 steps: what the penalty changes is when.
+    # 2^13 steps: the penalty only makes this happen earlier.
     "PEN2": _penalty_sweep("the same with twice the steps", (0.1, 1.0), 19, 13),
 }
 """Sweeps that the paper does not have; `all` leaves them out."""
@@ -61,5 +62,5 @@ WIDTHS: dict[str, Any] = {
     "alpha": (-0.01, -0.001, 0.0, 0.01, 0.1),
     "epochs": (60,),
 }
-"""The question whether encouraging polysemantic neurons lets a narrower classifier do as well:
-our choice, from widths where accuracy suffers to widths where it no longer does."""
+"""Tests whether a negative weight lets narrower classifiers reach the same accuracy: our choice,
+from widths where accuracy suffers to widths where it no longer does."""

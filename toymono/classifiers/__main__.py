@@ -67,7 +67,7 @@ def main() -> int:
     from toymono.kinds import KINDS
     from toymono.sweep import plan, progress
 
-    mpl.use("Agg")  # no screen is needed
+    mpl.use("Agg")  # headless
     runs_dir = cli.RUNS_DIR.value
     try:
         jobs = []

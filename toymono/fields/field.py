@@ -41,7 +41,7 @@ class Field:
     symbol: str = ""
     """Its sign in formulas, for captions that have little room."""
     unless: tuple[str, ...] | None = None
-    """A field, then the words of it under which this one has no effect."""
+    """A field, then its values for which this field has no effect."""
     before: Any = MISSING
     """Value that older runs implicitly had; it is left out of the hash."""
     in_caption: bool = False

@@ -43,7 +43,7 @@ TOY_CONFIG = table(
     Field(
         "k",
         512,
-        "Neurons.",
+        "Number of hidden neurons.",
         int,
         1,
         _LARGEST,
@@ -179,7 +179,8 @@ TOY_HYPERPARAMS = table(
     Field(
         "init_bias",
         0.0,
-        "Added to every initial bias.",
+        "Mean initial bias; in the two-layer model it is added to PyTorch's uniform "
+        "initialisation.",
         label="initial mean bias",
         in_caption=True,
     ),

@@ -5,12 +5,13 @@
     python -m toymono.plots --where k=512,init_bias=-1,init_bias=0 --format png
     python -m toymono.plots --paper
 
-By default it draws every figure that the stored runs allow and writes the
-paper's Table 1 and gallery.md, a page that shows the figures with the commands
-that train their runs; --figure, --by and --where write no page. A general figure
-shows the largest set of runs that differ in at most two fields; --by and --where
-choose another. A figure of the paper, fig01 to fig26, shows the runs of sweeps
-of the catalog, at the scale with more of their settings. --list names all figures.
+By default it draws every figure for which there are runs and writes the paper's
+Table 1 and gallery.md, a page that shows the figures with the commands that train
+their runs; --figure, --by and --where write no page. A general figure shows the
+largest set of runs that differ in at most two fields; --by and --where choose
+another. A figure of the paper, fig01 to fig26, shows the runs of sweeps of the
+catalog, at the scale for which more of the sweep is stored. --list names all
+figures.
 """
 
 import shlex
@@ -44,7 +45,10 @@ _LIST = flags.DEFINE_bool(
 )
 _BY = flags.DEFINE_string("by", None, "The field to compare by, such as learning_rate.")
 _WHERE = flags.DEFINE_list(
-    "where", [], "Draw these runs only: field=value, a comma list; a field may have several values."
+    "where",
+    [],
+    "Use only runs with field=value, a comma-separated list; repeat a field to allow several "
+    "values.",
 )
 flags.declare_key_flag("runs_dir")
 _FIGURES_DIR = flags.DEFINE_string(
@@ -57,19 +61,19 @@ _FORMAT = flags.DEFINE_list(
 
 def main() -> int:
     """Draws the figures that the flags select; reports where they are and what is missing."""
-    import matplotlib as mpl  # here and below, since help needs none of it
+    import matplotlib as mpl  # here and below: not imported for --help
 
     from toymono.plots import gallery
     from toymono.plots.registry import ALIASES, FIGURES
 
-    mpl.use("Agg")  # no screen is needed
+    mpl.use("Agg")  # headless
     cli.prepare_jax()
     named = _listed(_FIGURE, {**FIGURES, **ALIASES})
     formats = _listed(_FORMAT, gallery.FORMATS)
     if _BY.value is not None:
         _one_of("by", _BY.value, TOY)
     if _PAPER.value and (named or _BY.value):
-        raise cli.UsageError("--paper draws all of the paper's figures; it excludes --figure, --by")
+        raise cli.UsageError("--paper cannot be combined with --figure or --by")
     if _LIST.value:
         for figure in FIGURES.values():
             names = f"{figure.name} or {figure.alias}" if figure.alias else figure.name
@@ -80,7 +84,9 @@ def main() -> int:
     figures = figures or [f for f in FIGURES.values() if _wanted(f)]
     for figure in figures:
         if _BY.value and not figure.compares:
-            raise cli.UsageError(f"{figure.name} does not take --by: it compares fixed settings")
+            raise cli.UsageError(
+                f"{figure.name} does not accept --by: it always compares the same field"
+            )
     runs = gallery.Gallery(_stored())
     if runs.diverged:
         names = ", ".join(run.name for run in runs.diverged)
@@ -104,9 +110,7 @@ def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
     statements = {name: claim.statement for name, claim in CLAIMS.items()}
     counts = {figure.name: _count(runs, figure) for figure in figures}
     if not any(counts.values()):
-        raise cli.UsageError(
-            f"the stored runs are not enough for any of these figures; {_how_to_train(figures)}"
-        )
+        raise cli.UsageError(f"no figure has enough runs; {_how_to_train(figures)}")
     figures_dir = cli.writable(_FIGURES_DIR.value)
 
     def report(done: "Drawn") -> None:
@@ -117,7 +121,8 @@ def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
     if skipped:
         print(
             f"skipped {cli.counted(len(skipped), 'figure')} for lack of runs: "
-            f"{', '.join(skipped)}; `python -m toymono.plots --list` shows what trains them",
+            f"{', '.join(skipped)}; `python -m toymono.plots --list` shows the commands that train "
+            "them",
             file=sys.stderr,
         )
     if not (_FIGURE.value or _BY.value or _WHERE.value):  # pages are of all the runs
@@ -141,7 +146,7 @@ def _count(runs: Any, figure: "Figure") -> int:
 
 
 def _check_all(runs: Any, figures: "list[Figure]") -> None:
-    """Refuses the command if a figure that was asked for lacks runs."""
+    """Raises if a requested figure lacks runs."""
     from toymono.plots.selection import MissingRuns
 
     for figure in figures:
@@ -153,8 +158,8 @@ def _check_all(runs: Any, figures: "list[Figure]") -> None:
 
 def _how_to_train(figures: "list[Figure]") -> str:
     if _BY.value:
-        return f"to train some: python -m toymono.sweep --{_BY.value} …,…"
-    return f"to train some: {figures[0].trained_by}"
+        return f"train some with: python -m toymono.sweep --{_BY.value} …,…"
+    return f"train some with: {figures[0].trained_by}"
 
 
 def _command() -> str:
@@ -206,11 +211,13 @@ def _stored() -> "list[StoredRun]":
             and all(run.fields.get(k) in values for k, values in wanted[run.kind.name].items())
         ]
     except FileNotFoundError:
-        stored = []
+        raise cli.UsageError(
+            f"there is no folder {cli.RUNS_DIR.value!r}; train some runs with: {_FIRST_SWEEP}"
+        ) from None
     if not stored:
         such = f" with {', '.join(_WHERE.value)}" if pairs else ""
         raise cli.UsageError(
-            f"no runs{such} in {cli.RUNS_DIR.value!r}; to train some: {_FIRST_SWEEP}"
+            f"no matching runs{such} in {cli.RUNS_DIR.value!r}; train some with: {_FIRST_SWEEP}"
         )
     return sorted(stored, key=lambda run: tuple(map(str, run.fields.values())))
 

@@ -1,4 +1,4 @@
-"""What a figure is: one `Figure` record, general, of a paper, or of classifiers alike."""
+"""`Figure`: the description of one figure."""
 
 import dataclasses
 import functools
@@ -21,16 +21,16 @@ Frame = Callable[..., pd.DataFrame]
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A figure: which runs it shows, what is computed from them, and how it is drawn."""
+    """The description of one figure: its runs, what is computed from them, how it is drawn."""
 
     name: str
-    """On the command line, and of its files."""
+    """Name on the command line and of the output files."""
     summary: str
     """What it shows, in a sentence."""
     draw: Callable[..., matplotlib.figure.Figure]
-    """From frames to a matplotlib figure."""
+    """Draws frames."""
     frames: tuple[Frame, ...]
-    """The functions that make the arguments of `draw`, in order."""
+    """Compute the arguments of `draw`, in order."""
     select: Select
     """Which of the stored runs it shows."""
     trained_by: str
@@ -38,9 +38,9 @@ class Figure:
     kind: str = "toy"
     """The kind of run that it shows."""
     compares: bool = True
-    """Whether `draw` takes `by`, the field to compare by."""
+    """Whether `draw` accepts `by`."""
     alias: str = ""
-    """A name by what it shows, for a numbered figure of a paper."""
+    """Descriptive name of a numbered figure."""
     number: int | None = None
     """Its number in the paper."""
     claims: tuple[str, ...] = ()
@@ -48,19 +48,19 @@ class Figure:
     facts: tuple[Fact, ...] = ()
     """Numbers to print beside those claims."""
     facts_from: Frame | None = None
-    """What the facts are computed from."""
+    """Computes the frame that facts are read from."""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further arguments of `draw`."""
 
 
 class NothingToDraw(ValueError):
-    """The frames of a figure have no rows, apart from runs that diverged."""
+    """No data left after diverged runs are removed."""
 
 
 def drawn(function: Callable[..., matplotlib.figure.Figure]) -> Callable[..., Any]:
-    """Makes a function draw in the package's style, without the runs that diverged.
+    """Decorator: applies the package's style and drops diverged runs with a warning.
 
-    It warns of those. The figure is closed, so that a notebook shows it once.
+    It closes the figure, so that notebooks show it once.
     """
 
     @functools.wraps(function)
@@ -77,7 +77,7 @@ def drawn(function: Callable[..., matplotlib.figure.Figure]) -> Callable[..., An
 
 
 def _without_diverged(frames: tuple[pd.DataFrame, ...]) -> list[pd.DataFrame]:
-    """The frames without runs that diverged; NaN elsewhere means that there is no such number."""
+    """The frames without diverged runs. NaN in other columns is not divergence."""
     diverged = sorted(
         {
             run
@@ -90,5 +90,5 @@ def _without_diverged(frames: tuple[pd.DataFrame, ...]) -> list[pd.DataFrame]:
         warnings.warn(f"skipping diverged runs: {', '.join(diverged)}", stacklevel=3)
     finite = [frame[~frame["run"].isin(diverged)] if diverged else frame for frame in frames]
     if any(frame.empty for frame in finite):
-        raise NothingToDraw("there is no run to draw")
+        raise NothingToDraw("nothing to draw: no matching runs, or all diverged")
     return finite

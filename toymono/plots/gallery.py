@@ -41,10 +41,13 @@ class Gallery:
 
     def __init__(self, stored: Iterable[StoredRun]):
         """Takes the runs of all kinds; toy runs that diverged are not drawn."""
-        stored = list(stored)
-        self.diverged = [r for r in stored if r.kind.name == "toy" and r.diverged is not None]
+        drawn, diverged = [], []
+        for run in stored:
+            lost = run.kind.name == "toy" and run.diverged is not None
+            (diverged if lost else drawn).append(run)
+        self.diverged = diverged
         """The runs that no figure shows."""
-        self.runs = [run for run in stored if run not in self.diverged]
+        self.runs = drawn
         """The others."""
         self._headers = functools.cache(
             lambda kind: selection.headers(run for run in self.runs if run.kind.name == kind)

@@ -122,7 +122,7 @@ def table1() -> str:
         if scale == "small":
             point = next(catalog.SWEEPS["LR1"].points(scale))
             steps = f"2^{point['log2_steps']} steps of {point['batch_size']} samples"
-            sizes = f"n = {point['n']}, {steps}; all that differs from the paper's is ours"
+            sizes = f"n = {point['n']}, {steps}; all differences from the paper are our choice"
         rows = [[_NAMES.get(name, name), *_row(name, scale)] for name in catalog.SWEEPS]
         table = markdown.table(["Row", *_COLUMNS.values()], rows)
         parts += [f"## {scale.title()} scale: {sizes}", table]

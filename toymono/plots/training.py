@@ -1,7 +1,7 @@
 """Training curves: loss, monosemantic neurons per feature, mean bias."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -16,26 +16,37 @@ from toymono.plots import selection, style
 from toymono.plots.figure import drawn
 from toymono.quantities import QUANTITIES
 
-# Columns side by side; more would not fit a page.
+# Maximum number of columns of panels.
 _MOST_COLUMNS = 4
 
-# What a row of panels shows: its column of the frames, its name in a caption.
+
+class _Row(NamedTuple):
+    """A row of panels."""
+
+    column: str
+    """The data column."""
+    words: str
+    """Its name in captions."""
+    per_snapshot: bool = False
+    """Whether the column is one of the snapshots, not of the bins."""
+
+
 _ROWS = {
-    "loss": ("loss", "the loss"),
-    "min_loss": ("min_loss", "the lowest loss"),
-    "zoom": ("min_loss", "the close-up"),
-    "excess": ("min_loss_excess", "the difference"),
-    "mono": ("mono_per_feature", "monosemantic neurons"),
-    "bias": ("mean_bias", "the mean bias"),
+    "loss": _Row("loss", "the loss"),
+    "min_loss": _Row("min_loss", "the lowest loss"),
+    "zoom": _Row("min_loss", "the close-up"),
+    "excess": _Row("min_loss_excess", "the difference"),
+    "mono": _Row("mono_per_feature", "monosemantic neurons", per_snapshot=True),
+    "bias": _Row("mean_bias", "the mean bias", per_snapshot=True),
 }
 
-# How far above the lowest loss of all a close-up reaches, as a share of it; about as in figure 1.
+# Range of a close-up above the lowest loss, as a fraction of it; as in figure 1.
 _CLOSE = 0.12
 
-# The log2 of the steps in which losses are high anyway.
+# log2 of the steps counted as early training.
 _EARLY = 4
 
-# Losses at the end that differ by more than this factor take a log axis.
+# Ratio of final losses above which the axis is logarithmic.
 _WIDE = 10
 
 
@@ -89,10 +100,10 @@ def sweep_traces(
       rows: The rows of panels: loss, min_loss, zoom, mono or bias.
       titles: Of the columns, by sweep.
       baseline: The value of `by` that is drawn in red, outside the scale of colours,
-        and its words in the legend.
-      limits: Of rows of panels, which show no more; lines may leave them.
-      head: First words of the caption.
-      note: Last sentences of the caption.
+        and its legend label.
+      limits: Axis limits per row; lines outside are clipped.
+      head: Caption prefix.
+      note: Caption suffix.
     """
     sweeps = snapshots["sweep"].unique()
     baseline_value, words = baseline or (None, "")
@@ -125,18 +136,18 @@ def paired_traces(
     head: str = "",
     note: str = "",
 ) -> Figure:
-    """Training in two sweeps of the same values, in the same panels, and their difference.
+    """Two sweeps over the same values, in the same panels, and the difference of their losses.
 
     Args:
-      bins: As in `sweep_traces`, as are the others.
+      bins: As in `sweep_traces`.
       snapshots: Of the same runs.
       by: The field that both vary.
       palettes: seaborn's names of the colours, by sweep. One panel shows by how
         much the second sweep's lowest loss exceeds the first's.
       titles: Titles of the sweeps, by sweep.
-      limits: Of rows of panels, which show no more; lines may leave them.
-      head: First words of the caption.
-      note: Last sentences of the caption.
+      limits: Axis limits per row; lines outside are clipped.
+      head: Caption prefix.
+      note: Caption suffix.
     """
     figure, panels = _panels(("loss", "excess", "mono", "bias"), 1, width=6.8)
     values = selection.values(snapshots, by)
@@ -183,12 +194,11 @@ def _lines(
     """The lines of one column of panels, from its bins and snapshots."""
     bins, snapshots = shown
     for panel, row in zip(panels, rows, strict=True):
-        measure, *_ = _ROWS[row]
-        frame = snapshots if measure in ("mono_per_feature", "mean_bias") else bins
+        frame = snapshots if _ROWS[row].per_snapshot else bins
         sns.lineplot(
             frame,
             x="log2_step",
-            y=measure,
+            y=_ROWS[row].column,
             hue=by,
             palette=palette and {value: palette[value] for value in frame[by].unique()},
             color=None if by else style.PLAIN,
@@ -205,14 +215,14 @@ def _finish(
     limits: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
     """Sets labels, ticks, limits and lines of reference; returns a note on clipped lines."""
-    # A loss that rises steeply during training would flatten all others.
+    # A loss that rises steeply during training would compress the other curves.
     early = bins["loss"][bins["log2_step"] <= _EARLY].max()
     last = bins["loss"][bins["log2_step"] == bins["log2_step"].max()]
     wide = last.min() > 0 and last.max() > _WIDE * last.min()
     clipped = []
     for row, of_row in panels.items():
         for panel in of_row:
-            words = "The same,\nclose up" if row == "zoom" else style.label(_ROWS[row][0])
+            words = "The same,\nclose up" if row == "zoom" else style.label(_ROWS[row].column)
             panel.set(xlabel=QUANTITIES["log2_step"].axis, ylabel=words)
             panel.label_outer()
             panel.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -232,13 +242,13 @@ def _finish(
         if row == "loss" and high > 1.5 * early:
             most = 1.1 * early
         if low < least or high > most:
-            clipped.append(_ROWS[row][1])
+            clipped.append(_ROWS[row].words)
         if (least, most) != (low, high):
             of_row[0].set_ylim(least, most)
     figure.align_ylabels()
     if not clipped:
         return ""
-    return f" Some lines leave the panel{'s' * (len(clipped) > 1)} of {_listed(clipped)}."
+    return f" Some lines are clipped in the panel{'s' * (len(clipped) > 1)} of {_listed(clipped)}."
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -124,7 +124,7 @@ def published():
 
 
 @pytest.mark.parametrize("claim", MEASURED, ids=lambda claim: claim.name)
-def test_what_the_paper_reports_agrees(claim, published):
+def test_published_numbers_agree(claim, published):
     judged = claims.judge(claim, published)
     assert judged.verdict == Verdict.AGREES, [f for f in judged.findings if f.within < 3]
     assert all(len(finding.values) == 3 for finding in judged.findings)
@@ -259,7 +259,7 @@ UNMET = [
 @pytest.mark.parametrize(
     ("name", "measure", "change"), UNMET, ids=[f"{name}, {measure}" for name, measure, _ in UNMET]
 )
-def test_each_limit_of_a_claim_can_be_missed_by_itself(name, measure, change):
+def test_each_limit_can_fail_independently(name, measure, change):
     def numbers(sweep, point):
         row = as_published(sweep, point)
         return row | change(sweep, point, row)
@@ -270,13 +270,13 @@ def test_each_limit_of_a_claim_can_be_missed_by_itself(name, measure, change):
     assert {measure in found.measure for found in judged.findings if not found.within} == {True}
 
 
-def test_every_measure_is_put_outside_its_limits(published):
+def test_every_measure_has_a_failing_case(published):
     for claim in MEASURED:
         for found in claims.judge(claim, published).findings:
             assert any(c == claim.name and m in found.measure for c, m, _ in UNMET), found.measure
 
 
-def test_a_claim_is_not_reached_where_training_was_still_on_its_way():
+def test_unsettled_training_gives_not_reached():
     claim = CLAIMS["negative_start"]
 
     def mono(value):
