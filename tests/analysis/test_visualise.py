@@ -245,7 +245,7 @@ def _of_features(model, world):
 
 
 @pytest.mark.parametrize("name", ["half_linear"])
-def test_scores_of_planted_networks(name):
+def test_greedy_finds_the_features_of_planted_networks(name):
     """Greedy visualisation shows exactly the features that each planted neuron responds to."""
     net = LADDER[name]()
     of_features = toy.of_features(net.model, net.world)
