@@ -5,8 +5,9 @@
     python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3
 
 Each setting takes a comma list, and lists multiply into a grid. Runs that are
-on disk are not trained again. Ctrl-C stops after the current segment and saves
-the state; the same command continues from there.
+on disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops after the current
+segment and saves the state, and so does a timer; the same command continues from
+there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,6 +42,7 @@ flags.declare_key_flag("runs_dir")
 _GROUP_SIZE = cli.count_or_auto(
     "group_size", "auto", "Runs of one compiled program; it changes no result."
 )
+_SAVE_EVERY = cli.save_every()
 _COORDINATOR = flags.DEFINE_string(
     "coordinator",
     None,
@@ -80,9 +82,8 @@ def main() -> int:
     if _DRY_RUN.value:
         return 0
     cli.writable(runs_dir)
-    if not progress.train(todo, runs_dir):
-        print(f"stopped; the same command continues from here. Runs are in {runs_dir}/")
-        return 130
+    if not progress.train(todo, runs_dir, _SAVE_EVERY.value):
+        return cli.stopped(runs_dir)
     devices.wait_for_all("trained")
     if not devices.is_process_0():
         return 0
