@@ -185,6 +185,12 @@ def _guarded(main: Callable[[], int | None]) -> None:
         _fail(2, str(error))
     except (Failure, BrokenRun) as error:
         _fail(1, str(error))
+    except MemoryError as error:
+        _fail(1, f"out of memory: {error}; --dry_run says what training needs")
+    except RuntimeError as error:  # JAX's, of a device whose memory is full
+        if "out of memory" not in str(error).lower():
+            raise
+        _fail(1, f"out of memory: {str(error)[:200]}; --dry_run says what training needs")
     except OSError as error:
         _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
 

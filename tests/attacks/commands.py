@@ -174,6 +174,10 @@ def _become(order: dict) -> None:
                 os.dup2(terminal, descriptor)
             os.close(terminal)
         if "fsize" in order:
+            # JAX would leave broken entries in its cache of programs.
+            import jax
+
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", 1e9)
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["fsize"],) * 2)
         sys.argv = [f"toymono.{name}", *flags]
         runpy.run_module(f"toymono.{name}", run_name="__main__", alter_sys=True)

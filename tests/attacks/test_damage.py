@@ -137,7 +137,7 @@ def assert_noticed(folder, job, edits, whole):
                 assert store.partial_step(folder, job) == 2
                 assert (store.load_partial(folder, job)["w"] == np.arange(6)).all()
         except store.BrokenRun as error:
-            assert path.name in str(error)
+            assert path.name in str(error)  # noqa: PT017
         finally:
             path.write_bytes(content)
 

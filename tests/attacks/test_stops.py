@@ -81,7 +81,8 @@ def killed_at(commands, sweep, folder, moments):
         command.wait()
     done = commands.run(*sweep, f"--runs_dir={folder}")
     assert done.code == 0, done.err
-    assert suffixes(folder) == [".safetensors"] * 4
+    # What a kill leaves of a write stays for an hour; claims do not.
+    assert [suffix for suffix in suffixes(folder) if suffix != ".tmp"] == [".safetensors"] * 4
 
 
 def test_kills_between_the_saves_of_a_group_change_nothing(commands, sweep, whole, tmp_path):

@@ -26,7 +26,7 @@ cli.define_fields(CLASSIFIER)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the IDX files of mnist or fashion_mnist; or TOYMONO_DATA_DIR."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1, 2**20)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
 _CAPACITY = flags.DEFINE_bool(
     "capacity",

@@ -36,7 +36,7 @@ _SCALE = flags.DEFINE_enum(
     "Size of the paper's sweeps: the paper's own, or one for two CPU cores.",
     allow_override=True,
 )
-_SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with consecutive seeds.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with consecutive seeds.", 1, 2**20)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
 flags.declare_key_flag("runs_dir")
 _GROUP_SIZE = cli.count_or_auto(
@@ -98,7 +98,11 @@ def main() -> int:
 
 
 def _refuse_unused_sizes() -> None:
-    """A grid takes its sizes from a preset, a sweep from a scale."""
+    """A grid takes its sizes from a preset, a sweep from a scale; hosts need a coordinator."""
+    if _SWEEP.value == []:
+        raise cli.UsageError("--sweep is empty; it takes all, or names of sweeps")
+    if _COORDINATOR.value is None and (_HOSTS.value, _HOST.value) != (None, None):
+        raise cli.UsageError("--hosts and --host require --coordinator")
     if _SWEEP.value is None and flags.FLAGS["scale"].present:
         raise cli.UsageError("--scale requires --sweep; use --preset")
     if _SWEEP.value is not None and flags.FLAGS["preset"].present:
