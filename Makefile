@@ -8,7 +8,8 @@ CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 RUN := $(BIN)/python -m
 
-.PHONY: demo test test-slow lint format bench clean
+# make soak    kill, damage and contradict sweeps for an hour at most
+.PHONY: demo test test-slow soak lint format bench clean
 
 demo: .venv/ready
 	$(RUN) toymono.sweep --task decoder --k 512 --init_bias -1
@@ -19,6 +20,9 @@ test: .venv/ready
 
 test-slow: .venv/ready
 	$(RUN) pytest -m slow
+
+soak: .venv/ready
+	timeout 3600 $(RUN) pytest -m slow tests/attacks
 
 lint: .venv/ready
 	$(RUN) ruff check

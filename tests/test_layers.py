@@ -37,6 +37,7 @@ LAYERS = {
     "fields": 1,
     "config": 1,
     "files": 1,
+    "signals": 1,
 }
 COMMANDS = 9
 """The layer of every `__main__`."""

@@ -11,7 +11,13 @@ Names below are imported lazily, so that `--help` does not import JAX.
 """
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.argv[:1] == ["-m"]:  # `python -m toymono.COMMAND`, which has imported nothing else yet
+    from toymono import signals
+
+    signals.end_at_once()
 
 __version__ = "0.1.0"
 

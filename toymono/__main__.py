@@ -3,6 +3,8 @@
 import runpy
 import sys
 
+from toymono import signals
+
 COMMANDS = {
     "sweep": "train a grid of toy models",
     "classifiers": "train classifiers with a polysemantic penalty",
@@ -15,6 +17,7 @@ COMMANDS = {
 
 def main() -> None:
     """Runs the command that the first argument names."""
+    signals.end_at_once()
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in COMMANDS:
         sys.argv[:2] = [f"toymono {name}"]

@@ -1,10 +1,11 @@
 """What the command lines share: flags made from fields, errors in one line, exit codes.
 
 Exit codes: 0 done, 1 something failed while running, 2 the command was wrong,
-130 stopped by Ctrl-C. The module imports no JAX, so that help and wrong flags
-are answered at once.
+130 stopped by Ctrl-C, SIGTERM or SIGHUP. The module imports no JAX, so that help
+and wrong flags are answered at once.
 """
 
+import contextlib
 import difflib
 import os
 import platform
@@ -17,6 +18,7 @@ from typing import Any
 
 from absl import app, flags, logging
 
+from toymono import signals
 from toymono.fields import Field
 from toymono.files import BrokenRun
 
@@ -104,6 +106,32 @@ def count_or_auto(name: str, default: str, text: str) -> flags.FlagHolder[int | 
     return flags.DEFINE(_Count(), name, default, text)
 
 
+def save_every() -> flags.FlagHolder[float | None]:
+    """The flag that says how often a command saves unfinished runs; None is `auto`."""
+    return flags.DEFINE(
+        _Seconds(),
+        "save_every",
+        "auto",
+        "Seconds of training after which unfinished runs are saved, or auto: after a minute, and "
+        "later where saving would take more than 1 % of the time.",
+    )
+
+
+class _Seconds(flags.ArgumentParser):
+    syntactic_help = "a number of seconds above 0, or auto"
+
+    def parse(self, argument: str) -> float | None:
+        if argument == "auto":
+            return None
+        try:
+            seconds = float(argument)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds <= 1e9:
+            raise ValueError(f"not {self.syntactic_help}")
+        return seconds
+
+
 class _Count(flags.ArgumentParser):
     syntactic_help = "a whole number of at least 1, or auto"
 
@@ -149,13 +177,20 @@ def _parse(argv: Sequence[str]) -> list[str]:
 
 def _guarded(main: Callable[[], int | None]) -> None:
     try:
-        sys.exit(main())
+        with signals.interrupting():
+            sys.exit(main())
     except KeyboardInterrupt:
-        _fail(130, "stopped")
+        _fail(signals.STOPPED, "stopped")
     except UsageError as error:
         _fail(2, str(error))
     except (Failure, BrokenRun) as error:
         _fail(1, str(error))
+    except MemoryError as error:
+        _fail(1, f"out of memory: {error}; --dry_run says what training needs")
+    except RuntimeError as error:  # JAX's, of a device whose memory is full
+        if "out of memory" not in str(error).lower():
+            raise
+        _fail(1, f"out of memory: {str(error)[:200]}; --dry_run says what training needs")
     except OSError as error:
         _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
@@ -170,8 +205,18 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 
 
 def _fail(code: int, message: str) -> None:
-    print(f"{_program()}: {' '.join(message.split())}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a terminal that is gone
+        print(f"{_program()}: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def stopped(runs_dir: str) -> int:
+    """Says that training was stopped and how it continues; the exit code."""
+    try:
+        print(f"stopped; the same command continues from here. Runs are in {runs_dir}/", flush=True)
+    except OSError:  # a terminal that is gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return signals.STOPPED
 
 
 def counted(number: int, noun: str) -> str:

@@ -362,7 +362,7 @@ def test_an_unfinished_run_waits_until_it_is_saved(tmp_path, untrained):
 def test_the_step_of_an_unfinished_run_is_read_without_its_arrays(tmp_path, untrained, monkeypatch):
     job = job_of(untrained())
     store.save_partial(tmp_path, job, 5, {"w": np.zeros(3)})
-    monkeypatch.setattr(file_format, "load_file", None)
+    monkeypatch.setattr(file_format, "read_tensors", None)
     assert store.partial_step(tmp_path, job) == 5
 
 

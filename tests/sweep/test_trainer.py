@@ -188,8 +188,7 @@ def test_whether_to_stop_is_asked_once_a_segment(jobs, tmp_path):
     assert suffixes(tmp_path) == [".partial"] * 2
 
 
-def test_what_is_saved_from_time_to_time_outlives_a_crash(jobs, whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(trainer, "_SAVE_SECONDS", 0)
+def test_what_is_saved_from_time_to_time_outlives_a_crash(jobs, whole, tmp_path):
     calls = itertools.count()
 
     def crash(*report):
@@ -197,7 +196,7 @@ def test_what_is_saved_from_time_to_time_outlives_a_crash(jobs, whole, tmp_path,
             raise MemoryError
 
     with pytest.raises(MemoryError):
-        list(trainer.run_plan(plan.make(jobs[:2], tmp_path, 2), tmp_path, crash))
+        list(trainer.run_plan(plan.make(jobs[:2], tmp_path, 2), tmp_path, crash, save_every=1e-9))
     for job in jobs[:2]:
         assert 0 < store.partial_step(tmp_path, job) < job.config.steps
     trained(jobs[:2], tmp_path)

@@ -33,7 +33,8 @@ def points(names: Sequence[str], scale: str, **changed: Any) -> Iterator[dict[st
       ValueError: A name is neither in `SWEEPS` nor in `BEYOND`.
     """
     known = {**SWEEPS, **BEYOND}
-    for name in SWEEPS if "all" in names else names:
-        if name not in known:
+    for name in names:
+        if name not in known and name != "all":
             raise ValueError(f"sweep={name!r} is not one of {', '.join(known)}, all")
+    for name in SWEEPS if "all" in names else names:
         yield from known[name].points(scale, **changed)

@@ -6,9 +6,9 @@
     python -m toymono.classifiers --data mnist --data_dir ~/mnist --network cnn
 
 Each setting takes a comma list, and lists multiply into a grid. Runs that are
-on disk are not trained again, and analyses of them are cached. Ctrl-C stops
-after the current epoch and saves the state; the same command continues from
-there. Tables go to runs_dir/classifiers, figures to figures_dir.
+on disk are not trained again, and analyses of them are cached. Ctrl-C, SIGTERM or
+SIGHUP stops after the current epoch and saves the state, and so does a timer; the
+same command continues from there. Tables go to runs_dir/classifiers, figures to figures_dir.
 """
 
 import os
@@ -26,7 +26,7 @@ cli.define_fields(CLASSIFIER)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the IDX files of mnist or fashion_mnist; or TOYMONO_DATA_DIR."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1, 2**20)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
 _CAPACITY = flags.DEFINE_bool(
     "capacity",
@@ -44,6 +44,7 @@ _SHUFFLES = flags.DEFINE_integer(
 _ABLATIONS = flags.DEFINE_integer(
     "ablations", 20, "Random ablations per cluster, for comparison.", 1, 10**6
 )
+_SAVE_EVERY = cli.save_every()
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
 flags.declare_key_flag("runs_dir")
 _FIGURES_DIR = flags.DEFINE_string(
@@ -85,9 +86,8 @@ def main() -> int:
         return 0
     folder = cli.writable(str(Path(runs_dir) / "classifiers"))
     figures_dir = cli.writable(_FIGURES_DIR.value)
-    if not progress.train(todo, runs_dir):
-        print(f"stopped; the same command continues from here. Runs are in {runs_dir}/")
-        return 130
+    if not progress.train(todo, runs_dir, _SAVE_EVERY.value):
+        return cli.stopped(runs_dir)
     structure = None
     if _STRUCTURE.value and not _CAPACITY.value:
         structure = frames.Structure(_CLUSTERS.value, _SHUFFLES.value, _ABLATIONS.value)

@@ -31,6 +31,8 @@ flags.declare_key_flag("runs_dir")
 
 def main() -> int:
     """Updates the page of each paper and prints the verdicts."""
+    if not _PAPER.value:
+        raise cli.UsageError(f"--papers is empty; it takes {', '.join(papers.NAMES)}")
     for name in _PAPER.value:
         if name not in papers.NAMES:
             raise cli.UsageError(f"papers={name!r} is not one of {', '.join(papers.NAMES)}")

@@ -191,6 +191,8 @@ def _stored() -> "list[StoredRun]":
     """The stored runs that --where selects, in the order of their fields."""
     from toymono import store
 
+    if _WHERE.present and not _WHERE.value:
+        raise cli.UsageError("--where is empty; it takes field=value, a comma list")
     tables = {"toy": {**TOY, "seed": SEED}, "classifier": {**CLASSIFIER, "seed": SEED}}
     pairs = [_pair(text, {**tables["toy"], **tables["classifier"]}) for text in _WHERE.value]
     wanted, errors = {}, []

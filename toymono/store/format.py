@@ -2,18 +2,22 @@
 
 The header of a run says everything in words: kind, config, hyperparameters,
 seed, data fingerprint, parents, the step at which it diverged, versions, date,
-and a checksum of the tensors.
+a checksum of the tensors, and a seal: a checksum of all the rest of the header,
+which files from before 2026-11-25 lack.
 """
 
 import datetime
 import hashlib
 import json
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import save_file
 
 from toymono.files import BrokenRun, atomic_write
 from toymono.job import Job
@@ -36,12 +40,22 @@ def write(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:
     """
     arrays = {name: np.asarray(tensor, order="C") for name, tensor in tensors.items()}
     header = {"format": FORMAT, **header, "checksum": checksum(arrays)}
+    header["seal"] = _seal(header)
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path) as temporary:
         try:
             save_file(arrays, temporary, metadata={"toymono": json.dumps(header)})
         except SafetensorError as error:  # a full disk, for one
-            raise OSError(f"{path} cannot be written: {error}") from error
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise OSError(f"{path} cannot be written: {error}") from error
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+
+
+def _seal(header: Mapping[str, Any]) -> str:
+    """SHA-256 of a header's other entries."""
+    rest = {name: value for name, value in header.items() if name != "seal"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def checksum(arrays: dict[str, np.ndarray]) -> str:
@@ -61,29 +75,70 @@ def read_header(path: Path) -> dict[str, Any]:
       BrokenRun: The file has none.
     """
     try:
+        if not path.is_file():  # to open a pipe would wait for ever
+            raise broken(path, "it is not a file that can be read")
         with safe_open(path, framework="np") as file:
             header = json.loads((file.metadata() or {})["toymono"])
         version = header["labelled"] if "labelled" in header else header["format"]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise broken(path, error) from error
-    if version not in (1, FORMAT):
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise error if isinstance(error, BrokenRun) else broken(path, error) from error
+    if type(version) is not int or version not in (1, FORMAT):
         raise BrokenRun(f"{path} has format {version}; this toymono reads formats 1 and {FORMAT}")
+    if "seal" in header and header["seal"] != _seal(header):
+        raise broken(path, "its header does not match the seal in it")
     return header
 
 
-def read_tensors(path: Path, header: dict[str, Any]) -> dict[str, Any]:
+def read_tensors(
+    path: Path, header: dict[str, Any], like: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The arrays of a file, checked against the checksum in its header (format 1 has none).
+
+    Args:
+      path: The file.
+      header: From `read_header`.
+      like: By name, the shape and type that each array must have, as attributes
+        `shape` and `dtype`; a length of None may be any up to 2**20. It is checked before
+        memory is taken. None takes what comes.
 
     Raises:
       BrokenRun: The file is damaged.
     """
     try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise broken(path, error) from error
+        with safe_open(path, framework="np") as file:
+            if like is not None:
+                _check_shapes(path, file, like)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, ValueError, MemoryError) as error:
+        raise error if isinstance(error, BrokenRun) else broken(path, error) from error
     if "checksum" in header and checksum(tensors) != header["checksum"]:
         raise broken(path, "its checksum does not match its tensors")
     return tensors
+
+
+_LONGEST = 2**20  # pixels of the largest image that is thought of
+
+_TYPES = {"float32": "F32", "int32": "I32", "uint32": "U32", "bool": "BOOL"}
+"""Names of types in safetensors files; others are not compared."""
+
+
+def _check_shapes(path: Path, file: Any, like: Mapping[str, Any]) -> None:
+    found = set(file.keys())
+    if differing := found ^ set(like):
+        which = "lacks" if differing & set(like) else "has"
+        raise broken(path, f"it {which} the tensors {', '.join(sorted(differing))}")
+    for name, expected in like.items():
+        stored = file.get_slice(name)
+        shape, kind = tuple(stored.get_shape()), stored.get_dtype()
+        fits = len(shape) == len(expected.shape) and all(
+            length <= _LONGEST if wanted is None else length == wanted
+            for length, wanted in zip(shape, expected.shape, strict=True)
+        )
+        if not fits or kind != _TYPES.get(str(expected.dtype), kind):
+            raise broken(
+                path,
+                f"{name} is {kind} {list(shape)}, not {expected.dtype} {list(expected.shape)}",
+            )
 
 
 def describe(job: Job) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Unfinished runs on disk: what a run needs to continue from where it was stopped."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from toymono.store.format import FORMAT, PARTIAL, broken
 def save_partial(runs_dir: str | Path, job: Job, step: int, tensors: dict[str, np.ndarray]) -> None:
     """Stores the arrays of an unfinished run after `step` steps."""
     header = {**files.describe(job), "step": step, "versions": runs.versions()}
-    files.write(runs.path(runs_dir, job).with_suffix(PARTIAL), tensors, header)
+    files.write(_path(runs_dir, job), tensors, header)
 
 
 def partial_step(runs_dir: str | Path, job: Job) -> int:
@@ -24,18 +26,29 @@ def partial_step(runs_dir: str | Path, job: Job) -> int:
     Raises:
       BrokenRun: The file is damaged, or of another run.
     """
-    source = runs.path(runs_dir, job).with_suffix(PARTIAL)
-    return _header(source, job)["step"] if source.exists() else 0
+    source = _path(runs_dir, job)
+    return _header(source, job)["step"] if os.path.lexists(source) else 0
 
 
-def load_partial(runs_dir: str | Path, job: Job) -> dict[str, np.ndarray]:
+def load_partial(
+    runs_dir: str | Path, job: Job, like: Mapping[str, Any] | None = None
+) -> dict[str, np.ndarray]:
     """What `save_partial` stored.
+
+    Args:
+      runs_dir: The folder.
+      job: What is being trained.
+      like: The shapes that the arrays must have, as in `format.read_tensors`.
 
     Raises:
       BrokenRun: The file is damaged, or of another run.
     """
-    source = runs.path(runs_dir, job).with_suffix(PARTIAL)
-    return files.read_tensors(source, _header(source, job))
+    source = _path(runs_dir, job)
+    return files.read_tensors(source, _header(source, job), like)
+
+
+def _path(runs_dir: str | Path, job: Job) -> Path:
+    return runs.path(runs_dir, job).with_suffix(PARTIAL)
 
 
 def _header(source: Path, job: Job) -> dict[str, Any]:
@@ -45,7 +58,7 @@ def _header(source: Path, job: Job) -> dict[str, Any]:
     try:
         same = files.read_job(header).name == job.name
         step = header["step"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise broken(source, error) from error
     if not same or type(step) is not int or not 0 <= step < job.config.steps:
         raise broken(source, "it belongs to another run")

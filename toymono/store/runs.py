@@ -1,5 +1,6 @@
 """Runs on disk: saved, found by what they are, and loaded."""
 
+import contextlib
 import dataclasses
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from toymono.files import BrokenRun
 from toymono.job import KEY_IMPL, Job, job_of
 from toymono.kinds import KINDS
 from toymono.store import format as files
+from toymono.store import shapes
 from toymono.store.format import PARTIAL, SUFFIX, broken
 
 
@@ -72,7 +74,8 @@ def save(runs_dir: str | Path, run: Any, job: Job | None = None) -> Path:
     }
     tensors = {"key": jax.random.key_data(run.key), **job.kind.tensors(run)}
     files.write(target, tensors, header)
-    target.with_suffix(PARTIAL).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a folder in its place harms nobody now
+        target.with_suffix(PARTIAL).unlink()
     return target
 
 
@@ -85,12 +88,20 @@ def load(stored: StoredRun | str | Path) -> Any:
     source = stored.path if isinstance(stored, StoredRun) else Path(stored)
     header = files.read_header(source)
     job = stored if isinstance(stored, StoredRun) else _job(source, header)
-    tensors = files.read_tensors(source, header)
+    tensors = files.read_tensors(source, header, _like(job, header))
     key = jax.random.wrap_key_data(tensors.pop("key", _key_words(job)), impl=KEY_IMPL)
     try:
         return job.kind.load(job.config, job.hyperparams, key, job.fingerprint, tensors)
     except (KeyError, IndexError, TypeError) as error:
         raise broken(source, f"tensors are missing or unknown: {error}") from error
+
+
+def _like(job: Job, header: dict[str, Any]) -> dict[str, Any] | None:
+    """The shapes of all that the file of a run holds; format 1 of classifiers has no key."""
+    expected = shapes.of_run(job)
+    if expected is None or "labelled" in header:
+        return expected
+    return {**expected, "key": _key_words(job)}
 
 
 def _key_words(job: Job) -> Any:
@@ -193,9 +204,12 @@ def read(source: Path) -> StoredRun:
 
 def _job(source: Path, header: dict[str, Any]) -> Job:
     try:
-        return files.read_job(header)
-    except (KeyError, TypeError, ValueError) as error:
+        job = files.read_job(header)
+        if header.get("format") == files.FORMAT and source.stem != job.name:
+            raise ValueError(f"its header describes the run {job.name}")
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise broken(source, error) from error
+    return job
 
 
 def _values(kind: str, name: str, value: Any) -> list[Any]:

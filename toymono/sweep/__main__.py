@@ -5,8 +5,9 @@
     python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3
 
 Each setting takes a comma list, and lists multiply into a grid. Runs that are
-on disk are not trained again. Ctrl-C stops after the current segment and saves
-the state; the same command continues from there.
+on disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops after the current
+segment and saves the state, and so does a timer; the same command continues from
+there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,12 +36,13 @@ _SCALE = flags.DEFINE_enum(
     "Size of the paper's sweeps: the paper's own, or one for two CPU cores.",
     allow_override=True,
 )
-_SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with consecutive seeds.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with consecutive seeds.", 1, 2**20)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
 flags.declare_key_flag("runs_dir")
 _GROUP_SIZE = cli.count_or_auto(
     "group_size", "auto", "Runs of one compiled program; it changes no result."
 )
+_SAVE_EVERY = cli.save_every()
 _COORDINATOR = flags.DEFINE_string(
     "coordinator",
     None,
@@ -80,9 +82,8 @@ def main() -> int:
     if _DRY_RUN.value:
         return 0
     cli.writable(runs_dir)
-    if not progress.train(todo, runs_dir):
-        print(f"stopped; the same command continues from here. Runs are in {runs_dir}/")
-        return 130
+    if not progress.train(todo, runs_dir, _SAVE_EVERY.value):
+        return cli.stopped(runs_dir)
     devices.wait_for_all("trained")
     if not devices.is_process_0():
         return 0
@@ -97,7 +98,11 @@ def main() -> int:
 
 
 def _refuse_unused_sizes() -> None:
-    """A grid takes its sizes from a preset, a sweep from a scale."""
+    """A grid takes its sizes from a preset, a sweep from a scale; hosts need a coordinator."""
+    if _SWEEP.value == []:
+        raise cli.UsageError("--sweep is empty; it takes all, or names of sweeps")
+    if _COORDINATOR.value is None and (_HOSTS.value, _HOST.value) != (None, None):
+        raise cli.UsageError("--hosts and --host require --coordinator")
     if _SWEEP.value is None and flags.FLAGS["scale"].present:
         raise cli.UsageError("--scale requires --sweep; use --preset")
     if _SWEEP.value is not None and flags.FLAGS["preset"].present:

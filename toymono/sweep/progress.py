@@ -1,13 +1,14 @@
-"""What a person sees of a sweep: its cost in words, a progress bar, Ctrl-C that loses nothing."""
+"""What a person sees of a sweep: its cost in words, a progress bar, stops that lose nothing."""
 
+import contextlib
 import math
-import signal
 import sys
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
-from toymono import frames
+from toymono import frames, signals
 from toymono.cli import counted
 from toymono.job import job_of
 from toymono.sweep import trainer
@@ -56,41 +57,60 @@ def _size(count: float) -> str:
     return f"{count / 2**20:.0f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"
 
 
-def train(plan: Plan, runs_dir: str) -> bool:
-    """Carries the plan out behind a progress bar; False if Ctrl-C stopped it."""
-    interrupted = False
+def train(plan: Plan, runs_dir: str, save_every: float | None = None) -> bool:
+    """Carries the plan out behind a progress bar; False if a signal stopped it.
 
-    def interrupt(signum, frame):
-        nonlocal interrupted
-        interrupted = True
-        signal.signal(signal.SIGINT, previous)  # a second Ctrl-C stops at once
-
+    Args:
+      plan: From `plan.make`.
+      runs_dir: Where runs are stored.
+      save_every: Seconds between saves of what is unfinished, see `trainer.run_plan`.
+    """
     total = sum(job.config.steps for group in plan.groups for job in group.jobs)
     units = {group.jobs[0].kind.unit for group in plan.groups}
     terminal = sys.stderr.isatty()
-    previous = signal.signal(signal.SIGINT, interrupt)
-    try:
-        with tqdm(
+    with (
+        signals.deferred() as stopped,
+        tqdm(
             total=total,
+            file=_Lasting(sys.stderr),
             unit=f" {' or '.join(sorted(units))}",
             unit_scale=True,
             mininterval=0.2 if terminal else 15,
             disable=not plan.groups,
             dynamic_ncols=terminal,
-        ) as bar:
+        ) as bar,
+    ):
 
-            def report(group: int, taken: int, loss: float) -> None:
-                bar.set_description(f"group {group + 1}/{len(plan.groups)}", refresh=False)
-                bar.set_postfix_str("" if math.isnan(loss) else f"loss {loss:.3f}", refresh=False)
-                bar.update(taken)
+        def report(group: int, taken: int, loss: float) -> None:
+            bar.set_description(f"group {group + 1}/{len(plan.groups)}", refresh=False)
+            bar.set_postfix_str("" if math.isnan(loss) else f"loss {loss:.3f}", refresh=False)
+            bar.update(taken)
 
-            for run in trainer.run_plan(plan, runs_dir, report, lambda: interrupted):
-                if run.diverged is not None:
-                    name = job_of(run).name
-                    bar.write(f"run {name} diverged at step {run.diverged}: saved and flagged")
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    return not interrupted
+        for run in trainer.run_plan(plan, runs_dir, report, stopped, save_every):
+            if run.diverged is not None:
+                name = job_of(run).name
+                message = f"run {name} diverged at step {run.diverged}: saved and flagged"
+                bar.write(message, file=_Lasting(sys.stderr))
+    return not stopped()
+
+
+class _Lasting:
+    """A stream that a vanished terminal does not break: training and saving go on without it."""
+
+    def __init__(self, stream: Any):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 def summary(runs: pd.DataFrame) -> str:

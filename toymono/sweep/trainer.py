@@ -5,9 +5,10 @@ progress, save unfinished runs and stop; segments change nothing about the
 result.
 """
 
+import dataclasses
 import functools
-import itertools
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -21,14 +22,14 @@ from jaxtyping import Array, Float, Int
 
 from toymono import store
 from toymono.config import stack, unstack
-from toymono.files import BrokenRun
 from toymono.job import Job
-from toymono.sweep import devices
-from toymono.sweep.plan import Group, Plan
+from toymono.sweep import devices, unfinished
+from toymono.sweep.claims import Claims
+from toymono.sweep.plan import Plan
 
 # Our choices.
 _SEGMENT_SECONDS = 1.0
-_SAVE_SECONDS = 300.0
+_POLL_SECONDS = 0.5
 
 Report = Callable[[int, float], None]
 
@@ -38,8 +39,12 @@ def run_plan(
     runs_dir: str | Path,
     report: Callable[[int, int, float], None] = lambda group, units, loss: None,
     stopped: Callable[[], bool] = lambda: False,
+    save_every: float | None = None,
 ) -> Iterator[Any]:
     """Trains the plan's groups, stores each run and yields it.
+
+    Runs that another process is training meanwhile are left to it; at the end
+    this one waits for them, and trains those that it has given up.
 
     Args:
       plan: From `plan.make`.
@@ -50,35 +55,70 @@ def run_plan(
       stopped: Asked once after each segment and each group; True ends the
         training. What is unfinished is saved, and a plan made of the same jobs
         continues from there.
+      save_every: Seconds of training after which what is unfinished is saved
+        too; None for a minute, or longer where saving would take more than 1 %
+        of the time.
+
+    Raises:
+      OSError: A finished run, or what is unfinished at a stop, cannot be saved.
     """
-    for index, group in enumerate(plan.groups):
-        for part in _by_progress(group, runs_dir):
-            yield from _train(part, runs_dir, functools.partial(report, index), stopped)
-            if stopped():
-                return
+    timer = unfinished.Timer(save_every)
+    with Claims(runs_dir) as claims:
+        waiting = False
+        left = [(index, group, group.jobs) for index, group in enumerate(plan.groups)]
+        while left:
+            later = []
+            for index, group, jobs in left:
+                mine, elsewhere = _claimed(claims, jobs, runs_dir)
+                if elsewhere:
+                    later.append((index, group, elsewhere))
+                told = functools.partial(report, index)
+                if trained := len(jobs) - len(mine) - len(elsewhere):
+                    told(trained * jobs[0].config.steps, math.nan)
+                if not mine:
+                    continue
+                for part in unfinished.parts(dataclasses.replace(group, jobs=mine), runs_dir):
+                    yield from _train(part, runs_dir, told, stopped, timer)
+                    if stopped():
+                        return
+                claims.release(mine)
+            if later == left:
+                if not waiting:
+                    count = sum(len(jobs) for *_, jobs in left)
+                    warnings.warn(
+                        f"waiting for {count} runs that other processes train; Ctrl-C ends that",
+                        stacklevel=2,
+                    )
+                waiting = True
+                time.sleep(_POLL_SECONDS)
+                if stopped():
+                    return
+            left = later
 
 
-def _by_progress(group: Group, runs_dir: str | Path) -> list[Group]:
-    """The group, split by how far its runs had come when they were last stopped."""
-    steps = [(_step(runs_dir, job), job) for job in group.jobs]
-    steps.sort(key=lambda pair: pair[0])
-    return [
-        Group(tuple(job for _, job in pairs), group.shared)
-        for _, pairs in itertools.groupby(steps, key=lambda pair: pair[0])
-    ]
-
-
-def _step(runs_dir: str | Path, job: Job) -> int:
-    try:
-        return store.partial_step(runs_dir, job)
-    except BrokenRun as error:
-        warnings.warn(f"training from the start: {error}", stacklevel=2)
-        return 0
+def _claimed(
+    claims: Claims, jobs: Sequence[Job], runs_dir: str | Path
+) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
+    """Of the jobs, those that this process is to train now, and those that others are training."""
+    mine, elsewhere = [], []
+    for job in jobs:
+        if not claims.take(job):
+            elsewhere.append(job)
+        elif os.path.lexists(store.path(runs_dir, job)):  # trained since the plan was made
+            claims.release([job])
+        else:
+            mine.append(job)
+    return tuple(mine), tuple(elsewhere)
 
 
 def _train(
-    group: Group, runs_dir: str | Path, report: Report, stopped: Callable[[], bool]
+    part: unfinished.Part,
+    runs_dir: str | Path,
+    report: Report,
+    stopped: Callable[[], bool],
+    timer: unfinished.Timer,
 ) -> list[Any]:
+    group = part.group
     jobs, lanes = group.jobs, group.lanes
     kind, config = jobs[0].kind, jobs[0].config
     padded = devices.pad_to_devices(jobs, lanes)
@@ -87,10 +127,11 @@ def _train(
     begin = functools.partial(devices.begin, kind, lanes, config)
     advance = functools.partial(devices.advance, kind, lanes, config)
     world, state = begin(hyperparams, group.shared, keys)
-    state, snapshots = _resume(padded, runs_dir, state)
+    state, snapshots = unfinished.restore(part, len(padded) - len(jobs), state, kind)
     report(_taken(state) * len(jobs), math.nan)
 
-    segment, saved = 1, time.monotonic()
+    segment = 1
+    timer.restart()
     while (taken := _taken(state)) < config.steps:
         next_snapshot = config.snapshot_steps[len(snapshots)]
         units = min(segment, next_snapshot - taken)
@@ -108,11 +149,12 @@ def _train(
         report(units * len(jobs), float(loss_r.mean()) if loss_r.size else math.nan)
         # Asked once: a Ctrl-C that comes between two answers would leave nothing saved.
         stop = stopped()
-        if taken + units < config.steps and (stop or time.monotonic() - saved > _SAVE_SECONDS):
-            _save_progress(jobs, runs_dir, state, snapshots)
-            saved = time.monotonic()
-        if stop and taken + units < config.steps:
-            return []
+        if taken + units < config.steps:
+            save = functools.partial(unfinished.save, jobs, runs_dir, state, snapshots)
+            if stop:
+                save()
+                return []
+            timer.save_if_due(save)
 
     history = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *snapshots)
     runs = kind.finish(config, hyperparams, group.shared, keys, world, history, state)
@@ -136,40 +178,3 @@ def _mean_loss(
     step_t = jnp.arange(loss_rt.shape[1])
     wanted_t = (start <= step_t) & (step_t < end)
     return jnp.where(wanted_t[None], loss_rt, 0).sum(axis=1) / (end - start)
-
-
-def _save_progress(
-    jobs: Sequence[Job], runs_dir: str | Path, state: Any, snapshots: list[Any]
-) -> None:
-    """Saves each unfinished run by itself, so that any later grouping can continue it."""
-    progress = jax.device_get({"state": state, "snapshots": snapshots})
-    # The runs that pad the group come last, and are left out.
-    for job, of_job in zip(jobs, unstack(_with_key_words(progress)), strict=False):
-        step = int(of_job["state"].step)
-        store.save_partial(runs_dir, job, step, _named(of_job))
-
-
-def _resume(jobs: Sequence[Job], runs_dir: str | Path, state: Any) -> tuple[Any, list[Any]]:
-    """The state and snapshots that `_save_progress` saved; those given where it saved none."""
-    kind, config = jobs[0].kind, jobs[0].config
-    step = _step(runs_dir, jobs[0])
-    if step == 0:
-        return state, []
-    passed = [count for count in config.snapshot_steps if count <= step]
-    like = _with_key_words({"state": state, "snapshots": [kind.snapshot(state)] * len(passed)})
-    saved = [store.load_partial(runs_dir, job) for job in jobs]
-    leaves = [np.stack([tensors[name] for tensors in saved]) for name in _named(like)]
-    progress = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    restored = progress["state"]
-    return restored.replace(key=jax.random.wrap_key_data(restored.key)), progress["snapshots"]
-
-
-def _with_key_words(progress: dict[str, Any]) -> dict[str, Any]:
-    """The progress with its key as plain words, which files can hold."""
-    state = progress["state"]
-    return {**progress, "state": state.replace(key=jax.random.key_data(state.key))}
-
-
-def _named(tree: Any) -> dict[str, Any]:
-    """The tree's arrays by the names of their places in it."""
-    return {jax.tree_util.keystr(place): leaf for place, leaf in jax.tree.leaves_with_path(tree)}

@@ -1,0 +1,90 @@
+"""Several sweeps at once: each run is trained by one of them, and all end with all runs."""
+
+import os
+import re
+import time
+
+import pytest
+
+from toymono import Config, Hyperparams, files, store
+from toymono.job import Job
+from toymono.sweep import claims as module
+from toymono.sweep.claims import Claims
+
+JOB = Job(Config(n=16, m=4, k=24, batch_size=8, log2_steps=4), Hyperparams(eps=0.25), 0)
+
+
+def claim(folder):
+    [path] = folder.glob(".*.claim")
+    return path
+
+
+def test_a_run_is_claimed_by_one(tmp_path):
+    with Claims(tmp_path) as ours, Claims(tmp_path) as theirs:
+        assert ours.take(JOB)
+        claim(tmp_path).write_text("elsewhere-1-2")  # so that it looks like another process's
+        assert not theirs.take(JOB)
+        claim(tmp_path).write_text(files.owner())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "age", "lapsed"),
+    [
+        ("elsewhere-1-2", 0, False),
+        ("elsewhere-1-2", 290, False),
+        ("elsewhere-1-2", 310, True),
+        ("", 0, False),  # just being written
+        (f"{files._machine()}-{2**22 + 1}-7", 0, True),
+        (files.owner(), 0, True),  # of an earlier attempt in this process
+    ],
+)
+def test_a_claim_lapses_with_its_process_or_after_five_minutes(tmp_path, owner, age, lapsed):
+    path = tmp_path / f".{JOB.name}.claim"
+    path.write_text(owner)
+    then = time.time() - age
+    os.utime(path, (then, then))
+    claims = Claims(tmp_path)
+    assert claims.take(JOB) == lapsed
+    assert path.read_text() == (files.owner() if lapsed else owner)
+    assert sorted(tmp_path.iterdir()) == [path]
+
+
+def test_a_claim_that_was_taken_over_is_not_given_up(tmp_path):
+    with Claims(tmp_path) as claims:
+        assert claims.take(JOB)
+        claim(tmp_path).write_text("elsewhere-1-2")
+    assert claim(tmp_path).read_text() == "elsewhere-1-2"
+
+
+def test_claims_are_renewed(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_BEAT_SECONDS", 0.01)
+    with Claims(tmp_path) as claims:
+        assert claims.take(JOB)
+        os.utime(claim(tmp_path), (0, 0))
+        end = time.monotonic() + 10
+        while claim(tmp_path).stat().st_mtime == 0:
+            assert time.monotonic() < end
+
+
+@pytest.mark.parametrize(
+    ("processes", "seeds"), [(2, 4), pytest.param(8, 48, marks=pytest.mark.slow)]
+)
+def test_overlapping_sweeps_train_nothing_twice(commands, tiny, tmp_path, processes, seeds):
+    flags = ["--log2_steps=12", "--group_size=1", f"--runs_dir={tmp_path}"]
+    started = [
+        commands.start("sweep", *tiny, *flags, f"--seeds={seeds - number % 2}")
+        for number in range(processes)
+    ]
+    wrote: dict[str, set[int]] = {}
+    while any(command.code is None for command in started):
+        for path in tmp_path.glob("*.safetensors"):
+            wrote.setdefault(path.name, set()).add(path.stat().st_ino)
+        time.sleep(0.01)
+    for number, command in enumerate(started):
+        assert command.code == 0, command.err
+        assert f"{seeds - number % 2} runs requested" in command.out
+        assert len(re.findall(r"^ +\d+ +[\d.]+ ", command.out, re.MULTILINE)) == seeds - number % 2
+    assert [len(inodes) for inodes in wrote.values()] == [1] * seeds  # none was replaced
+    assert len(store.every(tmp_path)) == seeds
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".safetensors"] * seeds

@@ -1,0 +1,71 @@
+"""The shapes that the arrays of a run must have, known before its file is read."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from toymono.classifiers.data import Dataset
+from toymono.job import Job
+
+
+class Shape(NamedTuple):
+    """Of one array."""
+
+    shape: tuple[int | None, ...]
+    """None for a length that depends on the data."""
+    dtype: Any
+
+
+def of_run(job: Job) -> dict[str, Shape] | None:
+    """The shapes of a stored run by the names of its arrays; None if the kind is not known here.
+
+    Example:
+      >>> from toymono import Config, Hyperparams
+      >>> of_run(Job(Config(n=8, m=2, k=4, log2_steps=1), Hyperparams(), 0))["snapshots.b_k"].shape
+      (2, 4)
+    """
+    return _of_config(job.kind, job.config)
+
+
+@functools.lru_cache(maxsize=1024)
+def _of_config(kind: Any, config: Any) -> dict[str, Shape] | None:
+    if kind.name not in _SHARED:
+        return None
+    first, *others = [_traced(kind, config, shared) for shared in _SHARED[kind.name]]
+    return {
+        name: Shape(_common([leaf.shape, *(other[name].shape for other in others)]), leaf.dtype)
+        for name, leaf in first.items()
+    }
+
+
+def _traced(kind: Any, config: Any, shared: Any) -> dict[str, Any]:
+    hyperparams = kind.hyperparams().checked()
+
+    def tensors(shared: Any, key: Any) -> dict[str, Any]:
+        world, state = kind.begin(config, hyperparams, shared, key)
+        snapshots = jax.tree.map(
+            lambda leaf: jnp.stack([leaf] * len(config.snapshot_steps)), kind.snapshot(state)
+        )
+        return kind.tensors(kind.finish(config, hyperparams, shared, key, world, snapshots, state))
+
+    return jax.eval_shape(tensors, shared, jax.random.key(0))
+
+
+def _common(shapes: list[tuple[int, ...]]) -> tuple[int | None, ...]:
+    """Lengths that all the shapes have, None elsewhere."""
+    return tuple(
+        lengths[0] if len(set(lengths)) == 1 else None for lengths in zip(*shapes, strict=True)
+    )
+
+
+def _images(side: int) -> Dataset:
+    images: Any = np.zeros((2, side, side), np.float32)
+    labels: Any = np.zeros(2, np.int32)
+    return Dataset(images, labels, images, labels)
+
+
+_SHARED = {"toy": (None,), "classifier": (_images(8), _images(28))}
+"""What runs of a kind could read: lengths in which they differ depend on the data."""
