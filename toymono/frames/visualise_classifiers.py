@@ -332,10 +332,21 @@ def _agreement(images_ubhw: np.ndarray, label_ub: np.ndarray, other: Any) -> np.
 
 
 def second_network(run: Any, runs: Sequence[Any]) -> Any:
-    """The run of the same setting with the next seed; None if there is none."""
-    mates = [mate for mate in runs if mate.seed != run.seed and _setting(mate) == _setting(run)]
+    """The run of the same setting with the next seed; None if there is none.
+
+    If there is none among the given runs, one that is stored beside the run will do:
+    figures ask for the frame of each run by itself.
+    """
+    mates = _mates(run, runs)
+    if not mates and isinstance(run, StoredRun):
+        beside = store.find(run.path.parent, kind="classifier", data=run.config.data)
+        mates = _mates(run, beside)
     later = [mate for mate in mates if mate.seed > run.seed]
     return min(later or mates, key=lambda mate: mate.seed) if mates else None
+
+
+def _mates(run: Any, runs: Sequence[Any]) -> list[Any]:
+    return [mate for mate in runs if mate.seed != run.seed and _setting(mate) == _setting(run)]
 
 
 def _setting(run: Any) -> str:

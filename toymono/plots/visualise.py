@@ -177,10 +177,10 @@ def facets_by_method(neurons: pd.DataFrame) -> Figure:
     style.caption(
         figure,
         several,
-        f"{count} neurons with 2 to 8 features; bars: 95 % bootstrap interval over neurons. "
-        "Numbers: weight of the diversity term.",
+        f"{count} neurons with 2 to 8 features; points: their mean, bars: 95 % bootstrap "
+        "interval over neurons. Numbers: weight of the diversity term.",
         beside=True,
-        seeds=("Points", ""),
+        seeds=("", ""),
     )
     return figure
 
@@ -283,10 +283,10 @@ def facets_by_monosemanticity(neurons: pd.DataFrame) -> Figure:
     style.caption(
         figure,
         grown,
-        "Batches grow until an input falls below a tenth of the neuron's maximum, to 12 at most. "
-        "Up to 16 neurons each with 1, 2 to 8 and more features.",
+        "Points: neurons. Batches grow until an input falls below a tenth of the neuron's "
+        "maximum, to 12 at most. Up to 16 neurons each with 1, 2 to 8 and more features.",
         beside=True,
-        seeds=("Points", ""),
+        seeds=("", ""),
     )
     return figure
 
