@@ -196,7 +196,8 @@ def image_facets_by_method(neurons: pd.DataFrame) -> Figure:
     """
     figure = plt.figure(figsize=(8.2, 3.6), layout="constrained")
     _precision_and_recall(figure, neurons, "alpha", ("label_agreement",))
-    count = neurons.drop_duplicates(["run", "layer", "neuron"]).shape[0]
+    trained = neurons[neurons["method"] != "untrained"]
+    count = trained.drop_duplicates(["run", "layer", "neuron"]).shape[0]
     title(
         figure,
         neurons,
