@@ -5,8 +5,9 @@ code of a polytope says which neurons are on in it. `networks` is what the
 functions accept, `codes` has spline codes and their distances, `lines`
 boundaries along lines and densities, `maps` the affine map of a code, `slices`
 polytopes in a plane, `pairs` densities within and between classes, `grouping`
-clusters and directions, `baselines` what to compare with. Everything is numpy in
-float64; one model at a time.
+clusters and directions, `baselines` what to compare with; `toy` and `labelled` are
+the experiments on toy models and on classifiers. Everything is numpy in float64;
+one model at a time.
 
 Reference:
   Black, Sharkey et al. (2022), "Interpreting Neural Networks through the
@@ -63,6 +64,7 @@ from toymono.analysis.polytopes.maps import (
     outputs_with_codes,
     steered,
     transformation_distance,
+    transformation_distances,
 )
 from toymono.analysis.polytopes.networks import (
     PIECES,
@@ -154,5 +156,6 @@ __all__ = [
     "steered",
     "through_points",
     "transformation_distance",
+    "transformation_distances",
     "with_biases",
 ]

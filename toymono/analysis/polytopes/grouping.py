@@ -20,7 +20,7 @@ MIN_CLUSTER_SIZE = 5
 """scikit-learn's default; the authors published no value."""
 
 # Steps of NMF; it is not always converged then, and need not be. Our choice, for time.
-_STEPS = 300
+_STEPS = 100
 
 
 def cluster(
@@ -89,7 +89,7 @@ def nonnegative_directions(
     point_bd = np.asarray(point_bd, np.float64)
     if (point_bd < 0).any():
         raise ValueError("NMF needs numbers that are not negative; gelu's activations can be")
-    factors = NMF(components, init="nndsvda", max_iter=_STEPS, random_state=seed)
+    factors = NMF(components, init="nndsvda", max_iter=_STEPS, tol=1e-3, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         weight_bc = factors.fit_transform(point_bd)

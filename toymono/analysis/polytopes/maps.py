@@ -106,6 +106,26 @@ def transformation_distance(
     return float(np.sqrt(max(square, 0.0)))
 
 
+def transformation_distances(
+    model: Network,
+    code_bk: Int[AnyArray, "b k"],
+    one_p: Int[AnyArray, " p"],
+    other_p: Int[AnyArray, " p"],
+) -> Float[np.ndarray, " p"]:
+    """`transformation_distance` of pairs of rows of `code_bk`, by their numbers."""
+    chex.assert_rank([code_bk, one_p, other_p], [2, 1, 1])
+    net, code_bk = dense(model), np.asarray(code_bk)
+    if len(net.hidden) > 1:
+        matrix_bd = np.stack([map_of_code(net, code_k)[0].ravel() for code_k in code_bk])
+        return np.linalg.norm(matrix_bd[one_p] - matrix_bd[other_p], axis=1)
+    [(slope_bk, _)] = _factors(net, code_bk)
+    (weight_mk, _), (out_ko, _) = net.layers
+    gram_kk = (weight_mk.T @ weight_mk) * (out_ko @ out_ko.T)
+    difference_pk = slope_bk[one_p] - slope_bk[other_p]
+    square_p = np.einsum("pk, pk -> p", difference_pk @ gram_kk, difference_pk)
+    return np.sqrt(np.maximum(square_p, 0))
+
+
 def flip_sizes(model: Network) -> Float[np.ndarray, " k"]:
     """‖w‖ ‖w_out‖: Frobenius norm of the change of the map when a neuron of one layer flips."""
     _, weight_mk, _, out_ko = one_layer(model)

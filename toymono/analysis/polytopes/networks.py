@@ -35,7 +35,10 @@ class Pieces(NamedTuple):
     """The value at 0 of each piece's line."""
 
 
-PIECES: Mapping[str, Pieces] = {"relu": Pieces((0.0,), (0.0, 1.0), (0.0, 0.0))}
+PIECES: Mapping[str, Pieces] = {
+    "relu": Pieces((0.0,), (0.0, 1.0), (0.0, 0.0)),
+    "tent": Pieces((0.0, 1.0, 2.0), (0.0, 1.0, -1.0, 0.0), (0.0, 0.0, 2.0, 0.0)),
+}
 """The piecewise linear nonlinearities; a neuron's symbol in a code is the number of its piece."""
 
 
@@ -105,8 +108,10 @@ def _checked(layers: Layers, nonlinearity: str) -> Dense:
     return Dense(exact, nonlinearity)
 
 
-def of_classifier(params: Mapping[str, Mapping[str, AnyArray]]) -> Dense:
-    """The dense relu network that a classifier's parameters describe.
+def of_classifier(
+    params: Mapping[str, Mapping[str, AnyArray]], nonlinearity: str = "relu"
+) -> Dense:
+    """The dense network that a classifier's parameters describe.
 
     Raises:
       ValueError: A layer is a convolution or is normalised.
@@ -116,7 +121,8 @@ def of_classifier(params: Mapping[str, Mapping[str, AnyArray]]) -> Dense:
         raise ValueError(
             f"layers {', '.join(params)} are not dense layers alone: exact polytopes need them"
         )
-    return dense([(params[name]["kernel"], params[name]["bias"]) for name in (*names, "output")])
+    layers = [(params[name]["kernel"], params[name]["bias"]) for name in (*names, "output")]
+    return _checked(layers, nonlinearity)
 
 
 def layers_from(model: Network, first: int) -> Dense:
@@ -170,6 +176,8 @@ def symbols(pieces: Pieces, input_bk: Float[np.ndarray, "*b k"]) -> Int[np.ndarr
 
 def apply(pieces: Pieces, input_bk: Float[np.ndarray, "*b k"]) -> Float[np.ndarray, "*b k"]:
     """The piecewise linear function of each pre-activation."""
+    if pieces == PIECES["relu"]:  # several times as fast
+        return np.maximum(input_bk, 0)
     symbol_bk = symbols(pieces, input_bk)
     return np.asarray(pieces.slope_r)[symbol_bk] * input_bk + np.asarray(pieces.offset_r)[symbol_bk]
 

@@ -125,12 +125,13 @@ def slice_grid(
 ) -> Grid:
     """Codes and largest outputs on a grid of points of a plane, for any depth."""
     chex.assert_rank([*plane, s_g, t_g], 1)
-    s_ts, t_ts = np.meshgrid(np.asarray(s_g, np.float64), np.asarray(t_g, np.float64))
-    origin_m, first_m, second_m = (np.asarray(a, np.float64) for a in plane)
-    x_bm = (
-        origin_m[None] + s_ts.reshape(-1, 1) * first_m[None] + t_ts.reshape(-1, 1) * second_m[None]
-    )
-    code_bk = spline_code(model, x_bm)
-    count, number_b = distinct(code_bk)
-    output_b = outputs_with_codes(model, x_bm, code_bk).argmax(axis=1)
-    return Grid(number_b.reshape(s_ts.shape), output_b.reshape(s_ts.shape), count)
+    s_g, t_g = np.asarray(s_g, np.float64), np.asarray(t_g, np.float64)
+    origin_m, first_m, second_m = (np.asarray(axis, np.float64) for axis in plane)
+    packed, output_ts = [], []
+    for t in t_g:  # a row at a time, to save memory
+        x_bm = (origin_m + t * second_m)[None] + s_g[:, None] * first_m[None]
+        code_bk = spline_code(model, x_bm)
+        output_ts.append(outputs_with_codes(model, x_bm, code_bk).argmax(axis=1))
+        packed.append(code_bk.astype(np.int8))
+    count, number_b = distinct(np.concatenate(packed))
+    return Grid(number_b.reshape(len(t_g), len(s_g)), np.stack(output_ts), count)
