@@ -1,0 +1,230 @@
+"""Black, Sharkey et al. (2022): the runs that judge its claims, and its page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from toymono import store
+from toymono.frames import classifier_polytopes, polytopes
+from toymono.job import Job
+from toymono.kinds import KINDS
+from toymono.markdown import table
+from toymono.papers import evidence
+from toymono.papers.black2022.claims import CLAIMS
+from toymono.papers.black2022.measures import CLASSIFIERS, TOY
+from toymono.papers.claims import Judged
+from toymono.papers.evidence import Evidence, Source
+from toymono.papers.findings import finite
+from toymono.papers.paper import Paper, Picture
+from toymono.papers.verdicts import Verdict
+from toymono.store import StoredRun
+
+_SEEDS = 5
+
+
+def _sources(scale: str) -> tuple[Source, ...]:
+    classifier = ("status", *classifier_polytopes.MEASURES, "rescaled_bits")
+    return (
+        *(
+            Source(
+                f"black2022-{data}",
+                "classifier",
+                classifier,
+                (),
+                _finder(data),
+                _measure_classifier,
+            )
+            for data in CLASSIFIERS
+        ),
+        Source("black2022-small", "toy", polytopes.MEASURES, (), _find_toy, _measure_toy),
+    )
+
+
+def _finder(data: str):
+    def find(runs_dir: str | Path) -> list[StoredRun]:
+        return [
+            run
+            for run in store.find(runs_dir, kind="classifier", data=data)
+            if Job(run.config, run.hyperparams, seed=0).name == _setting(data)
+        ]
+
+    return find
+
+
+def _find_toy(runs_dir: str | Path) -> list[StoredRun]:
+    settings = {setting for name in TOY for setting in store.positions(name, "small")}
+    return [run for run in store.find(runs_dir) if run.setting in settings]
+
+
+def _setting(data: str) -> str:
+    """The name of the one setting of classifiers: the published network without a penalty."""
+    kind = KINDS["classifier"]
+    return Job(*kind.split({"data": data, "alpha": 0.0}), seed=0).name
+
+
+def _measure_classifier(stored: StoredRun) -> dict[str, Any]:
+    [row] = classifier_polytopes.per_run([stored]).to_dict("records")
+    return row
+
+
+def _measure_toy(stored: StoredRun) -> dict[str, Any]:
+    [row] = polytopes.per_run([stored]).to_dict("records")
+    return row
+
+
+def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
+    toy = frames["black2022-small"]
+    sweeps = {name: evidence.sweep(name, toy, store.positions(name, "small")) for name in TOY}
+    for data in CLASSIFIERS:
+        runs = frames[f"black2022-{data}"]
+        learned = runs[runs["status"] == "learned"] if len(runs) else runs
+        sweeps[data] = evidence.sweep(data, learned, [_setting(data)], _command(data))
+    return Evidence(sweeps)
+
+
+def _command(data: str) -> str:
+    folder = "" if data == "digits" else f" --data_dir {data}"
+    return f"python -m toymono.classifiers --data {data}{folder} --alpha 0 --seeds {_SEEDS}"
+
+
+def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
+    """What the lens shows here, what was published, and where they differ."""
+
+    def mean(sweep: str, column: str) -> str:
+        frame = found.sweeps[sweep].frame
+        values = finite(frame[column]) if len(frame) else ()
+        return f"{sum(values) / len(values):.2f}" if values else "(no run)"
+
+    def both(sweeps: Sequence[str], column: str) -> str:
+        return " and ".join(f"{mean(name, column)} ({name})" for name in sweeps)
+
+    agree = [each.claim.headline for each in judged if each.verdict == Verdict.AGREES]
+    missed = [each for each in judged if each.verdict in (Verdict.DIFFERS, Verdict.NOT_REACHED)]
+    differ = "; ".join(each.claim.headline for each in missed if each.claim.headline)
+    return (
+        "We compute the polytopes of small relu networks (the regions in which a network is one "
+        "linear map) exactly: in classifiers their boundaries are "
+        f"{both(CLASSIFIERS, 'density_ratio')} times as dense between classes as within one, "
+        f"against {both(CLASSIFIERS, 'untrained_density_ratio')} before training, but in toy "
+        f"models, whose features are known, {both(TOY, 'density_ratio')} times as dense between "
+        f"features as within one, against {both(TOY, 'rotated_density_ratio')} with rotated "
+        "weights. Black, Sharkey et al. (2022) propose polytopes as units of analysis, with "
+        "figures of InceptionV1 and GPT-2 and without numbers: they expect boundaries to separate "
+        "features, a shell of dense boundaries between the origin and the data that training "
+        "makes, and clusters of codes that follow meaning. "
+        f"Of {len(judged)} such statements {len(agree)} agree with our runs"
+        f"{f' ({chr(59).join(filter(None, agree))})' if any(agree) else ''} and {len(missed)} "
+        f"differ, among them: {differ or 'none'}."
+    )
+
+
+_COLUMNS = {
+    "density_ratio": "density ratio",
+    "rotated_density_ratio": "rotated",
+    "shell_radius": "shell radius",
+    "code_ami": "AMI codes",
+    "rotated_code_ami": "rotated",
+    "activation_ami": "AMI activations",
+    "flip_sum_ratio": "map distance / flips",
+    "square_regions": "cells in a square",
+    "rotated_square_regions": "rotated",
+    "strong_image_cosine": "images, strong",
+    "weak_image_cosine": "weak",
+    "nmf_cosine": "NMF",
+    "code_nmf_cosine": "NMF of codes",
+    "polysemantic_features": "features on a neuron of 2–8",
+    "projection_purity": "purity along it",
+}
+
+_CLASSIFIER_COLUMNS = {
+    "density_ratio": "density ratio",
+    "untrained_density_ratio": "untrained",
+    "inner_changes": "class changes inside",
+    "change_excess": "excess density there",
+    "change_p": "p",
+    "code_ami": "AMI codes",
+    "rotated_code_ami": "rotated",
+    "activation_ami": "AMI activations",
+    "adversarial_density": "adversarial steps",
+    "random_density": "random steps",
+    "steered_share": "steered",
+    "random_steered_share": "random flips",
+    "rescaled_bits": "bits changed by halving",
+}
+
+
+def _tables(found: Evidence) -> Sequence[str]:
+    toy = [(name, found.sweeps[name].frame, ("learning_rate",)) for name in TOY]
+    nets = [(name, found.sweeps[name].frame, ()) for name in CLASSIFIERS]
+    return (
+        "## Toy models, every setting",
+        _wide(toy, _COLUMNS),
+        "Mean over seeds, with the smallest and largest. Density ratio: boundaries per unit length "
+        "between examples of different features over the same feature, other features active as "
+        "in training. AMI: clusters of examples of one strong feature with half a background "
+        "feature. Images: mean cosine of a feature's images in the polytopes of its examples.",
+        "## Classifiers",
+        _wide(nets, _CLASSIFIER_COLUMNS),
+        "Steps: boundaries per unit length of input, up the gradient of the loss and at random. "
+        "Steered: outputs that become the next class's when a fifth of the bits are flipped toward "
+        "that class's mask.",
+    )
+
+
+def _wide(groups, columns: Mapping[str, str]) -> str:
+    rows = []
+    for name, frame, keys in groups:
+        parts = [("", frame)] if not keys else frame.groupby(list(keys)) if len(frame) else []
+        for value, part in parts:
+            if len(part):
+                shown = "" if not keys else ", ".join(f"{v:g}" for v in value)
+                rows.append((name, shown, str(len(part)), *(_spread(part[c]) for c in columns)))
+    if not rows:
+        return "No runs."
+    return table(("runs", "learning rate", "number", *columns.values()), rows)
+
+
+def _spread(column: pd.Series) -> str:
+    values = finite(column)
+    if not values:
+        return "-"
+    low, high = min(values), max(values)
+    ends = f" ({low:.3g} … {high:.3g})" if high > low else ""
+    return f"{sum(values) / len(values):.3g}{ends}"
+
+
+def _caveats(scale: str) -> Sequence[str]:
+    return (
+        "The authors give figures without numbers; limits are ours, set after first measurements "
+        "on other runs and before these. Every seed has to lie within a limit, which is stricter "
+        "than an interval for their mean. A run has a shell if its densest bin of distance is not "
+        "the first and at least twice as high; all rays start at the origin.",
+        "Toy models have half the paper-scale n, m and k of Jermyn et "
+        "al.; classifiers have four layers of 256 relu neurons, and only those that learned count.",
+    )
+
+
+PAPER = Paper(
+    name="black2022",
+    title="The polytope lens: published claims and our runs",
+    reference='Black, Sharkey et al. (2022), "Interpreting Neural Networks through the Polytope '
+    'Lens".',
+    claims=CLAIMS,
+    scales=("small",),
+    sources=_sources,
+    gather=_gather,
+    start=_command("digits"),
+    caveats=_caveats,
+    tables=_tables,
+    opening=_opening,
+    picture=Picture(
+        "../figures/polytope_density.png",
+        "Boundaries per unit length by distance from the origin, of trained, rotated and "
+        "untrained toy models",
+        "Boundaries per unit length along rays from the origin, in toy models: trained, with "
+        "rotated weights, and untrained with each law of biases. Distances are in units of the "
+        "data's mean length.",
+    ),
+)
