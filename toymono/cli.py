@@ -41,7 +41,11 @@ def run(main: Callable[[], int | None]) -> None:
     """
     logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's search for devices
     warnings.showwarning = _show_warning
-    app.run(lambda argv: _guarded(main), flags_parser=_parse)
+    try:
+        app.run(lambda argv: _guarded(main), flags_parser=_parse)
+    except BrokenPipeError:  # the reader of our output has closed it, as `head` does
+        _discard_output()
+        sys.exit(1)
 
 
 class _FieldList(flags.ArgumentParser):
@@ -191,6 +195,8 @@ def _guarded(main: Callable[[], int | None]) -> None:
         if "out of memory" not in str(error).lower():
             raise
         _fail(1, f"out of memory: {str(error)[:200]}; --dry_run says what training needs")
+    except BrokenPipeError:
+        raise
     except OSError as error:
         _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
 
@@ -210,12 +216,17 @@ def _fail(code: int, message: str) -> None:
     sys.exit(code)
 
 
+def _discard_output() -> None:
+    """Sends what is still to be printed nowhere, so that the exit does not fail on it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def stopped(runs_dir: str) -> int:
     """Says that training was stopped and how it continues; the exit code."""
     try:
         print(f"stopped; the same command continues from here. Runs are in {runs_dir}/", flush=True)
     except OSError:  # a terminal that is gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
     return signals.STOPPED
 
 

@@ -4,8 +4,9 @@
     python -m toymono.autoencoders --data folder --data_dir ~/images --patch 12 --sizes 256x4
 
 Each setting takes a comma list, and lists multiply into a grid. Runs that are
-on disk are not trained again. Ctrl-C stops after the current segment and saves
-the state; the same command continues from there.
+on disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops after the current
+segment and saves the state, and so does a timer; the same command continues
+from there.
 """
 
 import os
@@ -20,8 +21,9 @@ cli.define_fields(AUTOENCODER)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the images or IDX files of --data folder; or TOYMONO_DATA_DIR."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1)
+_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1, 2**20)
 _SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
+_SAVE_EVERY = cli.save_every()
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
 flags.declare_key_flag("runs_dir")
 
@@ -51,13 +53,13 @@ def main() -> int:
         todo = plan.make(jobs, runs_dir)
     except (ValueError, FileNotFoundError) as error:
         raise cli.UsageError(str(error)) from None
+    cli.refuse_unused(AUTOENCODER, cli.given(AUTOENCODER), [job.fields for job in jobs])
     print(progress.describe(todo))
     if _DRY_RUN.value:
         return 0
     cli.writable(runs_dir)
-    if not progress.train(todo, runs_dir):
-        print(f"stopped; the same command continues from here. Runs are in {runs_dir}/")
-        return 130
+    if not progress.train(todo, runs_dir, _SAVE_EVERY.value):
+        return cli.stopped(runs_dir)
     print(frames.summary(store.named(runs_dir, todo.jobs)))
     print(f"runs are in {runs_dir}/")
     return 0

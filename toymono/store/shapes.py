@@ -1,12 +1,14 @@
 """The shapes that the arrays of a run must have, known before its file is read."""
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from toymono.autoencoders.data import Patches
 from toymono.classifiers.data import Dataset
 from toymono.job import Job
 
@@ -34,7 +36,7 @@ def of_run(job: Job) -> dict[str, Shape] | None:
 def _of_config(kind: Any, config: Any) -> dict[str, Shape] | None:
     if kind.name not in _SHARED:
         return None
-    first, *others = [_traced(kind, config, shared) for shared in _SHARED[kind.name]]
+    first, *others = [_traced(kind, config, shared) for shared in _SHARED[kind.name](config)]
     return {
         name: Shape(_common([leaf.shape, *(other[name].shape for other in others)]), leaf.dtype)
         for name, leaf in first.items()
@@ -67,5 +69,15 @@ def _images(side: int) -> Dataset:
     return Dataset(images, labels, images, labels)
 
 
-_SHARED = {"toy": (None,), "classifier": (_images(8), _images(28))}
-"""What runs of a kind could read: lengths in which they differ depend on the data."""
+def _patches(config: Any) -> Patches:
+    patch_bd: Any = np.zeros((2, config.patch**2), np.float32)
+    return Patches(patch_bd)
+
+
+_SHARED: dict[str, Callable[[Any], tuple[Any, ...]]] = {
+    "toy": lambda config: (None,),
+    "classifier": lambda config: (_images(8), _images(28)),
+    "autoencoder": lambda config: (_patches(config),),
+}
+"""What runs of a kind could read, by the config: lengths in which these differ depend on the
+data."""
