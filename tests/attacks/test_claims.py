@@ -38,6 +38,8 @@ def test_a_run_is_claimed_by_one(tmp_path):
         (f"{files._machine()}-{2**22 + 1}-7", 0, True),
         (files.owner(), 0, True),  # of an earlier attempt in this process
     ],
+    # Fixed: the owners differ between processes, and parallel workers compare names of tests.
+    ids=["alive elsewhere", "not renewed", "stale", "being written", "ended here", "own"],
 )
 def test_a_claim_lapses_with_its_process_or_after_five_minutes(tmp_path, owner, age, lapsed):
     path = tmp_path / f".{JOB.name}.claim"
