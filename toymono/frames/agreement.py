@@ -15,7 +15,7 @@ import pandas as pd
 
 from toymono import store
 from toymono.analysis import clusters, coherence
-from toymono.frames import penalty, summary, toy
+from toymono.frames import penalty, polytopes, spectrum, summary, toy, visualise
 from toymono.frames.statistics import SETTING
 from toymono.frames.toy import Runs
 from toymono.train import Run
@@ -50,6 +50,12 @@ MEASURES: tuple[Measure, ...] = (
     Measure("effective_rank", "m"),
     Measure("n_cut"),
     Measure("coherence"),
+    Measure("participation_share"),
+    Measure("spectrum_exponent"),
+    Measure("normalised_action"),
+    Measure("boundary_density_gap"),
+    Measure("code_ami"),
+    Measure("facets_found"),
 )
 """What is compared, lens by lens."""
 
@@ -58,7 +64,8 @@ def per_run(runs: Runs) -> pd.DataFrame:
     """One row per run with every measure of `MEASURES`, of the final model.
 
     A measure that grows with a field of the run is divided by that field. All
-    are NaN for a run that diverged. Slow: seconds for each run that is not cached.
+    are NaN for a run that diverged. Slow: about a minute of processor time for
+    each run that is not cached.
 
     Args:
       runs: Toy runs with relu whose outputs are the features.
@@ -74,6 +81,7 @@ def per_run(runs: Runs) -> pd.DataFrame:
 
 def _measures(run: Run) -> dict[str, float]:
     frames = [toy.per_run([run]), penalty.part_losses([run])]
+    frames += [lens.per_run([run]) for lens in (spectrum, polytopes, visualise)]
     columns = {name: value for frame in frames for name, value in frame.iloc[0].items()}
     columns |= {name: float(v) for name, v in summary.anatomy(run.final, run.world).items()}
     model, world = run.final, run.world

@@ -77,7 +77,8 @@ def main() -> int:
     if _LIST.value:
         for figure in FIGURES.values():
             names = f"{figure.name} or {figure.alias}" if figure.alias else figure.name
-            print(f"{names}: {figure.summary}\n    {figure.trained_by}")
+            slow = " Slow: drawn only if named." if figure.slow else ""
+            print(f"{names}: {figure.summary}{slow}\n    {figure.trained_by}")
         return 0
 
     figures = [FIGURES[ALIASES.get(name, name)] for name in dict.fromkeys(named)]
@@ -100,7 +101,7 @@ def _wanted(figure: "Figure") -> bool:
     """Whether a figure is drawn if none is named."""
     if _PAPER.value:
         return figure.number is not None
-    return figure.compares or not _BY.value
+    return not figure.slow and (figure.compares or not _BY.value)
 
 
 def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:

@@ -114,6 +114,7 @@ GENERAL: tuple[Figure, ...] = (
         (agreement.per_run,),
         OfSweeps(("LR1", "LR3", "K1", "PEN")),
         "python -m toymono.sweep --sweep LR1,LR3,K1,PEN --scale small --seeds 3",
+        slow=True,
         compares=False,
     ),
 )
