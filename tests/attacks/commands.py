@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import runpy
+import signal
 import subprocess
 import sys
 import time
@@ -158,6 +159,7 @@ def _become(order: dict) -> None:
     """Runs in a grandchild: the command itself, as `python -m toymono.COMMAND` runs it."""
     folder = order["folder"]
     name, *flags = order["arguments"]
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
     try:
         for descriptor, path, mode in (
             (0, "/dev/null", os.O_RDONLY),

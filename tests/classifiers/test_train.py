@@ -122,7 +122,9 @@ def test_results_do_not_depend_on_segment_lengths(digits, cuts):
 
 
 def test_mapped_runs_have_the_bits_of_single_runs(digits):
-    hyperparams = ClassifierHyperparams(jnp.array([0.1, -0.001, 0.0]), jnp.full(3, 1e-3))
+    hyperparams = ClassifierHyperparams(
+        jnp.array([0.1, -0.001, 0.0]), jnp.full(3, 1e-3), jnp.zeros(3)
+    )
 
     @jax.jit
     def mapped(hyperparams, keys):
@@ -196,7 +198,7 @@ def test_what_is_minimised_is_cross_entropy_plus_alpha_times_the_penalty(digits,
     params = network.init(TINY, (8, 8), key)
     found = training.measure(TINY, params, digits)
     assert found.penalty_l.shape == (2,)
-    loss = training._objective(TINY, 0.3, params, digits.test_bhw, digits.test_label_b)
+    loss = training._objective(TINY, 0.3, params, digits.test_bhw, digits.test_label_b, None)
     assert loss == pytest.approx(float(found.cross_entropy + 0.3 * found.penalty_l.sum()))
 
 
