@@ -118,6 +118,20 @@ def test_results_are_cached_beside_stored_runs(some, tmp_path, monkeypatch):
     assert frames.per_layer(stored, SAMPLES).equals(first)
 
 
+def test_dimensions_per_feature_of_a_tied_model(some, untrained):
+    config = Config(model="tied", task="identity", n=12, m=4, k=10)
+    run_ = untrained(config, Hyperparams(eps=0.5, init_scale=1.0), 3)
+    frame = frames.feature_dimensions([some, run_])
+    [row] = frame.to_dict("records")  # the other model is not a tied one
+    squares = (np.asarray(run_.final.w_nm) ** 2).sum()
+    assert row["feature_dimensions"] == pytest.approx(4 / squares)
+    assert row["optimum_23"] == pytest.approx(0.5435, abs=1e-4)
+    assert row["optimum_8"] == pytest.approx(0.625)
+    check_columns(frame)
+    with pytest.raises(ValueError, match="TiedModel has no hidden biases"):
+        frames.per_run([run_], SAMPLES)
+
+
 @pytest.fixture(scope="module")
 def classifier(digits):
     config = ClassifierConfig(sizes=(16, 12), batch_size=32, epochs=2)

@@ -62,6 +62,15 @@ def test_a_spectrum_is_drawn_as_it_is(runs):
     np.testing.assert_allclose(trained, expected["eigenvalue_share"])
 
 
+def test_dimensions_by_density(untrained):
+    config = Config(model="tied", task="identity", n=12, m=4, k=10)
+    runs = [untrained(config, Hyperparams(eps=eps, init_scale=1.0)) for eps in (1.0, 0.3, 0.1)]
+    frame = frames.feature_dimensions(runs).assign(sweep="DIM10")
+    figure = spectrum.dimensions_by_density(frame)
+    [panel] = figure.axes
+    np.testing.assert_allclose(panel.lines[0].get_xdata(), [1, 1 / 0.3, 10], rtol=1e-6)
+
+
 def test_figures_of_closed_forms():
     figure = spectrum.dropout_capacity(frames.dropout_capacity())
     assert [axes.get_title() for axes in figure.axes] == ["1 bit", "3 bits", "8 bits"]

@@ -33,8 +33,30 @@ def network(**columns):
     return pd.DataFrame({**base, **columns, "seed": seed, "setting": "a"} for seed in SEEDS)
 
 
+def tied(**dimensions):
+    """Five densities, D* above the optimum by a little where dense, at 1/2 for two of them."""
+    rows = {
+        1.0: (1.0, 1.0, 1.0),
+        0.5: (0.6, 0.5435, 0.625),
+        0.3: (0.51, 0.3383, 0.4),
+        0.19: (0.5, 0.2, 0.3),
+        0.01: (0.11, 0.0135, 0.0201),
+    }
+    return pd.DataFrame(
+        {
+            **{"eps": eps, "seed": seed, "setting": str(eps), "dimension_floor": 0.1},
+            **{"feature_dimensions": dimensions.get(f"at_{eps:g}", here)},
+            **{"optimum_23": at_23, "optimum_8": at_8},
+        }
+        for (eps, (here, at_23, at_8)), seed in itertools.product(rows.items(), SEEDS)
+    )
+
+
+FRAMES = {"LR1": toy(), "LR3": toy(), "DIM10": tied(), "digits": network(), "mnist": network()}
+
+
 def judged(name, **frames):
-    frames = {"LR1": toy(), "LR3": toy(), "digits": network(), "mnist": network(), **frames}
+    frames = {**FRAMES, **frames}
     evidence = Evidence(
         {key: Sweep(key, frame["setting"].nunique(), frame) for key, frame in frames.items()}
     )
@@ -47,11 +69,16 @@ def judged(name, **frames):
         ("less_redundant", {"LR3": toy(participation_gain=1.2)}),
         ("one_power_law", {}),
         ("falls_with_depth", {"mnist": network(exponent_4=-0.5)}),
+        ("dimensions_by_sparsity", {"DIM10": tied(**{"at_0.3": 0.3})}),
+        ("dimensions_by_sparsity", {"DIM10": tied(**{"at_0.5": 0.8})}),
+        ("sticky", {"DIM10": tied(**{"at_0.19": 0.4})}),
         ("action_by_exponent", {"LR1": toy(action_hidden=0.1, action_output=9.0)}),
     ],
 )
 def test_a_claim_agrees_or_not(name, missed):
-    kept = {sweep: toy(broken_error_ratio=0.9) for sweep in ("LR1", "LR3")}
+    kept = {"DIM10": tied(**{"at_0.5": 0.64})} | {
+        sweep: toy(broken_error_ratio=0.9) for sweep in ("LR1", "LR3")
+    }
     assert judged(name, **kept).verdict.value == "agrees"
     assert judged(name, **missed).verdict.value != "agrees"
 
@@ -81,7 +108,7 @@ def test_layers_without_an_exponent_do_not_count():
 
 
 def test_the_page_has_numbers_or_says_that_there_are_none():
-    frames = {"LR1": toy(), "LR3": toy(), "digits": network(), "mnist": network()}
+    frames = FRAMES
     evidence = Evidence(
         {key: Sweep(key, frame["setting"].nunique(), frame) for key, frame in frames.items()}
     )
@@ -91,6 +118,7 @@ def test_the_page_has_numbers_or_says_that_there_are_none():
     assert opening.count(". ") == 2
     text = "\n".join(tables.sections(evidence))
     assert "| LR3 | 0.03 | 3 |" in text
+    assert "| 0.5 | 3 | 0.6 | 0.543 | 0.625 | 0.1 |" in text
     assert "nan" not in text + opening
 
     empty = Evidence({key: Sweep(key, 1, frame[:0]) for key, frame in frames.items()})

@@ -5,7 +5,6 @@ from toymono.papers.marshall2024 import measures
 
 _TOY, _ALL = ("LR1", "LR3"), ("LR1", "LR3", "digits", "mnist")
 _PATCHES = "no autoencoders with dropout are among the runs yet"
-_TIED = "no tied models are among the runs yet"
 
 CLAIMS = table(
     Claim(
@@ -59,17 +58,18 @@ CLAIMS = table(
         "Dimensions per feature of trained models stay above the entropy bound, and near it where "
         "features are dense.",
         "figure 1c",
-        (),
+        ("DIM10",),
         "grey points above a green curve",
-        unmeasured=_TIED,
+        measures.dimensions_by_sparsity,
+        headline="dimensions per feature stay above the entropy bound, near it if dense",
     ),
     Claim(
         "sticky",
         "Dimensions per feature stick at 1/2 over a range of sparsities.",
-        "figure 1c",
-        (),
+        "figure 1c; Elhage et al. (2022)",
+        ("DIM10",),
         "dashed lines",
-        unmeasured=_TIED,
+        measures.sticky,
     ),
     Claim(
         "capacity_bounds",

@@ -93,6 +93,40 @@ def action_by_exponent(lr1: pd.DataFrame, lr3: pd.DataFrame, mnist: pd.DataFrame
     return found
 
 
+_FLOOR = 1.25
+"""Dimensions per feature up to this multiple of m / n are due to the floor: our choice."""
+
+
+def dimensions_by_sparsity(dim10: pd.DataFrame) -> list[Finding]:
+    """D* over the entropy optimum: not below it at 8 bits, near it at 23 bits if dense."""
+    found = []
+    for density, runs in sorted(dim10.groupby("eps"), reverse=True):
+        setting = f"density {density:g}"
+        of_8 = runs["feature_dimensions"] / runs["optimum_8"]
+        at_floor = (runs["feature_dimensions"] < _FLOOR * runs["dimension_floor"]).all()
+        why = "as low as m / n allows" if at_floor else ""
+        found += _found(setting, "D* / optimum at 8 bits", of_8, low=1.0, not_judged=why)
+    for density, runs in sorted(dim10.groupby("eps"), reverse=True):
+        ratio = runs["feature_dimensions"] / runs["optimum_23"]
+        limits = {"high": 1.3} if density >= 0.5 else {"low": 1.3}
+        found += _found(f"density {density:g}", "D* / optimum at 23 bits", ratio, **limits)
+    return found
+
+
+def sticky(dim10: pd.DataFrame) -> list[Finding]:
+    """Over what factor of sparsity D* stays within .03 of 1/2, and D* of dense features."""
+    factors, dense = [], []
+    for _, runs in dim10.groupby("seed"):
+        near = runs[(runs["feature_dimensions"] - 0.5).abs() <= 0.03]["eps"]
+        factors.append(near.max() / near.min() if len(near) else 0.0)
+        dense += runs[runs["eps"] == 1]["feature_dimensions"].tolist()
+    measure = "factor of 1 / density over which D* is within .03 of 1/2"
+    return [
+        *_found("all densities", measure, factors, low=1.5),
+        *_found("density 1", "D*", dense, low=0.98, high=1.02),
+    ]
+
+
 def capacity_within_bounds() -> list[Finding]:
     """By how much the exact capacity leaves the published bounds, for three sizes of neurons."""
     frame = spectrum.dropout_capacity()

@@ -23,6 +23,9 @@ from toymono.store import StoredRun
 SWEEPS = ("LR1", "LR3")
 """Of toy models, in the catalog."""
 
+TIED = "DIM10"
+"""The sweep of tied models, in the catalog."""
+
 NETWORKS: dict[str, dict[str, Any]] = {
     "digits": {"data": "digits", "alpha": 0.0},
     "mnist": {"data": "mnist", "alpha": 0.0},
@@ -41,6 +44,7 @@ _TOY = (
     *(f"plain_participation_ratio_{samples}" for samples in SIZES),
     *(f"unbiased_participation_ratio_{samples}" for samples in SIZES),
 )
+_DIMENSIONS = ("feature_dimensions", "dimension_floor", "optimum_8", "optimum_23")
 _NETWORK = tuple(
     f"{prefix}{name}_{layer}"
     for layer in NETWORK_LAYERS
@@ -58,12 +62,21 @@ _SHORT = {
 def _sources(scale: str) -> tuple[Source, ...]:
     return (
         Source("marshall2024-small", "toy", _TOY, (), _find_toy, _measure_toy),
+        Source("marshall2024-tied", "toy", _DIMENSIONS, (), _find_tied, _measure_tied),
         Source("marshall2024-networks", "classifier", _NETWORK, (), _find_networks, _measure),
     )
 
 
 def _find_toy(runs_dir: str | Path) -> list[StoredRun]:
-    settings = {setting for name in SWEEPS for setting in store.positions(name, "small")}
+    return _of_sweeps(runs_dir, SWEEPS)
+
+
+def _find_tied(runs_dir: str | Path) -> list[StoredRun]:
+    return _of_sweeps(runs_dir, [TIED])
+
+
+def _of_sweeps(runs_dir: str | Path, sweeps: Sequence[str]) -> list[StoredRun]:
+    settings = {setting for name in sweeps for setting in store.positions(name, "small")}
     return [run for run in store.find(runs_dir) if run.setting in settings]
 
 
@@ -97,6 +110,12 @@ def _measure_toy(stored: StoredRun) -> dict[str, Any]:
     return row
 
 
+def _measure_tied(stored: StoredRun) -> dict[str, Any]:
+    if stored.diverged is not None:
+        return {}
+    return spectrum.feature_dimensions([stored]).iloc[0].to_dict()
+
+
 def _measure(stored: StoredRun) -> dict[str, Any]:
     layers = spectrum.per_network_layer([stored])
     return {
@@ -109,6 +128,9 @@ def _measure(stored: StoredRun) -> dict[str, Any]:
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     toy, networks = frames["marshall2024-small"], frames["marshall2024-networks"]
     sweeps = {name: evidence.sweep(name, toy, store.positions(name, "small")) for name in SWEEPS}
+    tied = frames["marshall2024-tied"]
+    command = f"python -m toymono.sweep --sweep {TIED} --scale small --seeds {_SEEDS}"
+    sweeps[TIED] = evidence.sweep(TIED, tied, store.positions(TIED, "small"), command)
     for name, values in NETWORKS.items():
         command = f"python -m toymono.classifiers --data {name} --alpha 0 --seeds {_SEEDS}"
         sweeps[name] = evidence.sweep(name, networks, [_setting(values)], command)
@@ -167,8 +189,9 @@ PAPER = Paper(
     picture=Picture(
         "../figures/toy_spectra.png",
         "Log-log eigenspectra of trained, rotated and untrained toy models",
-        "Eigenvalues of the hidden layer as shares of its variance, three seeds each; by "
-        "`python -m toymono.plots --figure toy_spectra`. The trained spectrum is flat up to its "
-        "break, then falls off; untrained ones fall all along.",
+        "Eigenvalues of the hidden layer as shares of its variance, three seeds, by "
+        "`python -m toymono.plots --figure toy_spectra`. All spectra step down behind the m "
+        "dimensions of the input (dotted): relu neurons carry little variance beyond what a "
+        "linear layer would. Training raises what lies behind the step.",
     ),
 )

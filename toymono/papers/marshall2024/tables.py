@@ -27,6 +27,10 @@ def sections(evidence: Evidence) -> Sequence[str]:
         "untrained copy with biases around 0, with the run's own initial biases, and of the "
         "trained weights rotated as one body. Error ratio: of a power law with one break over "
         "one without, at ranks that were not fitted.",
+        "## Dimensions per feature of tied models",
+        _tied(runs["DIM10"]),
+        "D* = m / |W|², mean with the smallest and largest seed, beside the optimum "
+        "h(S) / bits + 1 - S that entropy allows. D* of many features ends near m / n.",
         "## Classifiers by layer",
         _networks(runs),
         "Layer 0 are the pixels. Trained, and in brackets untrained; means over seeds.",
@@ -69,6 +73,20 @@ def _toy(runs: dict[str, pd.DataFrame]) -> str:
         for rate, of in runs[name].groupby("learning_rate")
     ]
     return table(("sweep", "rate", "seeds", *_TOY.values()), rows) if rows else "No runs."
+
+
+def _tied(runs: pd.DataFrame) -> str:
+    columns = ("feature_dimensions", "optimum_23", "optimum_8", "dimension_floor")
+    rows = (
+        [
+            (f"{density:g}", str(len(of)), *(_spread(of, column) for column in columns))
+            for density, of in sorted(runs.groupby("eps"), reverse=True)
+        ]
+        if not runs.empty
+        else []
+    )
+    head = ("density", "seeds", "D*", "optimum, 23 bits", "8 bits", "m / n")
+    return table(head, rows) if rows else "No runs."
 
 
 def _networks(runs: dict[str, pd.DataFrame]) -> str:
