@@ -80,7 +80,7 @@ def redundancy_by_learning_rate(layers: pd.DataFrame, head: str = "", note: str 
     shown = shown[shown["usable_ranks"] > shown["m"] / 2]
     sweeps = list(shown["sweep"].unique())
     columns = ("participation_ratio", "spectrum_exponent", "normalised_action")
-    figure = plt.figure(figsize=(2.6 + 2.4 * len(sweeps), 6.0), layout="constrained")
+    figure = plt.figure(figsize=(2.6 + 3.1 * len(sweeps), 6.0), layout="constrained")
     grid = figure.subplots(3, len(sweeps), sharey="row", sharex=True, squeeze=False)
     for row, column in zip(grid, columns, strict=True):
         for panel, sweep in zip(row, sweeps, strict=True):
@@ -132,7 +132,7 @@ def action_by_exponent(layers: pd.DataFrame, head: str = "", note: str = "") -> 
     panel.set_ylabel(style.label("normalised_action"))
     style.legend_of(figure, handles, "Layer")
     words = f"{note} Dotted: a circle; exponent −1."
-    style.caption(figure, shown, words, beside=True, head=head, seeds=("Points", ""))
+    style.caption(figure, shown, words, beside=True, head=head, seeds=("", ""))
     return figure
 
 
@@ -164,7 +164,7 @@ def explanations(units: pd.DataFrame, head: str = "", note: str = "") -> Drawing
     panel.set(xlim=ends, ylim=ends)
     style.legend_of(figure, handles, "Weights, sweep")
     words = f"{note} Mean over features; above the dotted line, single neurons tell more."
-    style.caption(figure, units, words, beside=True, head=head, seeds=("Points", ""))
+    style.caption(figure, units, words, beside=True, head=head, seeds=("", ""))
     return figure
 
 

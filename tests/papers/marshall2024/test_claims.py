@@ -9,7 +9,7 @@ from toymono.papers import claims
 from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.marshall2024 import tables
 from toymono.papers.marshall2024.claims import CLAIMS
-from toymono.papers.marshall2024.paper import _NETWORK, _TOY, PAPER
+from toymono.papers.marshall2024.paper import _NETWORK, _PATCHES, _TOY, PAPER
 
 SEEDS = range(3)
 
@@ -52,7 +52,27 @@ def tied(**dimensions):
     )
 
 
-FRAMES = {"LR1": toy(), "LR3": toy(), "DIM10": tied(), "digits": network(), "mnist": network()}
+def patches(**columns):
+    """Dropout makes spectra steeper; at .8 the networks collapse."""
+    rows = []
+    for rate, seed in itertools.product((0.0, 0.5, 0.8), SEEDS):
+        base = dict.fromkeys(_PATCHES, 2.0) | {"error_share": 1.1 if rate == 0.8 else 0.2}
+        for layer in range(5):
+            base |= {f"exponent_{layer}": -1 - layer * (0.1 + rate / 4)}
+            base |= {f"curvature_{layer}": rate, f"action_{layer}": 2 - 0.1 * layer - rate}
+        more = {"dropout_rate": rate, "seed": seed, "setting": str(rate)}
+        rows.append({**base, **(columns if rate == 0.5 else {}), **more})
+    return pd.DataFrame(rows)
+
+
+FRAMES = {
+    "patches": patches(),
+    "LR1": toy(),
+    "LR3": toy(),
+    "DIM10": tied(),
+    "digits": network(),
+    "mnist": network(),
+}
 
 
 def judged(name, **frames):
@@ -71,6 +91,9 @@ def judged(name, **frames):
         ("falls_with_depth", {"mnist": network(exponent_4=-0.5)}),
         ("dimensions_by_sparsity", {"DIM10": tied(**{"at_0.3": 0.3})}),
         ("dimensions_by_sparsity", {"DIM10": tied(**{"at_0.5": 0.8})}),
+        ("falls_with_depth", {"patches": patches(exponent_4=-0.5)}),
+        ("dropout_steepens", {"patches": patches(exponent_4=-1.5)}),
+        ("dropout_steepens", {"patches": patches(curvature_4=0.05)}),
         ("sticky", {"DIM10": tied(**{"at_0.19": 0.4})}),
         ("action_by_exponent", {"LR1": toy(action_hidden=0.1, action_output=9.0)}),
     ],
@@ -97,13 +120,26 @@ def test_findings_of_classifiers_and_projections_are_shown_only():
     assert judged("projections").findings[0].values == pytest.approx((0.8,) * 3)
 
 
+def test_collapsed_autoencoders_are_shown_only():
+    found = judged("falls_with_depth").findings
+    assert [bool(each.not_judged) for each in found] == [False, False, False, True, True, True]
+    assert "1.1: collapsed" in found[3].not_judged
+    assert found[4].setting == "MNIST classifiers, untrained"
+    assert {each.not_judged for each in judged("dropout_steepens").findings[:2]} == {""}
+    flat = patches()
+    flat.loc[flat["dropout_rate"] == 0.8, "action_4"] = 100.0
+    assert judged("action_by_exponent", patches=flat).verdict.value == "agrees"
+
+
 def test_the_bounds_hold():
     assert judged("capacity_bounds").verdict.value == "agrees"
 
 
 def test_layers_without_an_exponent_do_not_count():
     few = network(exponent_2=float("nan"))
-    assert judged("falls_with_depth", mnist=few).findings == ()
+    assert "MNIST classifiers" not in {
+        each.setting for each in judged("falls_with_depth", mnist=few).findings
+    }
     assert len(judged("action_by_exponent", mnist=few).findings[2].values) == len(SEEDS)
 
 
@@ -115,6 +151,8 @@ def test_the_page_has_numbers_or_says_that_there_are_none():
     assert PAPER.opening is not None
     opening = PAPER.opening(evidence, claims.judge_all(CLAIMS, evidence))
     assert "fills 3 times" in opening
+    assert "the bounds hold, exponents fall with depth" in opening
+    assert "does not describe a toy layer (a law with one break has 0.1" in opening
     assert opening.count(". ") == 2
     text = "\n".join(tables.sections(evidence))
     assert "| LR3 | 0.03 | 3 |" in text

@@ -34,6 +34,12 @@ def sections(evidence: Evidence) -> Sequence[str]:
         "## Classifiers by layer",
         _networks(runs),
         "Layer 0 are the pixels. Trained, and in brackets untrained; means over seeds.",
+        "## Autoencoders of patches by rate of dropout",
+        _patches(runs["patches"]),
+        "Exponents and curvatures of ranks 1 to 64, as many as pixels; means over seeds, dropout "
+        "off, but for two columns: with dropout on, of one draw of the masks, and of what two "
+        "draws share (cross-validated PCA). Where the error is no less than the variance, the "
+        "network has collapsed onto the mean patch.",
     )
 
 
@@ -107,6 +113,26 @@ def _networks(runs: dict[str, pd.DataFrame]) -> str:
     ]
     head = ("data", "layer", "participation ratio", "exponent α", "curvature", "action")
     return table(head, rows) if rows else "No runs."
+
+
+def _patches(runs: pd.DataFrame) -> str:
+    if runs.empty:
+        return "No runs."
+    columns = ("exponent", "curvature", "participation_ratio", "action", "noisy", "shared")
+    rows = [
+        (
+            f"{rate:g}",
+            _mean(of, "error_share"),
+            str(layer),
+            *(_mean(of, f"{c}_{layer}") if f"{c}_{layer}" in of else "-" for c in columns),
+            _mean(of, f"untrained_exponent_{layer}"),
+        )
+        for rate, of in runs.groupby("dropout_rate")
+        for layer in NETWORK_LAYERS
+    ]
+    head = ("dropout", "error / variance", "layer", "exponent α", "curvature")
+    head += ("participation ratio", "action", "α, dropout on", "α, shared", "α, untrained")
+    return table(head, rows)
 
 
 def _mean(rows: pd.DataFrame, column: str) -> str:
