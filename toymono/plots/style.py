@@ -156,13 +156,8 @@ def caption(
     """Writes above the panels what the runs have in common, the number of seeds, and `note`.
 
     `head` comes first; `beside` leaves room for a legend on the right; `seeds`
-<<<<<<< HEAD
     names what shows their mean, if they are not pooled, and what their range, if
     anything does. Fields that have no effect in these runs are left out.
-=======
-    names what shows their mean and what their range, if anything does, both empty
-    if each run is shown. Fields that have no effect in these runs are left out.
->>>>>>> 155cafc (Autoencoders through the coding-theory lens: frames, figures, claims by depth and dropout)
     """
     values = frame.iloc[0]
     held = [
@@ -177,13 +172,8 @@ def caption(
     if many > 1:
         number = many if few == many else f"{few} to {many}"
         spread = f"; {seeds[1]}: their range" if seeds[1] else ""
-<<<<<<< HEAD
         mean = f"{seeds[0]}: mean of {number} seeds" if seeds[0] else f"{number} seeds, pooled"
         notes = [f"{mean}{spread}."]
-=======
-        mean = f"{seeds[0]}: mean of {number} seeds{spread}."
-        notes = [mean if seeds[0] else f"Every run of {number} seeds."]
->>>>>>> 155cafc (Autoencoders through the coding-theory lens: frames, figures, claims by depth and dropout)
     else:
         notes = [f"Seed {', '.join(map(str, sorted(frame['seed'].unique())))}."]
     width = int(16 * (figure.get_figwidth() - (1.5 if beside else 0)))
