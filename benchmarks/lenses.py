@@ -18,7 +18,7 @@ from toymono import Config, Hyperparams, Run, begin
 from toymono.analysis.visualise import classifier, images
 from toymono.classifiers import data, network
 from toymono.classifiers.config import ClassifierConfig
-from toymono.frames import polytopes
+from toymono.frames import polytopes, spectrum
 
 NEURONS = 64
 SMALL, DEFAULT = (256, 32, 256), (512, 64, 512)
@@ -58,6 +58,8 @@ def visualise() -> jax.Array:
 LENSES: dict[str, Callable[[], object]] = {
     "polytopes of a small run": lambda: polytopes.per_run([untrained(*SMALL)]),
     "polytopes of a default run": lambda: polytopes.per_run([untrained(*DEFAULT)]),
+    "spectrum of a small run": lambda: spectrum.per_run([untrained(*SMALL)]),
+    "spectrum of a default run": lambda: spectrum.per_run([untrained(*DEFAULT)]),
     f"visualisation of {NEURONS} neurons": visualise,
 }
 """What is timed, by what it is."""

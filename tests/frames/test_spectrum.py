@@ -7,6 +7,10 @@ from pandas.api.types import is_numeric_dtype
 
 from toymono import Config, Hyperparams, store
 from toymono.analysis import spectrum
+from toymono.autoencoders import data as patches
+from toymono.autoencoders import network as autoencoder_network
+from toymono.autoencoders import train as autoencoder_training
+from toymono.autoencoders.config import AutoencoderConfig, AutoencoderHyperparams
 from toymono.classifiers import network
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
@@ -118,6 +122,20 @@ def test_results_are_cached_beside_stored_runs(some, tmp_path, monkeypatch):
     assert frames.per_layer(stored, SAMPLES).equals(first)
 
 
+def test_dimensions_per_feature_of_a_tied_model(some, untrained):
+    config = Config(model="tied", task="identity", n=12, m=4, k=10)
+    run_ = untrained(config, Hyperparams(eps=0.5, init_scale=1.0), 3)
+    frame = frames.feature_dimensions([some, run_])
+    [row] = frame.to_dict("records")  # the other model is not a tied one
+    squares = (np.asarray(run_.final.w_nm) ** 2).sum()
+    assert row["feature_dimensions"] == pytest.approx(4 / squares)
+    assert row["optimum_23"] == pytest.approx(0.5435, abs=1e-4)
+    assert row["optimum_8"] == pytest.approx(0.625)
+    check_columns(frame)
+    with pytest.raises(ValueError, match="TiedModel has no hidden biases"):
+        frames.per_run([run_], SAMPLES)
+
+
 @pytest.fixture(scope="module")
 def classifier(digits):
     config = ClassifierConfig(sizes=(16, 12), batch_size=32, epochs=2)
@@ -143,6 +161,38 @@ def test_spectra_of_a_classifier(classifier):
     assert layers.loc["trained", 0].equals(layers.loc["untrained", 0])
     check_columns(frames.per_network_layer([classifier]))
     check_columns(frames.per_network_rank([classifier]))
+
+
+@pytest.fixture(scope="module")
+def autoencoder():
+    """A tiny one with dropout, trained for a few steps."""
+    config = AutoencoderConfig(patch=3, sizes=(12, 10), batch_size=16, steps=30)
+    hyperparams = AutoencoderHyperparams(dropout_rate=0.3, learning_rate=0.01).checked()
+    return autoencoder_training.fit(
+        config, hyperparams, patches.load("photographs", 3), jax.random.key(0)
+    )
+
+
+def test_spectra_of_an_autoencoder(autoencoder):
+    layers = frames.per_patch_layer([autoencoder]).set_index(["weights", "layer"])
+    patch_bd = patches.load("photographs", 3).patch_bd[:40_000]
+    hidden = autoencoder_network.hidden(autoencoder.config, autoencoder.params, patch_bd)
+    for layer, activations_bd in enumerate(hidden, 1):
+        row, value_d = layers.loc["trained", layer], spectrum.eigenspectrum(activations_bd)
+        assert row["participation_ratio"] == pytest.approx(
+            spectrum.participation_ratio(value_d), rel=1e-3
+        )
+        expected = spectrum.power_law_exponent(value_d, last=9)
+        assert row["leading_exponent"] == pytest.approx(expected, rel=1e-3)
+        assert np.isfinite(row[["noisy_exponent", "shared_exponent"]].astype(float)).all()
+        assert np.isnan(layers.loc["untrained", layer]["noisy_exponent"])
+    # Layer 1 comes before any dropout, so that both repeats are the same there.
+    first = layers.loc["trained", 1]
+    assert first["shared_exponent"] == pytest.approx(first["spectrum_exponent"], rel=1e-3)
+    check_columns(frames.per_patch_layer([autoencoder]))
+    ranks = frames.per_patch_rank([autoencoder])
+    assert ranks.groupby(["weights", "layer"]).size()["trained", 0] == 9
+    check_columns(ranks)
 
 
 def test_the_dot_moves_around_a_circle():

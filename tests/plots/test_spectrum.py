@@ -7,6 +7,10 @@ import pandas as pd
 import pytest
 
 from toymono import Config, Hyperparams
+from toymono.autoencoders import data as patches
+from toymono.autoencoders import train as autoencoder_training
+from toymono.autoencoders.config import AutoencoderConfig, AutoencoderHyperparams
+from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.frames import spectrum as frames
@@ -62,6 +66,15 @@ def test_a_spectrum_is_drawn_as_it_is(runs):
     np.testing.assert_allclose(trained, expected["eigenvalue_share"])
 
 
+def test_dimensions_by_density(untrained):
+    config = Config(model="tied", task="identity", n=12, m=4, k=10)
+    runs = [untrained(config, Hyperparams(eps=eps, init_scale=1.0)) for eps in (1.0, 0.3, 0.1)]
+    frame = frames.feature_dimensions(runs).assign(sweep="DIM10")
+    figure = spectrum.dimensions_by_density(frame)
+    [panel] = figure.axes
+    np.testing.assert_allclose(panel.lines[0].get_xdata(), [1, 1 / 0.3, 10], rtol=1e-6)
+
+
 def test_figures_of_closed_forms():
     figure = spectrum.dropout_capacity(frames.dropout_capacity())
     assert [axes.get_title() for axes in figure.axes] == ["1 bit", "3 bits", "8 bits"]
@@ -86,6 +99,31 @@ def test_figures_of_classifiers(digits):
     figure = spectrum_networks.redundancy_by_layer(few)
     assert len(figure.axes) == 2
     assert any("Too few images" in text for text in texts(figure))
+
+
+def test_figures_of_autoencoders():
+    config = AutoencoderConfig(patch=3, sizes=(12, 10), batch_size=16, steps=5)
+    dataset = patches.load("photographs", 3)
+    runs = [
+        autoencoder_training.fit(
+            config, AutoencoderHyperparams(dropout_rate=rate).checked(), dataset, jax.random.key(0)
+        )
+        for rate in (0.0, 0.5)
+    ]
+    ranks, layers = frames.per_patch_rank(runs), frames.per_patch_layer(runs)
+    layers["collapsed"] = layers["dropout_rate"] == 0.5
+    figure = spectrum_networks.redundancy_by_dropout(layers)
+    assert [line.get_linestyle() for line in figure.axes[0].lines[:2]] == ["-", "--"]
+    assert len(figure.axes) == 3
+    assert len(spectrum_networks.patch_spectra(ranks).axes) == 3
+
+
+def test_autoencoders_that_differ_in_dropout_are_shown():
+    table = pd.DataFrame([dict.fromkeys(AUTOENCODER, 1)] * 3).assign(fingerprint="a")
+    table["steps"] = [1, 1, 2]
+    assert len(spectrum_networks.OfAutoencoders()(table).runs) == 2
+    with pytest.raises(MissingRuns, match="no autoencoder"):
+        spectrum_networks.OfAutoencoders()(table[:0])
 
 
 def test_figures_are_registered():

@@ -13,7 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from toymono import scores, train
 from toymono.config import Config, Hyperparams
-from toymono.models import Model
+from toymono.models import AnyModel, Model
 
 COPIES = ("rotated", "untrained", "untrained_spread", "untrained_unbiased")
 """Names of the models of `copies`, as frames have them."""
@@ -35,7 +35,7 @@ def rotated(model: Model, key: PRNGKeyArray) -> Model:
 
 
 def copies(
-    config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, model: Model
+    config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, model: AnyModel
 ) -> Mapping[str, Model]:
     """The baselines of a trained model, by the names in `COPIES`.
 
@@ -48,9 +48,14 @@ def copies(
       hyperparams: The run's.
       key: The run's.
       model: Trained.
+
+    Raises:
+      ValueError: The model has no hidden biases, such as a tied one.
     """
     _, state = train.begin(config, hyperparams, key)
     first = state.model
+    if not isinstance(first, Model) or not isinstance(model, Model):
+        raise ValueError(f"a {type(first).__name__} has no hidden biases to compare")
     return {
         "rotated": rotated(model, jax.random.fold_in(key, 0)),
         "untrained": first,

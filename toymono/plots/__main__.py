@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 
 from toymono import cli
+from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import SEED, TOY, Field
 
@@ -194,8 +195,10 @@ def _stored() -> "list[StoredRun]":
 
     if _WHERE.present and not _WHERE.value:
         raise cli.UsageError("--where is empty; it takes field=value, a comma list")
-    tables = {"toy": {**TOY, "seed": SEED}, "classifier": {**CLASSIFIER, "seed": SEED}}
-    pairs = [_pair(text, {**tables["toy"], **tables["classifier"]}) for text in _WHERE.value]
+    kinds = {"toy": TOY, "classifier": CLASSIFIER, "autoencoder": AUTOENCODER}
+    tables = {kind: {**table, "seed": SEED} for kind, table in kinds.items()}
+    every = {name: field for table in tables.values() for name, field in table.items()}
+    pairs = [_pair(text, every) for text in _WHERE.value]
     wanted, errors = {}, []
     for kind, table in tables.items():
         if all(name in table for name, _ in pairs):

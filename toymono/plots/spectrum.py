@@ -59,9 +59,10 @@ def toy_spectra(ranks: pd.DataFrame, head: str = "", note: str = "") -> Drawing:
                 _log_log(panel, line, color, 2.0 if weights == "trained" else 1.2)
         bias = style.setting("init_bias", of_sweep["init_bias"].iloc[0])
         panel.set_title(f"{sweep}: {bias}", fontsize=9)
+        panel.axvline(of_sweep["m"].iloc[0], **style.REFERENCE)
     panels[0].set_ylabel("Eigenvalue / variance")
     _weights_legend(figure, shown)
-    style.caption(figure, shown, f"{note} Dashes: slope −1.", beside=True, head=head)
+    style.caption(figure, shown, f"{note} Dashes: slope −1; dotted: m.", beside=True, head=head)
     return figure
 
 
@@ -79,7 +80,7 @@ def redundancy_by_learning_rate(layers: pd.DataFrame, head: str = "", note: str 
     shown = shown[shown["usable_ranks"] > shown["m"] / 2]
     sweeps = list(shown["sweep"].unique())
     columns = ("participation_ratio", "spectrum_exponent", "normalised_action")
-    figure = plt.figure(figsize=(2.6 + 2.4 * len(sweeps), 6.0), layout="constrained")
+    figure = plt.figure(figsize=(2.6 + 3.1 * len(sweeps), 6.0), layout="constrained")
     grid = figure.subplots(3, len(sweeps), sharey="row", sharex=True, squeeze=False)
     for row, column in zip(grid, columns, strict=True):
         for panel, sweep in zip(row, sweeps, strict=True):
@@ -131,7 +132,7 @@ def action_by_exponent(layers: pd.DataFrame, head: str = "", note: str = "") -> 
     panel.set_ylabel(style.label("normalised_action"))
     style.legend_of(figure, handles, "Layer")
     words = f"{note} Dotted: a circle; exponent −1."
-    style.caption(figure, shown, words, beside=True, head=head, seeds=("Points", ""))
+    style.caption(figure, shown, words, beside=True, head=head, seeds=("", ""))
     return figure
 
 
@@ -163,7 +164,50 @@ def explanations(units: pd.DataFrame, head: str = "", note: str = "") -> Drawing
     panel.set(xlim=ends, ylim=ends)
     style.legend_of(figure, handles, "Weights, sweep")
     words = f"{note} Mean over features; above the dotted line, single neurons tell more."
-    style.caption(figure, units, words, beside=True, head=head, seeds=("Points", ""))
+    style.caption(figure, units, words, beside=True, head=head, seeds=("", ""))
+    return figure
+
+
+@drawn
+def dimensions_by_density(models: pd.DataFrame, head: str = "", note: str = "") -> Drawing:
+    """Dimensions per feature of tied models against sparsity, beside the entropy optimum.
+
+    Args:
+      models: From `frames.spectrum.feature_dimensions`, with the column `sweep`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    models = models.assign(inverse=1 / models["eps"])
+    sweeps = list(models["sweep"].unique())
+    figure = plt.figure(figsize=(2.8 + 2.8 * len(sweeps), 3.3), layout="constrained")
+    panels = figure.subplots(1, len(sweeps), sharey=True, squeeze=False)[0]
+    for panel, sweep in zip(panels, sweeps, strict=True):
+        rows = models[models["sweep"] == sweep].sort_values("inverse")
+        curve = rows.drop_duplicates("inverse")
+        green = style.WORDS[2]
+        panel.fill_between(
+            *(curve[name] for name in ("inverse", "optimum_23", "optimum_8")),
+            color=green,
+            alpha=0.25,
+            linewidth=0,
+        )
+        panel.plot(curve["inverse"], curve["optimum_23"], color=green)
+        look = {"color": "0.1", "marker": "o", "markersize": 4}
+        places = {"x": "inverse", "y": "feature_dimensions", "ax": panel}
+        sns.lineplot(rows, **places, **look, **style.SEEDS)
+        for level in (1.0, 0.5, rows["dimension_floor"].iloc[0]):
+            panel.axhline(level, **style.REFERENCE)
+        panel.set(xscale="log", yscale="log", xlabel="1 / density of features")
+        panel.set_ylabel("Dimensions per feature")
+        panel.set_title(f"{sweep}: n = {rows['n'].iloc[0]}, m = {rows['m'].iloc[0]}", fontsize=9)
+    handles = [
+        Line2D([], [], color="0.1", marker="o", markersize=4, label="tied models, D*"),
+        Line2D([], [], color=green, label="optimum, 23 bits"),
+        Line2D([], [], color=green, alpha=0.25, linewidth=7, label="8 to 23 bits"),
+    ]
+    style.legend_of(figure, handles, "")
+    words = f"{note} Dotted: 1, 1/2 and m / n."
+    style.caption(figure, models, words, beside=True, head=head)
     return figure
 
 
@@ -236,7 +280,7 @@ def _log_log(panel, ranks: pd.DataFrame, color, width: float) -> None:
     ends = np.array([1, 400])
     panel.plot(ends, 0.3 / ends, **{**style.REFERENCE, "linestyle": "--"})
     panel.set_xlabel("Rank of the eigenvalue")
-    panel.set_ylim(1e-6, 1)
+    panel.set_ylim(1e-5, 1)
 
 
 def _weights_legend(figure: Drawing, frame: pd.DataFrame) -> None:
@@ -259,9 +303,9 @@ class NoRun:
         return Selected(self.beside(runs, by).runs.iloc[:1])
 
 
-def _figure(draw, frame, select) -> Figure:
+def _figure(draw, frame, select, trained_by: str = _SWEEPS) -> Figure:
     summary = draw.__doc__.partition("\n")[0]
-    return Figure(draw.__name__, summary, draw, (frame,), select, _SWEEPS, compares=False)
+    return Figure(draw.__name__, summary, draw, (frame,), select, trained_by, compares=False)
 
 
 _BOTH = ("LR1", "LR3")
@@ -271,6 +315,12 @@ FIGURES: tuple[Figure, ...] = (
     _figure(redundancy_by_learning_rate, frames.per_layer, OfSweeps(_BOTH)),
     _figure(action_by_exponent, frames.per_layer, OfSweeps(_BOTH)),
     _figure(explanations, frames.explanations, OfSweeps(_BOTH)),
+    _figure(
+        dimensions_by_density,
+        frames.feature_dimensions,
+        OfSweeps(("DIM10", "DIM100")),
+        "python -m toymono.sweep --sweep DIM10,DIM100 --scale small --seeds 5",
+    ),
     _figure(dropout_capacity, frames.dropout_capacity, NoRun(OfSweeps(_BOTH))),
     _figure(code_survival, frames.survival, NoRun(OfSweeps(_BOTH))),
 )

@@ -1,5 +1,6 @@
 """What the coding-theory lens measures."""
 
+from toymono.quantities.formats import truth
 from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed, unbroken
 
 _FEW = "fewer than 100 samples per unit, fewer than 3 eigenvalues above 0, or all equal"
@@ -18,6 +19,15 @@ QUANTITIES: tuple[Quantity, ...] = (
     signed("spectrum_exponent", "exponent α of the eigenspectrum", "exponent α", none=_FEW),
     signed("weighted_exponent", "exponent α, octaves weighted alike", none=_FEW),
     signed("few_exponent", "exponent α, whatever the number of samples", none=_FEW),
+    signed("leading_exponent", "exponent α of as many ranks as pixels", "exponent α", none=_FEW),
+    signed("leading_curvature", "curvature of as many ranks as pixels", "curvature", none=_FEW),
+    signed("noisy_exponent", "exponent α, dropout on", none="not of a trained hidden layer"),
+    signed(
+        "shared_exponent",
+        "exponent α of what two draws of dropout share",
+        none="not of a trained hidden layer",
+    ),
+    Quantity("collapsed", "no better than the mean patch", format=truth),
     signed("spectrum_curvature", "curvature of the log-log spectrum", "curvature", none=_FEW),
     number("break_rank", "rank of the break of a broken power law", "break", none=_FEW),
     signed("head_exponent", "exponent before the break", none=_FEW),
@@ -55,6 +65,10 @@ QUANTITIES: tuple[Quantity, ...] = (
     count_of("spectrum_index", "rank of an eigenvalue"),
     number("eigenvalue", "eigenvalue of the covariance"),
     fraction("eigenvalue_share", "eigenvalue / variance of the layer"),
+    number("feature_dimensions", "dimensions per feature, D*", low=0.0),
+    fraction("dimension_floor", "dimensions / features"),
+    fraction("optimum_8", "entropy optimum at 8 bits"),
+    fraction("optimum_23", "entropy optimum at 23 bits"),
     number("neuron_bits", "bits of a neuron without dropout", "bits"),
     fraction("code_dropout", "probability of dropout", "dropout"),
     number("capacity", "capacity of a neuron", unit="bits"),

@@ -9,7 +9,7 @@ from toymono.papers import claims
 from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.marshall2024 import tables
 from toymono.papers.marshall2024.claims import CLAIMS
-from toymono.papers.marshall2024.paper import _NETWORK, _TOY, PAPER
+from toymono.papers.marshall2024.paper import _NETWORK, _PATCHES, _TOY, PAPER
 
 SEEDS = range(3)
 
@@ -33,8 +33,50 @@ def network(**columns):
     return pd.DataFrame({**base, **columns, "seed": seed, "setting": "a"} for seed in SEEDS)
 
 
+def tied(**dimensions):
+    """Five densities, D* above the optimum by a little where dense, at 1/2 for two of them."""
+    rows = {
+        1.0: (1.0, 1.0, 1.0),
+        0.5: (0.6, 0.5435, 0.625),
+        0.3: (0.51, 0.3383, 0.4),
+        0.19: (0.5, 0.2, 0.3),
+        0.01: (0.11, 0.0135, 0.0201),
+    }
+    return pd.DataFrame(
+        {
+            **{"eps": eps, "seed": seed, "setting": str(eps), "dimension_floor": 0.1},
+            **{"feature_dimensions": dimensions.get(f"at_{eps:g}", here)},
+            **{"optimum_23": at_23, "optimum_8": at_8},
+        }
+        for (eps, (here, at_23, at_8)), seed in itertools.product(rows.items(), SEEDS)
+    )
+
+
+def patches(**columns):
+    """Dropout makes spectra steeper; at .8 the networks collapse."""
+    rows = []
+    for rate, seed in itertools.product((0.0, 0.5, 0.8), SEEDS):
+        base = dict.fromkeys(_PATCHES, 2.0) | {"error_share": 1.1 if rate == 0.8 else 0.2}
+        for layer in range(5):
+            base |= {f"exponent_{layer}": -1 - layer * (0.1 + rate / 4)}
+            base |= {f"curvature_{layer}": rate, f"action_{layer}": 2 - 0.1 * layer - rate}
+        more = {"dropout_rate": rate, "seed": seed, "setting": str(rate)}
+        rows.append({**base, **(columns if rate == 0.5 else {}), **more})
+    return pd.DataFrame(rows)
+
+
+FRAMES = {
+    "patches": patches(),
+    "LR1": toy(),
+    "LR3": toy(),
+    "DIM10": tied(),
+    "digits": network(),
+    "mnist": network(),
+}
+
+
 def judged(name, **frames):
-    frames = {"LR1": toy(), "LR3": toy(), "digits": network(), "mnist": network(), **frames}
+    frames = {**FRAMES, **frames}
     evidence = Evidence(
         {key: Sweep(key, frame["setting"].nunique(), frame) for key, frame in frames.items()}
     )
@@ -47,11 +89,19 @@ def judged(name, **frames):
         ("less_redundant", {"LR3": toy(participation_gain=1.2)}),
         ("one_power_law", {}),
         ("falls_with_depth", {"mnist": network(exponent_4=-0.5)}),
+        ("dimensions_by_sparsity", {"DIM10": tied(**{"at_0.3": 0.3})}),
+        ("dimensions_by_sparsity", {"DIM10": tied(**{"at_0.5": 0.8})}),
+        ("falls_with_depth", {"patches": patches(exponent_4=-0.5)}),
+        ("dropout_steepens", {"patches": patches(exponent_4=-1.5)}),
+        ("dropout_steepens", {"patches": patches(curvature_4=0.05)}),
+        ("sticky", {"DIM10": tied(**{"at_0.19": 0.4})}),
         ("action_by_exponent", {"LR1": toy(action_hidden=0.1, action_output=9.0)}),
     ],
 )
 def test_a_claim_agrees_or_not(name, missed):
-    kept = {sweep: toy(broken_error_ratio=0.9) for sweep in ("LR1", "LR3")}
+    kept = {"DIM10": tied(**{"at_0.5": 0.64})} | {
+        sweep: toy(broken_error_ratio=0.9) for sweep in ("LR1", "LR3")
+    }
     assert judged(name, **kept).verdict.value == "agrees"
     assert judged(name, **missed).verdict.value != "agrees"
 
@@ -70,27 +120,43 @@ def test_findings_of_classifiers_and_projections_are_shown_only():
     assert judged("projections").findings[0].values == pytest.approx((0.8,) * 3)
 
 
+def test_collapsed_autoencoders_are_shown_only():
+    found = judged("falls_with_depth").findings
+    assert [bool(each.not_judged) for each in found] == [False, False, False, True, True, True]
+    assert "1.1: collapsed" in found[3].not_judged
+    assert found[4].setting == "MNIST classifiers, untrained"
+    assert {each.not_judged for each in judged("dropout_steepens").findings[:2]} == {""}
+    flat = patches()
+    flat.loc[flat["dropout_rate"] == 0.8, "action_4"] = 100.0
+    assert judged("action_by_exponent", patches=flat).verdict.value == "agrees"
+
+
 def test_the_bounds_hold():
     assert judged("capacity_bounds").verdict.value == "agrees"
 
 
 def test_layers_without_an_exponent_do_not_count():
     few = network(exponent_2=float("nan"))
-    assert judged("falls_with_depth", mnist=few).findings == ()
+    assert "MNIST classifiers" not in {
+        each.setting for each in judged("falls_with_depth", mnist=few).findings
+    }
     assert len(judged("action_by_exponent", mnist=few).findings[2].values) == len(SEEDS)
 
 
 def test_the_page_has_numbers_or_says_that_there_are_none():
-    frames = {"LR1": toy(), "LR3": toy(), "digits": network(), "mnist": network()}
+    frames = FRAMES
     evidence = Evidence(
         {key: Sweep(key, frame["setting"].nunique(), frame) for key, frame in frames.items()}
     )
     assert PAPER.opening is not None
     opening = PAPER.opening(evidence, claims.judge_all(CLAIMS, evidence))
     assert "fills 3 times" in opening
+    assert "the bounds hold, exponents fall with depth" in opening
+    assert "does not describe a toy layer (a law with one break has 0.1" in opening
     assert opening.count(". ") == 2
     text = "\n".join(tables.sections(evidence))
     assert "| LR3 | 0.03 | 3 |" in text
+    assert "| 0.5 | 3 | 0.6 | 0.543 | 0.625 | 0.1 |" in text
     assert "nan" not in text + opening
 
     empty = Evidence({key: Sweep(key, 1, frame[:0]) for key, frame in frames.items()})

@@ -7,7 +7,6 @@ action is that of a Gaussian dot on a circle.
 
 from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
@@ -16,7 +15,6 @@ from toymono import store
 from toymono.analysis import spectrum
 from toymono.classifiers import network
 from toymono.classifiers import train as training
-from toymono.classifiers.network import Params
 from toymono.classifiers.train import ClassifierRun
 from toymono.frames import classifiers
 from toymono.frames.classifiers import Runs
@@ -62,12 +60,14 @@ def layers_of(run: ClassifierRun) -> dict[tuple[str, int], Layer]:
     images_bhw = dataset.train_bhw
     path_thw = dot_path(images_bhw.shape[1:], rows.FRAMES)
     first = training.begin(run.config, run.hyperparams, dataset, run.key).params
+    pixels = of_layer(*(np.asarray(x).reshape(len(x), -1) for x in (images_bhw, path_thw)))
     found = {}
     for weights, params in {"trained": run.params, "untrained": first}.items():
-        activations = _layers(run.config, params, images_bhw)
-        paths = _layers(run.config, params, path_thw)
-        for index, (layer_bd, path_td) in enumerate(zip(activations, paths, strict=True)):
-            found[weights, index] = of_layer(layer_bd, path_td)
+        activations = network.outputs(run.config, params, images_bhw).activations
+        paths = network.outputs(run.config, params, path_thw).activations
+        found[weights, 0] = pixels
+        for index, (layer_bd, path_td) in enumerate(zip(activations, paths, strict=True), 1):
+            found[weights, index] = of_layer(np.asarray(layer_bd), np.asarray(path_td))
     return found
 
 
@@ -78,7 +78,7 @@ def of_layer(layer_bd: Float[np.ndarray, "b d"], path_td: Float[np.ndarray, "t d
         spectrum.eigenspectrum(layer_bd),
         len(layer_bd),
         **rows.along_paths(path_td[None]),
-        unbiased=spectrum.unbiased_participation_ratio(layer_bd) if few else np.nan,
+        unbiased=spectrum.unbiased_participation_ratio(layer_bd[: rows.MOMENTS]) if few else np.nan,
     )
 
 
@@ -91,9 +91,3 @@ def dot_path(image_hw: tuple[int, ...], frames: int) -> Float[np.ndarray, "t h w
         x_w[None, None, :] - place_t2[:, 0, None, None]
     ) ** 2
     return np.exp(-square_thw / 2 / (_WIDTH * height) ** 2).astype(np.float32)
-
-
-def _layers(config: Any, params: Params, images_bhw: Any) -> list[np.ndarray]:
-    """The pixels, and the activations of each hidden layer."""
-    hidden = jax.device_get(network.outputs(config, params, images_bhw).activations)
-    return [np.asarray(images_bhw).reshape(len(images_bhw), -1), *map(np.asarray, hidden)]

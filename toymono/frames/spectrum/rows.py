@@ -11,6 +11,10 @@ FRAMES = 64
 """Frames of a path: our choice, those of the finest action of `smoothness_slope`."""
 
 
+MOMENTS = 2400
+"""Samples that unbiased moments are of, at most, for time and memory: more change little."""
+
+
 class Layer(NamedTuple):
     """What is measured of one layer with one set of weights."""
 

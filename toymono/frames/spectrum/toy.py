@@ -32,8 +32,6 @@ SAMPLES = 51_200
 SIZES = (600, 1200, 5000, 20_000)
 """Numbers of inputs that `sample_sizes` compares."""
 
-_MOMENTS = 2400  # inputs for unbiased moments at most, for time: more change little
-
 _BATCH = 4096  # of these, the first is also that of `explanations`
 
 _PAIRS = 20  # of features, whose amplitudes move around a circle: our choice
@@ -205,7 +203,7 @@ def by_samples(run: Run) -> dict[int, dict[str, float]]:
             "few_exponent": spectrum.power_law_exponent(value_d),
             "plain_participation_ratio": spectrum.participation_ratio(value_d),
             "participation_ratio": spectrum.unbiased_participation_ratio(
-                hidden_bk[: min(samples, _MOMENTS)]
+                hidden_bk[: min(samples, rows.MOMENTS)]
             ),
         }
     return found

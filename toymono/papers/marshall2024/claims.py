@@ -4,8 +4,6 @@ from toymono.papers.claims import Claim, table
 from toymono.papers.marshall2024 import measures
 
 _TOY, _ALL = ("LR1", "LR3"), ("LR1", "LR3", "digits", "mnist")
-_PATCHES = "no autoencoders with dropout are among the runs yet"
-_TIED = "no tied models are among the runs yet"
 
 CLAIMS = table(
     Claim(
@@ -31,7 +29,7 @@ CLAIMS = table(
         "falls_with_depth",
         "The exponent falls with depth: spectra of late layers are steeper.",
         "figure 3c",
-        ("mnist",),
+        ("mnist", "patches"),
         "exponents by depth, a line at -1",
         measures.falls_with_depth,
         headline="spectra are steeper in later layers",
@@ -40,16 +38,17 @@ CLAIMS = table(
         "dropout_steepens",
         "More dropout makes spectra steeper, and less straight on log-log axes.",
         "figure 5",
-        (),
+        ("patches",),
         "two rates of dropout",
-        unmeasured=_PATCHES,
+        measures.dropout_steepens,
+        headline="dropout steepens and bends the spectra of autoencoders",
     ),
     Claim(
         "action_by_exponent",
         "Flatter spectra go with less smooth codes: random projections of a moving input have "
         "more action.",
         "figure 4c, d",
-        ("LR1", "LR3", "mnist"),
+        ("LR1", "LR3", "mnist", "patches"),
         "action against exponent over layers",
         measures.action_by_exponent,
         headline="flatter spectra go with more action",
@@ -59,17 +58,18 @@ CLAIMS = table(
         "Dimensions per feature of trained models stay above the entropy bound, and near it where "
         "features are dense.",
         "figure 1c",
-        (),
+        ("DIM10",),
         "grey points above a green curve",
-        unmeasured=_TIED,
+        measures.dimensions_by_sparsity,
+        headline="dimensions per feature stay above the entropy bound, near it if dense",
     ),
     Claim(
         "sticky",
         "Dimensions per feature stick at 1/2 over a range of sparsities.",
-        "figure 1c",
-        (),
+        "figure 1c; Elhage et al. (2022)",
+        ("DIM10",),
         "dashed lines",
-        unmeasured=_TIED,
+        measures.sticky,
     ),
     Claim(
         "capacity_bounds",

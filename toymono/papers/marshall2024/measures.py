@@ -64,23 +64,75 @@ def one_power_law(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
     return _of_sweeps(_named(lr1, lr3), "broken_error_ratio", measure, low=0.5)
 
 
-def falls_with_depth(mnist: pd.DataFrame) -> list[Finding]:
+_LEARNED = 0.5
+"""Squared error over variance below which an autoencoder counts as trained."""
+
+
+def falls_with_depth(mnist: pd.DataFrame, patches: pd.DataFrame) -> list[Finding]:
     """Rank correlation of depth and exponent. With four layers it is -1, -0.8 or more."""
-    values = [
-        rank_correlation(pd.Series(_HIDDEN), pd.Series([run[f"exponent_{i}"] for i in _HIDDEN]))
-        for _, run in mnist.iterrows()
-        if np.isfinite([run[f"exponent_{i}"] for i in _HIDDEN]).all()
-    ]
-    measure = "rank correlation of depth and exponent α"
-    return _found("MNIST classifiers, hidden layers 1 to 4", measure, values, high=-0.81)
+    sets = {"MNIST classifiers": mnist}
+    for rate, runs in patches.groupby("dropout_rate"):
+        sets[f"autoencoders of patches, dropout {rate:g}"] = runs
+    measure = "rank correlation of depth and exponent α, hidden layers 1 to 4"
+    found = []
+    for setting, runs in sets.items():
+        values = _depth_correlations(runs, "exponent")
+        found += _found(setting, measure, values, high=-0.81, not_judged=_collapsed(runs))
+    untrained = {
+        "MNIST classifiers, untrained": mnist,
+        "autoencoders, untrained": patches[patches["dropout_rate"] == 0],
+    }
+    for setting, runs in untrained.items():
+        values = _depth_correlations(runs, "untrained_exponent")
+        found += _found(setting, measure, values, high=-0.81, not_judged="a baseline")
+    return found
 
 
-def action_by_exponent(lr1: pd.DataFrame, lr3: pd.DataFrame, mnist: pd.DataFrame) -> list[Finding]:
+def _depth_correlations(runs: pd.DataFrame, column: str) -> list[float]:
+    """By run, the rank correlation of a hidden layer's depth and its exponent."""
+    names = [f"{column}_{layer}" for layer in _HIDDEN]
+    depth = pd.Series(_HIDDEN, names)
+    whole = runs[names].dropna()
+    return [rank_correlation(depth, exponents) for _, exponents in whole.iterrows()]
+
+
+def _collapsed(runs: pd.DataFrame) -> str:
+    """Why autoencoders are shown only: they do not reconstruct."""
+    if "error_share" not in runs or runs["error_share"].max() < _LEARNED:
+        return ""
+    return f"squared error / variance is {runs['error_share'].mean():.2g}: collapsed"
+
+
+def dropout_steepens(patches: pd.DataFrame) -> list[Finding]:
+    """Exponent and curvature of the deepest layer, with dropout minus without, by seed."""
+    by_rate = {rate: runs.set_index("seed") for rate, runs in patches.groupby("dropout_rate")}
+    last, found = _HIDDEN[-1], []
+    for rate in sorted(set(by_rate) - {0.0}):
+        runs = by_rate[rate]
+        why = _collapsed(runs) or ("" if rate == 0.5 else "limits are of dropout 0.5")
+        for name, limits in {"exponent": {"high": -0.2}, "curvature": {"low": 0.1}}.items():
+            change = (runs[f"{name}_{last}"] - by_rate[0.0][f"{name}_{last}"]).dropna()
+            words = (
+                "change of the exponent α"
+                if name == "exponent"
+                else "size of the change of curvature"
+            )
+            values = change if name == "exponent" else change.abs()
+            setting = f"dropout {rate:g} minus 0, layer {last}"
+            found += _found(setting, words, values, not_judged=why, **limits)
+    return found
+
+
+def action_by_exponent(
+    lr1: pd.DataFrame, lr3: pd.DataFrame, mnist: pd.DataFrame, patches: pd.DataFrame
+) -> list[Finding]:
     """Whether flatter spectra go with more action, over the layers and runs of each seed."""
     found = []
     measure = "rank correlation of exponent α and action relative to a circle's"
     sets = {setting: (runs, TOY_LAYERS) for setting, runs in _named(lr1, lr3).items()}
-    for setting, (runs, layers) in {**sets, "MNIST classifiers": (mnist, _HIDDEN)}.items():
+    trained = patches[patches["error_share"] < _LEARNED]
+    deep = {"MNIST classifiers": (mnist, _HIDDEN), "autoencoders": (trained, _HIDDEN)}
+    for setting, (runs, layers) in {**sets, **deep}.items():
         values = []
         for _, rows in runs.groupby("seed"):
             pairs = pd.concat(
@@ -91,6 +143,40 @@ def action_by_exponent(lr1: pd.DataFrame, lr3: pd.DataFrame, mnist: pd.DataFrame
                 values.append(rank_correlation(pairs["exponent"], pairs["action"]))
         found += _found(setting, measure, values, low=0.0)
     return found
+
+
+_FLOOR = 1.25
+"""Dimensions per feature up to this multiple of m / n are due to the floor: our choice."""
+
+
+def dimensions_by_sparsity(dim10: pd.DataFrame) -> list[Finding]:
+    """D* over the entropy optimum: not below it at 8 bits, near it at 23 bits if dense."""
+    found = []
+    for density, runs in sorted(dim10.groupby("eps"), reverse=True):
+        setting = f"density {density:g}"
+        of_8 = runs["feature_dimensions"] / runs["optimum_8"]
+        at_floor = (runs["feature_dimensions"] < _FLOOR * runs["dimension_floor"]).all()
+        why = "as low as m / n allows" if at_floor else ""
+        found += _found(setting, "D* / optimum at 8 bits", of_8, low=1.0, not_judged=why)
+    for density, runs in sorted(dim10.groupby("eps"), reverse=True):
+        ratio = runs["feature_dimensions"] / runs["optimum_23"]
+        limits = {"high": 1.3} if density >= 0.5 else {"low": 1.3}
+        found += _found(f"density {density:g}", "D* / optimum at 23 bits", ratio, **limits)
+    return found
+
+
+def sticky(dim10: pd.DataFrame) -> list[Finding]:
+    """Over what factor of sparsity D* stays within .03 of 1/2, and D* of dense features."""
+    factors, dense = [], []
+    for _, runs in dim10.groupby("seed"):
+        near = runs[(runs["feature_dimensions"] - 0.5).abs() <= 0.03]["eps"]
+        factors.append(near.max() / near.min() if len(near) else 0.0)
+        dense += runs[runs["eps"] == 1]["feature_dimensions"].tolist()
+    measure = "factor of 1 / density over which D* is within .03 of 1/2"
+    return [
+        *_found("all densities", measure, factors, low=1.5),
+        *_found("density 1", "D*", dense, low=0.98, high=1.02),
+    ]
 
 
 def capacity_within_bounds() -> list[Finding]:

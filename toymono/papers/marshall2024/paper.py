@@ -18,16 +18,23 @@ from toymono.papers.marshall2024 import tables
 from toymono.papers.marshall2024.claims import CLAIMS
 from toymono.papers.marshall2024.measures import NETWORK_LAYERS, TOY_LAYERS
 from toymono.papers.paper import Paper, Picture
+from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
 
 SWEEPS = ("LR1", "LR3")
 """Of toy models, in the catalog."""
+
+TIED = "DIM10"
+"""The sweep of tied models, in the catalog."""
 
 NETWORKS: dict[str, dict[str, Any]] = {
     "digits": {"data": "digits", "alpha": 0.0},
     "mnist": {"data": "mnist", "alpha": 0.0},
 }
 """Classifiers without a penalty, by what they are called here; other fields by default."""
+
+DROPOUT = (0.0, 0.2, 0.5, 0.8)
+"""Rates of the autoencoders of image patches; other fields by default."""
 
 _SEEDS = 5
 
@@ -41,11 +48,22 @@ _TOY = (
     *(f"plain_participation_ratio_{samples}" for samples in SIZES),
     *(f"unbiased_participation_ratio_{samples}" for samples in SIZES),
 )
+_DIMENSIONS = ("feature_dimensions", "dimension_floor", "optimum_8", "optimum_23")
 _NETWORK = tuple(
     f"{prefix}{name}_{layer}"
     for layer in NETWORK_LAYERS
     for prefix in ("", "untrained_")
     for name in ("participation_ratio", "exponent", "curvature", "action")
+)
+_PATCHES = (
+    "error_share",
+    *(
+        f"{prefix}{name}_{layer}"
+        for layer in NETWORK_LAYERS
+        for prefix in ("", "untrained_")
+        for name in ("participation_ratio", "exponent", "curvature", "action")
+    ),
+    *(f"{name}_{layer}" for layer in NETWORK_LAYERS[1:] for name in ("noisy", "shared")),
 )
 _SHORT = {
     "exponent": "spectrum_exponent",
@@ -58,27 +76,51 @@ _SHORT = {
 def _sources(scale: str) -> tuple[Source, ...]:
     return (
         Source("marshall2024-small", "toy", _TOY, (), _find_toy, _measure_toy),
+        Source("marshall2024-tied", "toy", _DIMENSIONS, (), _find_tied, _measure_tied),
+        Source(
+            "marshall2024-patches", "autoencoder", _PATCHES, (), _find_patches, _measure_patches
+        ),
         Source("marshall2024-networks", "classifier", _NETWORK, (), _find_networks, _measure),
     )
 
 
 def _find_toy(runs_dir: str | Path) -> list[StoredRun]:
-    settings = {setting for name in SWEEPS for setting in store.positions(name, "small")}
+    return _of_sweeps(runs_dir, SWEEPS)
+
+
+def _find_tied(runs_dir: str | Path) -> list[StoredRun]:
+    return _of_sweeps(runs_dir, [TIED])
+
+
+def _of_sweeps(runs_dir: str | Path, sweeps: Sequence[str]) -> list[StoredRun]:
+    settings = {setting for name in sweeps for setting in store.positions(name, "small")}
     return [run for run in store.find(runs_dir) if run.setting in settings]
 
 
 def _find_networks(runs_dir: str | Path) -> list[StoredRun]:
-    settings = {_setting(values) for values in NETWORKS.values()}
+    settings = {_setting("classifier", values) for values in NETWORKS.values()}
+    return _of_settings(runs_dir, "classifier", settings)
+
+
+def _find_patches(runs_dir: str | Path) -> list[StoredRun]:
+    return _of_settings(runs_dir, "autoencoder", set(_patch_settings()))
+
+
+def _patch_settings() -> list[str]:
+    return [_setting("autoencoder", {"dropout_rate": rate}) for rate in DROPOUT]
+
+
+def _of_settings(runs_dir: str | Path, kind: str, settings: set[str]) -> list[StoredRun]:
     return [
         run
-        for run in store.find(runs_dir, kind="classifier")
-        if _setting({name: run.fields[name] for name in KINDS["classifier"].fields}) in settings
+        for run in store.find(runs_dir, kind=kind)
+        if _setting(kind, {name: run.fields[name] for name in KINDS[kind].fields}) in settings
     ]
 
 
-def _setting(values: Mapping[str, Any]) -> str:
-    """The name of a classifier's setting, whatever the data's fingerprint."""
-    return Job(*KINDS["classifier"].split(dict(values)), seed=0).name
+def _setting(kind: str, values: Mapping[str, Any]) -> str:
+    """The name of a run's setting, whatever the data's fingerprint."""
+    return Job(*KINDS[kind].split(dict(values)), seed=0).name
 
 
 def _measure_toy(stored: StoredRun) -> dict[str, Any]:
@@ -97,6 +139,12 @@ def _measure_toy(stored: StoredRun) -> dict[str, Any]:
     return row
 
 
+def _measure_tied(stored: StoredRun) -> dict[str, Any]:
+    if stored.diverged is not None:
+        return {}
+    return spectrum.feature_dimensions([stored]).iloc[0].to_dict()
+
+
 def _measure(stored: StoredRun) -> dict[str, Any]:
     layers = spectrum.per_network_layer([stored])
     return {
@@ -106,12 +154,34 @@ def _measure(stored: StoredRun) -> dict[str, Any]:
     }
 
 
+def _measure_patches(stored: StoredRun) -> dict[str, Any]:
+    layers = spectrum.per_patch_layer([stored])
+    short = {**_SHORT, "exponent": "leading_exponent", "curvature": "leading_curvature"}
+    found = {
+        f"{'' if of['weights'] == 'trained' else 'untrained_'}{name}_{of['layer']}": of[column]
+        for of in layers.to_dict("records")
+        for name, column in short.items()
+    }
+    for of in layers[layers["weights"] == "trained"].to_dict("records"):
+        found["error_share"] = of["error_share"]
+        found[f"noisy_{of['layer']}"] = of["noisy_exponent"]
+        found[f"shared_{of['layer']}"] = of["shared_exponent"]
+    return found
+
+
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     toy, networks = frames["marshall2024-small"], frames["marshall2024-networks"]
     sweeps = {name: evidence.sweep(name, toy, store.positions(name, "small")) for name in SWEEPS}
+    tied = frames["marshall2024-tied"]
+    command = f"python -m toymono.sweep --sweep {TIED} --scale small --seeds {_SEEDS}"
+    sweeps[TIED] = evidence.sweep(TIED, tied, store.positions(TIED, "small"), command)
     for name, values in NETWORKS.items():
         command = f"python -m toymono.classifiers --data {name} --alpha 0 --seeds {_SEEDS}"
-        sweeps[name] = evidence.sweep(name, networks, [_setting(values)], command)
+        sweeps[name] = evidence.sweep(name, networks, [_setting("classifier", values)], command)
+    rates = ",".join(f"{rate:g}" for rate in DROPOUT)
+    command = f"python -m toymono.autoencoders --dropout_rate {rates} --seeds {_SEEDS}"
+    patches = frames["marshall2024-patches"]
+    sweeps["patches"] = evidence.sweep("patches", patches, _patch_settings(), command)
     return Evidence(sweeps)
 
 
@@ -119,20 +189,40 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     """What the lens shows here, what was published, where they differ."""
     by_name = {each.claim.name: each for each in judged}
 
-    def mean(name: str, start: int = 0, stop: int | None = None) -> str:
-        values = [value for each in by_name[name].findings[start:stop] for value in each.values]
+    def mean(name: str, *settings: str) -> str:
+        """Of a claim's findings in settings that begin so; of all without any."""
+        values = [
+            value
+            for each in by_name[name].findings
+            if each.setting.startswith(settings or "")
+            for value in each.values
+        ]
         return f"{sum(values) / len(values):.2g}" if values else "(not measured)"
 
+    def holds(name: str, words: str, not_words: str) -> str:
+        return words if by_name[name].verdict == Verdict.AGREES else not_words
+
+    toy = pd.concat([found.sweeps[name].frame for name in SWEEPS])
+    few, many = (
+        f"{toy[f'few_exponent_{samples}'].mean():.2g}" if len(toy) else "(not measured)"
+        for samples in (SIZES[0], SIZES[-1])
+    )
     return (
-        "Seen through its spectrum, training a toy model undoes redundancy: the variance of its "
-        f"hidden layer fills {mean('less_redundant', 0, 2)} times as many dimensions as that of an "
-        "untrained copy, and a feature's best neuron tells it with an area under the ROC curve of "
-        f"{mean('projections', 0, 2)}, its best random projection with {mean('projections', 2)}. "
-        "Marshall & Kirchner published that layers have power-law spectra whose exponents fall "
-        "with depth and go with the smoothness of the code, and bounds on what a neuron carries "
-        "under dropout. The bounds hold, but one power law does not describe a trained toy layer "
-        f"(a law with one break has {mean('one_power_law')} of its error), and an exponent of few "
-        "samples is the sampling's own."
+        "Seen through its spectrum, training makes a toy model less redundant and a classifier "
+        "more so: the variance of the toy model's hidden layer fills "
+        f"{mean('less_redundant', 'initial')} times as many dimensions as that of an untrained "
+        f"copy, a classifier's last layer {mean('less_redundant', 'digits')} (digits) and "
+        f"{mean('less_redundant', 'MNIST')} (MNIST) times as many. "
+        "Marshall & Kirchner published that networks move towards less redundant codes, that "
+        "layers have power-law spectra whose exponents fall with depth and with dropout and go "
+        "with the smoothness of the code, and bounds on what a neuron carries under dropout. "
+        f"Here the bounds {holds('capacity_bounds', 'hold', 'do not hold')}, exponents "
+        f"{holds('falls_with_depth', 'fall', 'do not always fall')} with depth, also in untrained "
+        f"networks, and {holds('dropout_steepens', 'fall', 'do not fall clearly')} with dropout; "
+        f"flatter spectra {holds('action_by_exponent', 'go', 'do not go')} with less smooth codes, "
+        f"one power law {holds('one_power_law', 'describes', 'does not describe')} a toy layer (a "
+        f"law with one break has {mean('one_power_law')} of its error), and the exponent of one "
+        f"layer is {few} from {SIZES[0]} inputs and {many} from {SIZES[-1]}."
     )
 
 
@@ -142,7 +232,8 @@ def _caveats(scale: str) -> Sequence[str]:
         "copies of a fourth. Which ranks were fitted, Huber's ε, centring, and frames and size of "
         "the moving dot are our choices. The published networks are variational autoencoders on "
         "CIFAR-10 and GPT-2 XL; these are toy models of half the size of Jermyn et al.'s, with "
-        "known features, and classifiers of digits and MNIST.",
+        "known features, classifiers of digits and MNIST, and dense autoencoders of patches of two "
+        "photographs with dropout after each layer.",
         "An exponent is given only for at least 100 samples per unit; digits have too few images, "
         "so that their participation ratios are by unbiased moments and have no exponent. "
         "Untrained copies of toy models have the weights from before training and biases around "
@@ -167,8 +258,9 @@ PAPER = Paper(
     picture=Picture(
         "../figures/toy_spectra.png",
         "Log-log eigenspectra of trained, rotated and untrained toy models",
-        "Eigenvalues of the hidden layer as shares of its variance, three seeds each; by "
-        "`python -m toymono.plots --figure toy_spectra`. The trained spectrum is flat up to its "
-        "break, then falls off; untrained ones fall all along.",
+        "Eigenvalues of the hidden layer as shares of its variance, three seeds, by "
+        "`python -m toymono.plots --figure toy_spectra`. All spectra step down behind the m "
+        "dimensions of the input (dotted): relu neurons carry little variance beyond what a "
+        "linear layer would. Training raises what lies behind the step.",
     ),
 )

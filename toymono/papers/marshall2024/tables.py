@@ -27,9 +27,19 @@ def sections(evidence: Evidence) -> Sequence[str]:
         "untrained copy with biases around 0, with the run's own initial biases, and of the "
         "trained weights rotated as one body. Error ratio: of a power law with one break over "
         "one without, at ranks that were not fitted.",
+        "## Dimensions per feature of tied models",
+        _tied(runs["DIM10"]),
+        "D* = m / |W|², mean with the smallest and largest seed, beside the optimum "
+        "h(S) / bits + 1 - S that entropy allows. D* of many features ends near m / n.",
         "## Classifiers by layer",
         _networks(runs),
         "Layer 0 are the pixels. Trained, and in brackets untrained; means over seeds.",
+        "## Autoencoders of patches by rate of dropout",
+        _patches(runs["patches"]),
+        "Exponents and curvatures of ranks 1 to 64, as many as pixels; means over seeds, dropout "
+        "off, but for two columns: with dropout on, of one draw of the masks, and of what two "
+        "draws share (cross-validated PCA). Where the error is no less than the variance, the "
+        "network has collapsed onto the mean patch.",
     )
 
 
@@ -71,6 +81,20 @@ def _toy(runs: dict[str, pd.DataFrame]) -> str:
     return table(("sweep", "rate", "seeds", *_TOY.values()), rows) if rows else "No runs."
 
 
+def _tied(runs: pd.DataFrame) -> str:
+    columns = ("feature_dimensions", "optimum_23", "optimum_8", "dimension_floor")
+    rows = (
+        [
+            (f"{density:g}", str(len(of)), *(_spread(of, column) for column in columns))
+            for density, of in sorted(runs.groupby("eps"), reverse=True)
+        ]
+        if not runs.empty
+        else []
+    )
+    head = ("density", "seeds", "D*", "optimum, 23 bits", "8 bits", "m / n")
+    return table(head, rows) if rows else "No runs."
+
+
 def _networks(runs: dict[str, pd.DataFrame]) -> str:
     columns = ("participation_ratio", "exponent", "curvature", "action")
     rows = [
@@ -89,6 +113,26 @@ def _networks(runs: dict[str, pd.DataFrame]) -> str:
     ]
     head = ("data", "layer", "participation ratio", "exponent α", "curvature", "action")
     return table(head, rows) if rows else "No runs."
+
+
+def _patches(runs: pd.DataFrame) -> str:
+    if runs.empty:
+        return "No runs."
+    columns = ("exponent", "curvature", "participation_ratio", "action", "noisy", "shared")
+    rows = [
+        (
+            f"{rate:g}",
+            _mean(of, "error_share"),
+            str(layer),
+            *(_mean(of, f"{c}_{layer}") if f"{c}_{layer}" in of else "-" for c in columns),
+            _mean(of, f"untrained_exponent_{layer}"),
+        )
+        for rate, of in runs.groupby("dropout_rate")
+        for layer in NETWORK_LAYERS
+    ]
+    head = ("dropout", "error / variance", "layer", "exponent α", "curvature")
+    head += ("participation ratio", "action", "α, dropout on", "α, shared", "α, untrained")
+    return table(head, rows)
 
 
 def _mean(rows: pd.DataFrame, column: str) -> str:
