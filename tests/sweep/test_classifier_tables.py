@@ -45,6 +45,7 @@ def test_every_setting_has_a_row_of_its_own():
     """A field that determines a run must not be averaged over."""
     others = {"data": "mnist", "network": "cnn", "sizes": "8x2", "penalty": "hard"}
     others |= {"batch_size": 64, "epochs": 99, "prune_epochs": 2, "learning_rate": 0.5}
+    others |= {"nonlinearity": "tent", "layer_norm": "on", "dropout": "on", "dropout_rate": 0.25}
     assert set(others) == set(CLASSIFIER) - {"alpha"}
     for field, value in others.items():
         mixed = pd.concat([frame(), frame(**{field: value})], ignore_index=True)
