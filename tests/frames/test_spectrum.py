@@ -188,7 +188,7 @@ def test_spectra_of_an_autoencoder(autoencoder):
         assert np.isnan(layers.loc["untrained", layer]["noisy_exponent"])
     # Layer 1 comes before any dropout, so that both repeats are the same there.
     first = layers.loc["trained", 1]
-    assert first["shared_exponent"] == pytest.approx(first["spectrum_exponent"], rel=1e-3)
+    assert first["shared_exponent"] == pytest.approx(first["leading_exponent"], rel=1e-3)
     check_columns(frames.per_patch_layer([autoencoder]))
     ranks = frames.per_patch_rank([autoencoder])
     assert ranks.groupby(["weights", "layer"]).size()["trained", 0] == 9

@@ -27,7 +27,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "exponent α of what two draws of dropout share",
         none="not of a trained hidden layer",
     ),
-    Quantity("collapsed", "no better than the mean patch", format=truth),
+    Quantity("collapsed", "error at least half of the variance", format=truth),
     signed("spectrum_curvature", "curvature of the log-log spectrum", "curvature", none=_FEW),
     number("break_rank", "rank of the break of a broken power law", "break", none=_FEW),
     signed("head_exponent", "exponent before the break", none=_FEW),

@@ -151,7 +151,7 @@ def test_the_page_has_numbers_or_says_that_there_are_none():
     assert PAPER.opening is not None
     opening = PAPER.opening(evidence, claims.judge_all(CLAIMS, evidence))
     assert "fills 3 times" in opening
-    assert "the bounds hold, exponents fall with depth" in opening
+    assert "the bounds hold, exponents fall with depth in all settings" in opening
     assert "does not describe a toy layer (a law with one break has 0.1" in opening
     assert opening.count(". ") == 2
     text = "\n".join(tables.sections(evidence))

@@ -1,7 +1,7 @@
 """Spectra of autoencoders of image patches by layer and rate of dropout.
 
 Frames begin as those of `frames.autoencoders`, with `collapsed`, whether the
-network reconstructs no better than the mean patch, `weights`, `trained` or
+network hardly reconstructs patches, `weights`, `trained` or
 `untrained`, and `layer`, from 1; layer 0 are the pixels. Dropout is off, but in
 the columns that say otherwise. The path of an action is that of `networks.dot_path`.
 """
@@ -23,8 +23,9 @@ from toymono.frames.autoencoders import EVALUATED, Runs
 from toymono.frames.spectrum import networks, rows
 from toymono.frames.spectrum.rows import Layer
 
-COLLAPSED = 1.0
-"""Squared error over variance from which a network does no better than the mean patch."""
+COLLAPSED = 0.5
+"""Squared error over variance from which a network counts as collapsed. Of the mean patch it is 1;
+networks that learn are below 0.25 (our measurement, docs/papers/marshall2024.md)."""
 
 
 def per_patch_layer(runs: Runs) -> pd.DataFrame:
@@ -33,9 +34,9 @@ def per_patch_layer(runs: Runs) -> pd.DataFrame:
     Columns: `error_share`; those of `rows.numbers`; `leading_exponent` and
     `leading_curvature`, of as many ranks as there are pixels, since a linear
     network has no more; of trained layers also
-    `noisy_exponent`, that of the spectrum with dropout on, and `shared_exponent`,
-    of what two draws of the masks share (`analysis.spectrum.cv_pca`); the same
-    as `spectrum_exponent` without dropout, and NaN for pixels and untrained layers.
+    `noisy_exponent`, that of the same ranks with dropout on, and `shared_exponent`,
+    of what two draws of the masks share (`analysis.spectrum.cv_pca`); both are
+    `leading_exponent` without dropout, and NaN for pixels and untrained layers.
     """
     found = []
     for run, identity in _each(runs):
@@ -85,15 +86,15 @@ def layers_of(
 
 def _with_dropout(run: AutoencoderRun, patch_bd: Any) -> dict[int, tuple[float, float]]:
     """By layer, the exponent of one draw of masks, and of what two draws share."""
-    rate = run.hyperparams.dropout_rate
+    rate, pixels = run.hyperparams.dropout_rate, run.config.patch**2
     one, other = (
         _dropped(run.config, run.params, patch_bd, rate, jax.random.key(repeat))
         for repeat in range(2)
     )
     return {
         index: (
-            spectrum.power_law_exponent(spectrum.eigenspectrum(np.asarray(first_bd))),
-            spectrum.power_law_exponent(spectrum.cv_pca(first_bd, second_bd)),
+            spectrum.power_law_exponent(spectrum.eigenspectrum(first_bd), last=pixels),
+            spectrum.power_law_exponent(spectrum.cv_pca(first_bd, second_bd), last=pixels),
         )
         for index, (first_bd, second_bd) in enumerate(zip(one, other, strict=True), 1)
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from toymono.frames import spectrum
+from toymono.frames.spectrum.patches import COLLAPSED
 from toymono.papers.findings import Finding, finite, rank_correlation
 
 TOY_LAYERS = ("hidden", "hidden_mono", "hidden_poly", "output")
@@ -64,10 +65,6 @@ def one_power_law(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
     return _of_sweeps(_named(lr1, lr3), "broken_error_ratio", measure, low=0.5)
 
 
-_LEARNED = 0.5
-"""Squared error over variance below which an autoencoder counts as trained."""
-
-
 def falls_with_depth(mnist: pd.DataFrame, patches: pd.DataFrame) -> list[Finding]:
     """Rank correlation of depth and exponent. With four layers it is -1, -0.8 or more."""
     sets = {"MNIST classifiers": mnist}
@@ -98,7 +95,7 @@ def _depth_correlations(runs: pd.DataFrame, column: str) -> list[float]:
 
 def _collapsed(runs: pd.DataFrame) -> str:
     """Why autoencoders are shown only: they do not reconstruct."""
-    if "error_share" not in runs or runs["error_share"].max() < _LEARNED:
+    if "error_share" not in runs or runs["error_share"].max() < COLLAPSED:
         return ""
     return f"squared error / variance is {runs['error_share'].mean():.2g}: collapsed"
 
@@ -130,7 +127,7 @@ def action_by_exponent(
     found = []
     measure = "rank correlation of exponent α and action relative to a circle's"
     sets = {setting: (runs, TOY_LAYERS) for setting, runs in _named(lr1, lr3).items()}
-    trained = patches[patches["error_share"] < _LEARNED]
+    trained = patches[patches["error_share"] < COLLAPSED]
     deep = {"MNIST classifiers": (mnist, _HIDDEN), "autoencoders": (trained, _HIDDEN)}
     for setting, (runs, layers) in {**sets, **deep}.items():
         values = []
