@@ -108,7 +108,8 @@ def test_the_command_draws_all_that_the_runs_allow(run, runs_dir, tmp_path):
         assert f"Train matching runs and draw the figure:\n\n```\n{command_lines}" in page
     given = f"--runs_dir={runs_dir} --figures_dir={tmp_path / 'figures'}"
     assert f"Made by `python -m toymono.plots {given}`" in page
-    others = set(FIGURES) - set(LABELS)
+    slow = {name for name, figure in FIGURES.items() if figure.slow}  # drawn only if named
+    others = set(FIGURES) - set(LABELS) - slow
     assert all(f"- {name}: " in page for name in others)
     assert all(name in out for name in made)
     diverged, skipped = err.splitlines()
@@ -166,7 +167,8 @@ def test_the_command_lists_the_figures(run):
     assert code == 0
     for name, entry in FIGURES.items():
         names = f"{name} or {entry.alias}" if entry.alias else name
-        assert f"{names}: {entry.summary}\n    {entry.trained_by}\n" in out
+        slow = " Slow: drawn only if named." if entry.slow else ""
+        assert f"{names}: {entry.summary}{slow}\n    {entry.trained_by}\n" in out
 
 
 def test_a_figure_that_lacks_runs_names_the_command_that_trains_them(run, runs_dir, tmp_path):
