@@ -81,3 +81,69 @@ def seed_of(key: PRNGKeyArray) -> int:
     """
     words = np.asarray(jax.random.key_data(key)).tolist()
     return sum(word << 32 * index for index, word in enumerate(reversed(words)))
+
+
+def key_of(seed: int) -> PRNGKeyArray:
+    """The inverse of `seed_of`, for keys of `KEY_IMPL`.
+
+    Example:
+      >>> one, _ = jax.random.split(jax.random.key(5))
+      >>> bool(key_of(seed_of(one)) == one)
+      True
+    """
+    words = jnp.array([seed >> 32, seed & 0xFFFFFFFF], jnp.uint32)
+    return jax.random.wrap_key_data(words, impl=KEY_IMPL)
+
+
+class OneRun:
+    """What trained runs of every kind have in common; a stack of them is refused."""
+
+    key: Any
+
+    @property
+    def seed(self) -> int:
+        """The seed: s for `jax.random.key(s)`.
+
+        For other keys, both key words as one 64-bit number.
+
+        Raises:
+          ValueError: The run is stacked.
+        """
+        self.refuse_stacked("seed")
+        return seed_of(self.key)
+
+    def refuse_stacked(self, name: str) -> None:
+        """Raises if `name` is asked of several runs.
+
+        Raises:
+          ValueError: The run is stacked.
+        """
+        if np.ndim(self.key):
+            raise ValueError(
+                f"{name} is defined for a single run; separate stacked runs with toymono.unstack"
+            )
+
+
+def first_not_finite(history: Any, final: Any) -> int | None:
+    """The first step at which a run is not finite; None if it never is.
+
+    Args:
+      history: Arrays with an axis of steps first.
+      final: What is left after the last step, which counts as the step behind all others.
+
+    Example:
+      >>> first_not_finite(np.array([1.0, np.nan]), [np.ones(2)]), first_not_finite(
+      ...     np.ones(2), [np.array(np.inf)]
+      ... )
+      (1, 2)
+    """
+    finite_t: Any = np.logical_and.reduce(
+        [
+            np.isfinite(np.asarray(leaf)).reshape(len(leaf), -1).all(axis=1)
+            for leaf in jax.tree.leaves(history)
+        ]
+    )
+    if not finite_t.all():
+        return int(finite_t.argmin())
+    ends_finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(final))
+    return None if ends_finite else len(finite_t)

@@ -19,7 +19,7 @@ from typing import Any
 from absl import app, flags, logging
 
 from toymono import signals
-from toymono.fields import Field
+from toymono.fields import SEED, Field
 from toymono.files import BrokenRun
 
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder of the runs.")
@@ -108,6 +108,24 @@ def refuse_unused(
 def count_or_auto(name: str, default: str, text: str) -> flags.FlagHolder[int | None]:
     """A flag that takes a positive whole number, or `auto`, which is None."""
     return flags.DEFINE(_Count(), name, default, text)
+
+
+def seeds(default: int) -> Callable[[], range]:
+    """Defines the flags --seeds and --seed; the function that it returns reads them.
+
+    That function raises `UsageError` if there are not so many seeds.
+    """
+    count = flags.DEFINE_integer(
+        "seeds", default, "Runs of each setting, with consecutive seeds.", 1, 2**20
+    )
+    first = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
+
+    def chosen() -> range:
+        if first.value + count.value - 1 > SEED.high:
+            raise UsageError(f"seed={first.value} leaves no room for {count.value} seeds")
+        return range(first.value, first.value + count.value)
+
+    return chosen
 
 
 def save_every() -> flags.FlagHolder[float | None]:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from jaxtyping import PRNGKeyArray
 
-from toymono.batching import KEY_IMPL
+from toymono.batching import KEY_IMPL, key_of
 from toymono.config import decimal
 from toymono.kinds import RunKind, kind_of
 
@@ -66,7 +66,7 @@ class Job:
     @property
     def key(self) -> PRNGKeyArray:
         """The run's PRNG key."""
-        return jax.random.key(self.seed, impl=KEY_IMPL)
+        return key_of(self.seed)
 
 
 def fields(config: Any, hyperparams: Any, seed: int) -> dict[str, Any]:

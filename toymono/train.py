@@ -15,7 +15,6 @@ import chex
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -51,7 +50,7 @@ class Metrics(NamedTuple):
     """Euclidean norm of the gradient of the whole loss, over all weights."""
 
 
-class Run(flax.struct.PyTreeNode):
+class Run(batching.OneRun, flax.struct.PyTreeNode):
     """A trained model with its history.
 
     Stacked runs have a leading axis `r` on every array.
@@ -72,18 +71,6 @@ class Run(flax.struct.PyTreeNode):
         return self.snapshots.last()
 
     @property
-    def seed(self) -> int:
-        """The seed: s for `jax.random.key(s)`.
-
-        For other keys, both key words as one 64-bit number.
-
-        Raises:
-          ValueError: The run is stacked.
-        """
-        self._refuse_stacked("seed")
-        return batching.seed_of(self.key)
-
-    @property
     def diverged(self) -> int | None:
         """First step with a non-finite loss; None if the run did not diverge.
 
@@ -92,18 +79,8 @@ class Run(flax.struct.PyTreeNode):
         Raises:
           ValueError: The run is stacked.
         """
-        self._refuse_stacked("diverged")
-        not_finite_t = ~np.isfinite(np.asarray(self.loss_t))
-        if not_finite_t.any():
-            return int(not_finite_t.argmax())
-        finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.final))
-        return None if finite else self.config.steps
-
-    def _refuse_stacked(self, name: str) -> None:
-        if np.ndim(self.loss_t) > 1:
-            raise ValueError(
-                f"{name} is defined for a single run; separate stacked runs with toymono.unstack"
-            )
+        self.refuse_stacked("diverged")
+        return batching.first_not_finite(self.loss_t, self.final)
 
 
 @jax.jit

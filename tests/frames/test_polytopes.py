@@ -160,7 +160,7 @@ def test_experiments_read_a_planted_network():
     assert toy.code_direction_match(net.model, examples, inputs) == pytest.approx(1, abs=1e-3)
     lies = toy.polysemantic(net.model, inputs, response_kn)
     assert lies.mono_features == 1
-    assert math.isnan(lies.features)  # no neuron answers to several
+    assert math.isnan(lies.features)  # no neuron responds to several features
     # A strong feature has one image; a weak one none, below its threshold.
     assert toy.image_cosines(net.model, inputs, 0.6, 1.0) == pytest.approx(1)
     assert math.isnan(toy.image_cosines(net.model, inputs, 0.0, 0.1))

@@ -15,14 +15,13 @@ from absl import flags
 
 from toymono import cli
 from toymono.autoencoders.fields import AUTOENCODER
-from toymono.fields import SEED, grid
+from toymono.fields import grid
 
 cli.define_fields(AUTOENCODER)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the images or IDX files of --data folder; or TOYMONO_DATA_DIR."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1, 2**20)
-_SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
+_seeds = cli.seeds(5)
 _SAVE_EVERY = cli.save_every()
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
 flags.declare_key_flag("runs_dir")
@@ -30,8 +29,7 @@ flags.declare_key_flag("runs_dir")
 
 def main() -> int:
     """Trains and tabulates what the flags request."""
-    if _SEED.value + _SEEDS.value - 1 > SEED.high:
-        raise cli.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
+    seeds = _seeds()
     if _DATA_DIR.value is not None:
         os.environ["TOYMONO_DATA_DIR"] = _DATA_DIR.value
     cli.prepare_jax()
@@ -48,7 +46,6 @@ def main() -> int:
         for point in grid(cli.given(AUTOENCODER)):
             config, hyperparams = KINDS["autoencoder"].split(point)
             fingerprint = data.load(config.data, config.patch).fingerprint
-            seeds = range(_SEED.value, _SEED.value + _SEEDS.value)
             jobs += [Job(config, hyperparams, seed, fingerprint) for seed in seeds]
         todo = plan.make(jobs, runs_dir)
     except (ValueError, FileNotFoundError) as error:

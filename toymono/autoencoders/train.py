@@ -11,7 +11,6 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -36,7 +35,7 @@ class AutoencoderState(flax.struct.PyTreeNode):
     """What each step draws from, with the step folded in."""
 
 
-class AutoencoderRun(flax.struct.PyTreeNode):
+class AutoencoderRun(batching.OneRun, flax.struct.PyTreeNode):
     """A trained autoencoder with its history; `[r]` leads every array when stacked."""
 
     config: AutoencoderConfig
@@ -49,32 +48,14 @@ class AutoencoderRun(flax.struct.PyTreeNode):
     """Of the patches, as in `data.Patches`."""
 
     @property
-    def seed(self) -> int:
-        """The number that identifies the key of one run: s for `jax.random.key(s)`.
-
-        Raises:
-          ValueError: The run is stacked.
-        """
-        self._refuse_stacked("seed")
-        return batching.seed_of(self.key)
-
-    @property
     def diverged(self) -> int | None:
         """Step at which the loss, or after the last step a parameter, was first not finite.
 
         Raises:
           ValueError: The run is stacked.
         """
-        self._refuse_stacked("diverged")
-        not_finite_t = ~np.isfinite(np.asarray(self.loss_t))
-        if not_finite_t.any():
-            return int(not_finite_t.argmax())
-        finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.params))
-        return None if finite else self.config.steps
-
-    def _refuse_stacked(self, name: str) -> None:
-        if np.ndim(self.loss_t) > 1:
-            raise ValueError(f"these runs are stacked: config.unstack them to ask for {name}")
+        self.refuse_stacked("diverged")
+        return batching.first_not_finite(self.loss_t, self.params)
 
 
 @jax.jit

@@ -20,14 +20,13 @@ from absl import flags
 
 from toymono import catalog, cli
 from toymono.classifiers.fields import CLASSIFIER
-from toymono.fields import SEED, grid
+from toymono.fields import grid
 
 cli.define_fields(CLASSIFIER)
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "Folder of the IDX files of mnist or fashion_mnist; or TOYMONO_DATA_DIR."
 )
-_SEEDS = flags.DEFINE_integer("seeds", 5, "Runs of each setting, with consecutive seeds.", 1, 2**20)
-_SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
+_seeds = cli.seeds(5)
 _CAPACITY = flags.DEFINE_bool(
     "capacity",
     False,
@@ -54,8 +53,7 @@ _FIGURES_DIR = flags.DEFINE_string(
 
 def main() -> int:
     """Trains, scores, tabulates and draws what the flags request."""
-    if _SEED.value + _SEEDS.value - 1 > SEED.high:
-        raise cli.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
+    seeds = _seeds()
     if _DATA_DIR.value is not None:
         os.environ["TOYMONO_DATA_DIR"] = _DATA_DIR.value
     cli.prepare_jax()
@@ -75,7 +73,6 @@ def main() -> int:
         for point in _points():
             config, hyperparams = KINDS["classifier"].split(point)
             fingerprint = data.load(config.data).fingerprint
-            seeds = range(_SEED.value, _SEED.value + _SEEDS.value)
             jobs += [Job(config, hyperparams, seed, fingerprint) for seed in seeds]
         todo = plan.make(jobs, runs_dir)
     except (ValueError, FileNotFoundError) as error:

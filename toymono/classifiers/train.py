@@ -63,7 +63,7 @@ class ClassifierState(flax.struct.PyTreeNode):
     """What the permutations are drawn from, each with its epoch folded in."""
 
 
-class ClassifierRun(flax.struct.PyTreeNode):
+class ClassifierRun(batching.OneRun, flax.struct.PyTreeNode):
     """A trained classifier with its history; `[r]` leads every array when stacked."""
 
     config: ClassifierConfig
@@ -76,35 +76,14 @@ class ClassifierRun(flax.struct.PyTreeNode):
     """Of the data set, as in `data.Dataset`."""
 
     @property
-    def seed(self) -> int:
-        """The number that identifies the key of one run: s for `jax.random.key(s)`.
-
-        Raises:
-          ValueError: The run is stacked.
-        """
-        self._refuse_stacked("seed")
-        return batching.seed_of(self.key)
-
-    @property
     def diverged(self) -> int | None:
         """Epoch in which a measure, or after the last epoch a parameter, was first not finite.
 
         Raises:
           ValueError: The run is stacked.
         """
-        self._refuse_stacked("diverged")
-        not_finite_e = np.zeros(len(self.history.train_loss), bool)
-        for leaf in jax.tree.leaves(self.history):
-            leaf = np.asarray(leaf)
-            not_finite_e |= ~np.isfinite(leaf).reshape(len(leaf), -1).all(axis=1)
-        if not_finite_e.any():
-            return int(not_finite_e.argmax())
-        finite = all(np.isfinite(np.asarray(leaf)).all() for leaf in jax.tree.leaves(self.params))
-        return None if finite else len(not_finite_e)
-
-    def _refuse_stacked(self, name: str) -> None:
-        if np.ndim(self.history.train_loss) > 1:
-            raise ValueError(f"these runs are stacked: config.unstack them to ask for {name}")
+        self.refuse_stacked("diverged")
+        return batching.first_not_finite(self.history, self.params)
 
 
 @jax.jit

@@ -81,10 +81,11 @@ def per_run(runs: Runs) -> pd.DataFrame:
 
 def _measures(run: Run) -> dict[str, float]:
     frames = [toy.per_run([run]), penalty.part_losses([run])]
-    frames += [lens.per_run([run]) for lens in (spectrum, polytopes, visualise)]
+    frames += [lens.per_run([run]) for lens in (spectrum, polytopes)]
     columns = {name: value for frame in frames for name, value in frame.iloc[0].items()}
     columns |= {name: float(v) for name, v in summary.anatomy(run.final, run.world).items()}
     model, world = run.final, run.world
+    columns["facets_found"] = visualise.facets_found(run)
     columns["response_capacity"] = toy.per_feature([run])["response_capacity"].mean()
     strengths = [abs(np.asarray(w, np.float64)) for w in (model.w_mk, model.w_ko)]
     columns["n_cut"] = clusters.clusterability(strengths, shuffles=0).n_cut

@@ -7,6 +7,7 @@ scored against the facets by `analysis.visualise.facets`. Classifiers are in
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -140,7 +141,14 @@ def run_row(run: Run) -> dict[str, float]:
     return row
 
 
-def neuron_rows(run: Run, of: str = "neuron") -> dict[str, np.ndarray]:
+def facets_found(run: Run) -> float:
+    """`facets_found` of `run_row`, without the other methods."""
+    return _weighted(run, pd.DataFrame(neuron_rows(run, methods=("grown",))))
+
+
+def neuron_rows(
+    run: Run, of: str = "neuron", methods: Sequence[str] = METHODS
+) -> dict[str, np.ndarray]:
     """The columns of `per_neuron` for one run."""
     net = toy.of_features(run.final, run.world)
     response_un = np.asarray(toy.responses(net, of))
@@ -153,7 +161,7 @@ def neuron_rows(run: Run, of: str = "neuron") -> dict[str, np.ndarray]:
     count_u = facet_un.sum(axis=1)[unit_u]
     mono_u = np.asarray(scores.monosemanticity(jnp.asarray(response_un)))[unit_u]
     parts = []
-    for method in METHODS:
+    for method in methods:
         if of == "output" and method in ("examples", "centroids"):
             continue  # these read hidden activations
         features_ubn, active_ub = _inputs(method, run, net, padded_u, of)

@@ -332,10 +332,10 @@ def _agreement(images_ubhw: np.ndarray, label_ub: np.ndarray, other: Any) -> np.
 
 
 def second_network(run: Any, runs: Sequence[Any]) -> Any:
-    """The run of the same setting with the next seed; None if there is none.
+    """The run of the same setting with the next seed; None if no other seed was trained.
 
-    If there is none among the given runs, one that is stored beside the run will do:
-    figures ask for the frame of each run by itself.
+    Figures ask for the frame of one run at a time. So if no given run has this
+    setting, the folder of the run is searched.
     """
     mates = _mates(run, runs)
     if not mates and isinstance(run, StoredRun):

@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 
 from toymono import catalog, cli
-from toymono.fields import SEED, TOY, grid
+from toymono.fields import TOY, grid
 
 cli.define_fields(TOY)
 _PRESET = flags.DEFINE_enum(
@@ -36,8 +36,7 @@ _SCALE = flags.DEFINE_enum(
     "Size of the paper's sweeps: the paper's own, or one for two CPU cores.",
     allow_override=True,
 )
-_SEEDS = flags.DEFINE_integer("seeds", 2, "Runs of each setting, with consecutive seeds.", 1, 2**20)
-_SEED = flags.DEFINE_integer("seed", 0, "The first seed.", 0, int(SEED.high))
+_seeds = cli.seeds(2)
 flags.declare_key_flag("runs_dir")
 _GROUP_SIZE = cli.count_or_auto(
     "group_size", "auto", "Runs of one compiled program; it changes no result."
@@ -65,13 +64,12 @@ def main() -> int:
     if _COORDINATOR.value is not None:
         _join(_COORDINATOR.value)
     given = cli.given(TOY)
-    if _SEED.value + _SEEDS.value - 1 > SEED.high:
-        raise cli.UsageError(f"seed={_SEED.value} leaves no room for {_SEEDS.value} seeds")
+    seeds = _seeds()
     try:
         jobs = [
-            Job(config, hyperparams, _SEED.value + offset)
+            Job(config, hyperparams, seed)
             for config, hyperparams in map(split, _points(given))
-            for offset in range(_SEEDS.value)
+            for seed in seeds
         ]
     except ValueError as error:
         raise cli.UsageError(str(error)) from None

@@ -105,12 +105,12 @@ class Claims:
 
     def _remove(self, path: Path) -> None:
         """Removes a lapsed claim, unless another process has just taken it over."""
-        aside = files.temporary(path)
+        taken = files.temporary(path)
         with contextlib.suppress(OSError):
-            os.rename(path, aside)
-            if not self._lapsed(aside):
-                os.link(aside, path)
-        aside.unlink(missing_ok=True)
+            os.rename(path, taken)
+            if not self._lapsed(taken):
+                os.link(taken, path)
+        taken.unlink(missing_ok=True)
 
 
 def _owner(path: Path) -> str | None:

@@ -300,7 +300,7 @@ def code_direction_match(net: Network, examples: Examples, inputs: Inputs) -> fl
 
 
 class Polysemantic(NamedTuple):
-    """What lies on the directions of polysemantic neurons; NaN if there is none."""
+    """What lies on the directions of polysemantic neurons; NaN without such neurons."""
 
     features: float
     """Different features of the clusters on such a neuron, mean."""
