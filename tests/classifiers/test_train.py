@@ -299,7 +299,7 @@ def test_diverged_is_the_first_epoch_that_is_not_finite(digits):
         assert run.replace(history=history, params=params).diverged == epoch
     stacked = stack([run, run])
     for name in ("seed", "diverged"):
-        with pytest.raises(ValueError, match=rf"config.unstack them to ask for {name}$"):
+        with pytest.raises(ValueError, match=rf"^{name} is defined for a single run"):
             getattr(stacked, name)
 
 
