@@ -89,3 +89,12 @@ def test_a_diverged_run_has_no_measures(diverged_run):
     [row] = agreement.per_run([diverged_run]).to_dict("records")
     assert np.isnan([row[m.name] for m in agreement.MEASURES]).all()
     assert row["diverged"] >= 0
+
+
+def test_a_dead_model_has_measures_without_an_error(runs):
+    """All its codes are equal: whatever compares codes is NaN, and counts are 0."""
+    run = unstack(runs)[0]
+    dead = run.replace(snapshots=run.snapshots.replace(b_k=run.snapshots.b_k - 100))
+    [row] = agreement.per_run([dead]).to_dict("records")
+    assert row["mono_per_neuron"] == row["positive_bias_per_k"] == 0
+    assert np.isnan([row["facets_found"], row["spectrum_exponent"]]).all()

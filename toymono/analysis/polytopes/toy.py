@@ -205,8 +205,8 @@ class CodePairs(NamedTuple):
 
     @property
     def rank_correlation(self) -> float:
-        """Of Hamming and transformation distance; NaN if one does not vary."""
-        if np.ptp(self.hamming_p) == 0 or np.ptp(self.distance_p) == 0:
+        """Of Hamming and transformation distance; NaN without pairs, or if one does not vary."""
+        if not len(self.hamming_p) or np.ptp(self.hamming_p) == 0 or np.ptp(self.distance_p) == 0:
             return float("nan")
         return float(spearmanr(self.hamming_p, self.distance_p).statistic)
 
