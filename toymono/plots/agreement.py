@@ -62,7 +62,9 @@ def measure_agreement(measured: pd.DataFrame, head: str = "", note: str = "") ->
     panel.set_yticks(range(count - 1), labels[1:], fontsize=8)
     panel.set_xticks(range(count - 1), [str(i) for i in range(1, count)], fontsize=8)
     panel.set_xlabel(f"1: {labels[0].split('  ')[0]}; other numbers as on the left", fontsize=8)
-    figure.colorbar(image, label="Rank correlation", shrink=0.7)
+    bar = figure.colorbar(image, shrink=0.7, ticks=[-1, -0.5, 0, 0.5, 1])
+    bar.ax.tick_params(labelsize=8)
+    bar.set_label(QUANTITIES["rank_correlation"].axis, fontsize=8)
     runs, sweeps = measured["run"].nunique(), measured["sweep"].unique()
     head = head or f"{', '.join(sweeps)}: "
     bold = "Bold: the 95 % interval, from settings resampled within each sweep, excludes 0."
