@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from toymono import Hyperparams, fit_many, frames, scores, stack, unstack
+from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
 from toymono.plots import gallery, neurons, registry, training
@@ -39,6 +40,12 @@ LABELS = {
         "Monosemantic fraction\nof neurons",
         "Monosemantic neurons\nper feature",
     },
+}
+
+COMMANDS = {
+    "toy": "toymono.sweep",
+    "classifier": "toymono.classifiers",
+    "autoencoder": "toymono.autoencoders",
 }
 
 
@@ -74,7 +81,7 @@ def test_figures_have_their_names_and_a_summary():
     for name, entry in FIGURES.items():
         assert entry.name == name
         assert entry.summary.endswith(".")
-        assert entry.kind in ("toy", "classifier")
+        assert entry.kind in COMMANDS
     assert {*LABELS} <= {*FIGURES}
     assert {name for name, entry in FIGURES.items() if entry.compares} == {*LABELS}
 
@@ -90,12 +97,14 @@ def test_runs_of_a_figure_are_trained_by_a_command(name):
     python, flag, module, *given = shlex.split(FIGURES[name].trained_by)
     named = {word.removeprefix("--") for word in given if word.startswith("--")}
     assert (python, flag) == ("python", "-m")
-    if FIGURES[name].kind == "classifier":
-        assert module == "toymono.classifiers"
+    kind = FIGURES[name].kind
+    assert module == COMMANDS[kind]
+    if kind == "toy":
+        assert named <= {*TOY} or {"sweep", "scale"} <= named <= {"sweep", "scale", "seeds"}
+    elif kind == "classifier":
         assert named <= {*CLASSIFIER, "seeds", "capacity"}
     else:
-        assert module == "toymono.sweep"
-        assert named <= {*TOY} or {"sweep", "scale"} <= named <= {"sweep", "scale", "seeds"}
+        assert named <= {*AUTOENCODER, "seeds"}
 
 
 @pytest.mark.parametrize("name", LABELS)
