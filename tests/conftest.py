@@ -3,9 +3,13 @@
 # ruff: noqa: E402
 
 import os
+import signal
 from pathlib import Path
 
 HERE = Path(__file__).parent
+
+# A shell that runs the tests in the background has them ignore Ctrl-C; some tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Before JAX is imported; the commands that the tests start inherit it.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -60,6 +64,15 @@ from toymono.classifiers import data
 
 hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, derandomize=True)
 hypothesis.settings.load_profile("toymono")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def compiled():
+    """Forgets compiled programs after each module: they are some hundred MB each, and all of
+    them together need more memory maps than Linux gives a process.
+    """
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ def names(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_block_that_raises_leaves_what_was(tmp_path):
+def test_an_exception_leaves_the_existing_file(tmp_path):
     def fill_the_disk(path):
         with atomic_write(path) as temporary:
             temporary.write_text("half")
@@ -25,7 +25,7 @@ def test_a_block_that_raises_leaves_what_was(tmp_path):
     assert path.read_text() == "whole"
 
 
-def test_two_may_write_one_path_and_the_last_to_end_has_it(tmp_path):
+def test_concurrent_writers_last_one_wins(tmp_path):
     path = tmp_path / "page.md"
     with atomic_write(path) as first:
         first.write_text("first")
@@ -36,7 +36,7 @@ def test_two_may_write_one_path_and_the_last_to_end_has_it(tmp_path):
     assert names(tmp_path) == ["page.md"]
 
 
-def test_a_file_may_be_read_by_those_who_may_read_any(tmp_path, untrained):
+def test_files_have_default_permissions(tmp_path, untrained):
     (plain := tmp_path / "plain").touch()
     with atomic_write(tmp_path / "page.md") as temporary:
         temporary.write_text("whole")
@@ -44,7 +44,7 @@ def test_a_file_may_be_read_by_those_who_may_read_any(tmp_path, untrained):
     assert {path.stat().st_mode for path in (tmp_path / "page.md", run)} == {plain.stat().st_mode}
 
 
-def test_what_a_killed_process_leaves_is_taken_for_no_run(tmp_path):
+def test_leftover_temporary_files_are_not_runs(tmp_path):
     with atomic_write(tmp_path / "0123456789abcdef.safetensors") as temporary:
         temporary.write_bytes(b"half")
         [left] = tmp_path.iterdir()

@@ -70,7 +70,7 @@ def test_a_run_in_memory_is_not_cached(untrained):
     assert CALLS == [1, 1]
 
 
-def test_a_folder_that_cannot_be_written_has_results_all_the_same(stored, monkeypatch):
+def test_read_only_folders_are_not_cached(stored, monkeypatch):
     monkeypatch.setattr(cache.os, "access", lambda folder, mode: False)
     assert store.cached(count_neurons, stored) == 24
     assert not (stored.path.parent / ".cache").exists()

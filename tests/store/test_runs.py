@@ -39,7 +39,7 @@ def files(folder) -> list[str]:
 
 
 @pytest.mark.parametrize("task", list(TOY_CONFIG["task"].choices))
-def test_a_run_comes_back_as_it_was(tmp_path, untrained, task):
+def test_save_load_round_trip(tmp_path, untrained, task):
     run = untrained(
         Config(task, 16, 4, 24, "solu", "power_law", batch_size=8, log2_steps=4), seed=7
     )
@@ -122,7 +122,7 @@ def test_a_changed_tensor_is_noticed(tmp_path, run):
 # Names.
 
 
-def test_the_name_of_a_run_stays():
+def test_run_names_are_stable():
     """Stored runs are found by it: a change here means that all are trained again."""
     config = Config("abs", 16, 4, 24, "gelu", "power_law", batch_size=8, log2_steps=4)
     hyperparams = Hyperparams(0.01, 1 / 8, -1.0, 0.1, 1e-3, exponent=1.1, cosine_period=1024.0)
@@ -154,7 +154,7 @@ def test_a_field_without_effect_is_not_part_of_the_name(field, value, matters):
 
 
 @given(st.floats(width=32, min_value=0.015625, max_value=1))
-def test_a_name_does_not_depend_on_how_a_number_is_held(eps):
+def test_names_do_not_depend_on_number_types(eps):
     names = {
         store.name(Config(), Hyperparams(eps=kind(eps)), seed)
         for kind in (float, np.float64, np.float32, jnp.float32, np.asarray)
@@ -278,7 +278,7 @@ def test_a_value_that_a_field_cannot_have_is_named(shelf, field, value, message)
         store.find(shelf, **{field: value})
 
 
-def test_an_empty_folder_is_not_one_that_is_missing(tmp_path):
+def test_a_missing_folder_raises_and_an_empty_one_does_not(tmp_path):
     assert store.find(tmp_path) == []
     with pytest.raises(FileNotFoundError, match=r"^there is no folder '.*none'$"):
         store.find(tmp_path / "none")
@@ -344,7 +344,7 @@ def test_arguments_in_the_wrong_order_are_named(tmp_path, untrained):
 # Unfinished runs.
 
 
-def test_an_unfinished_run_waits_until_it_is_saved(tmp_path, untrained):
+def test_saving_deletes_the_partial_file(tmp_path, untrained):
     run = untrained()
     job = job_of(run)
     assert store.partial_step(tmp_path, job) == 0

@@ -81,14 +81,14 @@ def test_a_dry_run_says_what_training_would_cost(sweep_here, runs_dir):
     assert "1.1e+16 floating-point operations: about 26 h at 120 GFLOP/s" in out
     config = Config(k=1024, batch_size=2**13, log2_steps=17)
     stored = KINDS["toy"].cost(config, None).stored_bytes
-    assert f"{3 * stored / 2**20:.0f} MiB on disk" in out
-    assert re.search(r"\d+ MiB of memory", out)
+    assert f"{3 * stored / 2**20:.3g} MiB on disk" in out
+    assert re.search(r"[\d.]+ [MG]iB of memory", out)
     assert not runs_dir.exists()
 
 
 def test_small_costs_are_given_in_small_units(sweep_here):
     _, out, _ = sweep_here(*TINY, "--seeds=1", "--dry_run")
-    assert re.search(r": about [\d.e-]+ s at", out)
+    assert ": a few seconds at 120 GFLOP/s" in out
     assert re.search(r"[1-9]\d* KiB of memory for the largest group, [1-9]\d* KiB on disk", out)
 
 
@@ -181,7 +181,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("arguments", REFUSED)
-def test_bad_input_gets_one_line(sweep_here, runs_dir, arguments):
+def test_invalid_input_gives_a_one_line_error(sweep_here, runs_dir, arguments):
     code, out, err = sweep_here(*arguments.split())
     assert code == 2
     assert REFUSED[arguments] in err
@@ -216,7 +216,7 @@ def test_settings_with_an_effect_are_accepted(sweep_here, arguments):
 
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".partial"])
-def test_a_damaged_file_is_named_and_stops_nothing(sweep_here, runs_dir, config, suffix):
+def test_a_damaged_file_is_reported_and_others_are_trained(sweep_here, runs_dir, config, suffix):
     damaged = store.path(runs_dir, Job(config, Hyperparams(eps=0.25), 0)).with_suffix(suffix)
     other = damaged.with_name(f"other{suffix}")
     runs_dir.mkdir()
@@ -249,7 +249,7 @@ def smoke(tmp_path_factory):
     return folder, process.returncode, out, err
 
 
-def test_a_sweep_keeps_each_run_and_lists_it(smoke):
+def test_a_sweep_stores_and_lists_each_run(smoke):
     folder, code, out, err = smoke
     assert code == 0, err
     assert "Traceback" not in err
@@ -290,7 +290,7 @@ def test_extending_a_grid_trains_only_what_is_new(smoke, sweep_here, monkeypatch
     assert out.startswith("6 runs requested, 6 already on disk, 0 to train\n")
 
 
-def test_a_diverging_run_is_marked_and_the_rest_goes_on(sweep_here, runs_dir):
+def test_a_diverging_run_is_flagged_and_others_continue(sweep_here, runs_dir):
     code, out, err = sweep_here(*TINY, "--learning_rate=0.01,1e30", "--seeds=1")
     assert code == 0
     diverged = {run.hyperparams.learning_rate: run.diverged for run in store.find(runs_dir)}
@@ -300,7 +300,7 @@ def test_a_diverging_run_is_marked_and_the_rest_goes_on(sweep_here, runs_dir):
     assert "NaN" not in out.splitlines()[3]
 
 
-def test_ctrl_c_keeps_the_state_and_the_same_command_goes_on(tmp_path, config):
+def test_ctrl_c_saves_the_state_and_the_command_resumes(tmp_path, config):
     arguments = [*TINY, "--log2_steps=13", "--seeds=2", f"--runs_dir={tmp_path}"]
     process = started(*arguments)
     shown = ""
@@ -333,7 +333,7 @@ def test_ctrl_c_before_training_ends_quietly(sweep_here, monkeypatch):
     assert err.count("\n") <= 1
 
 
-def test_a_process_of_its_own_ends_with_code_2_and_one_line(tmp_path):
+def test_invalid_commands_exit_with_code_2_and_one_line(tmp_path):
     wrong = [["--taks=abs"], ["--k=0"], ["words"], ["--eps="]]
     processes = [started(*arguments, cwd=tmp_path) for arguments in wrong]
     for process in processes:

@@ -91,7 +91,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize("count", COUNTS)
-def test_any_number_of_runs_on_four_devices_are_those_of_one(trained, count):
+def test_four_devices_give_the_same_runs_as_one(trained, count):
     folder = trained / f"four_{count}"
     assert suffixes(folder) == [".safetensors"] * count
     for job in JOBS[:count]:
@@ -101,11 +101,11 @@ def test_any_number_of_runs_on_four_devices_are_those_of_one(trained, count):
 
 
 @pytest.mark.parametrize("way", ["one_to_four", "four_to_one"])
-def test_what_was_stopped_goes_on_on_another_number_of_devices(trained, way):
+def test_stopped_runs_resume_on_a_different_number_of_devices(trained, way):
     assert_same_files(trained / way, trained / "one", 2)
 
 
-def test_devices_have_nothing_to_say_to_each_other_while_they_train(trained):
+def test_training_uses_no_collectives(trained):
     def collectives(name):
         text = (trained / f"{name}.hlo").read_text()
         assert "num_partitions=4" in text
@@ -128,7 +128,7 @@ def test_groups_are_padded_to_a_multiple_of_the_devices(monkeypatch, items, coun
 # Hosts.
 
 
-def test_two_processes_keep_what_one_keeps(tmp_path):
+def test_two_processes_store_the_same_runs_as_one(tmp_path):
     jobs = [
         Job(TINY, Hyperparams(eps=0.25, init_bias=bias), seed)
         for bias in (-0.5, 0)

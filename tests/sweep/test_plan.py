@@ -87,7 +87,7 @@ def step_flops(config):
     return TOY.cost(config, None).flops / config.steps
 
 
-def test_a_step_at_the_papers_size_takes_28_gflop():
+def test_flops_of_a_step_at_the_papers_size():
     assert step_flops(Config(k=1024, batch_size=2**13)) == pytest.approx(28.5e9, rel=0.002)
     for k in (256, 2048):
         assert step_flops(Config(k=k, batch_size=2**23 // k)) == pytest.approx(2.9e10, rel=0.1)

@@ -181,14 +181,14 @@ def test_a_stopped_plan_continues_to_the_same_runs(jobs, whole, tmp_path, segmen
     assert_same_files(tmp_path, whole)
 
 
-def test_whether_to_stop_is_asked_once_a_segment(jobs, tmp_path):
+def test_stop_is_checked_once_per_segment(jobs, tmp_path):
     """Or a Ctrl-C between two answers would end the training with nothing saved."""
     answers = itertools.chain([False, True], itertools.repeat(False))
     assert trained(jobs[:2], tmp_path, stopped=lambda: next(answers)) == []
     assert suffixes(tmp_path) == [".partial"] * 2
 
 
-def test_what_is_saved_from_time_to_time_outlives_a_crash(jobs, whole, tmp_path):
+def test_periodic_saves_survive_a_crash(jobs, whole, tmp_path):
     calls = itertools.count()
 
     def crash(*report):
@@ -204,7 +204,7 @@ def test_what_is_saved_from_time_to_time_outlives_a_crash(jobs, whole, tmp_path)
         assert_same(store.load(store.path(tmp_path, job)), store.load(store.path(whole, job)))
 
 
-def test_a_plan_stopped_at_every_segment_comes_to_its_end(jobs, whole, tmp_path):
+def test_a_plan_stopped_at_every_segment_finishes(jobs, whole, tmp_path):
     for _ in range(40):
         trained(jobs[:2], tmp_path, stopped=lambda: True)
         if len(store.every(tmp_path)) == 2:

@@ -2,13 +2,13 @@
 
 import functools
 import hashlib
+import inspect
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import joblib
-from joblib.func_inspect import get_func_code
 
 from toymono.store.runs import StoredRun, load
 
@@ -23,7 +23,7 @@ _SCIENCE += ("analysis/**/*", "classifiers/*", "frames/**/*")
 def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:
     """`function(run, **parameters)`, computed once for each stored run.
 
-    The result of a `StoredRun` lies in a hidden folder beside the runs. It is
+    The result of a `StoredRun` is kept in a hidden folder beside the runs. It is
     computed again if the run, the parameters, the function, or the package's
     code of scores, analyses and frames changes. A run in memory, or in a folder
     that cannot be written, is not cached.
@@ -40,7 +40,7 @@ def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:
     compute = _memory(run.path.parent).cache(_compute, ignore=["run"])
     key = {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "code": f"{_science()} {get_func_code(function)[0]}",
+        "code": f"{_science()} {inspect.getsource(function)}",
         "name": run.name,
         "date": run.date,
     }

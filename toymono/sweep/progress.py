@@ -1,4 +1,4 @@
-"""What a person sees of a sweep: its cost in words, a progress bar, stops that lose nothing."""
+"""Terminal output of a sweep: cost estimate, progress bar, and stops that lose nothing."""
 
 import contextlib
 import math
@@ -50,11 +50,14 @@ def _time(seconds: float) -> str:
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"about {seconds / length:.2g} {unit}"
-    return f"about {seconds:.2g} s"
+    return f"about {seconds:.2g} s" if seconds >= 5 else "a few seconds"
 
 
 def _size(count: float) -> str:
-    return f"{count / 2**20:.0f} MiB" if count >= 2**20 else f"{count / 2**10:.0f} KiB"
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20)):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count / 2**10:.0f} KiB"
 
 
 def train(plan: Plan, runs_dir: str, save_every: float | None = None) -> bool:
