@@ -21,6 +21,7 @@ LAYERS = {
     "kinds": 4,
     "job": 4,
     "store": 4,
+    "torch_io": 4,
     "catalog": 4,
     "analysis": 4,
     "train": 3,

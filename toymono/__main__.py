@@ -12,6 +12,7 @@ COMMANDS = {
     "plots": "draw figures of stored runs",
     "papers": "compare published claims with stored runs",
     "store": "check the files of a folder of runs",
+    "torch_io": "import and export PyTorch files",
 }
 
 

@@ -7,6 +7,7 @@ and wrong flags are answered at once.
 
 import contextlib
 import difflib
+import functools
 import os
 import platform
 import sys
@@ -34,15 +35,22 @@ class Failure(RuntimeError):
     """Something failed while the command ran; the message is one line."""
 
 
-def run(main: Callable[[], int | None]) -> None:
+def run(main: Callable[..., int | None], operands: bool = False) -> None:
     """Parses the flags and runs `main`.
 
     Its `UsageError` and every wrong flag end with code 2, its `Failure` with code 1.
+
+    Args:
+      main: The command.
+      operands: Whether it takes arguments that are not flags; `main` is called with these.
     """
     logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's search for devices
     warnings.showwarning = _show_warning
     try:
-        app.run(lambda argv: _guarded(main), flags_parser=_parse)
+        app.run(
+            lambda argv: _guarded(functools.partial(main, *argv[1:])),
+            flags_parser=functools.partial(_parse, operands=operands),
+        )
     except BrokenPipeError:  # the reader of our output has closed it, as `head` does
         _discard_output()
         sys.exit(1)
@@ -181,7 +189,7 @@ def _compilation_cache() -> Path:
     return Path(root) / "toymono" / platform.node()
 
 
-def _parse(argv: Sequence[str]) -> list[str]:
+def _parse(argv: Sequence[str], operands: bool) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
     except flags.UnrecognizedFlagError as error:
@@ -192,7 +200,7 @@ def _parse(argv: Sequence[str]) -> list[str]:
         _fail(2, str(error))
     except SystemExit:  # absl has printed the help, and calls that a failure
         sys.exit(0)
-    if len(rest) > 1:
+    if len(rest) > 1 and not operands:
         _fail(2, f"unexpected arguments: {' '.join(rest[1:])}; every setting is a flag, see --help")
     return rest
 

@@ -42,9 +42,18 @@ def write(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:
     header = {"format": FORMAT, **header, "checksum": checksum(arrays)}
     header["seal"] = _seal(header)
     path.parent.mkdir(parents=True, exist_ok=True)
+    save_tensors(path, arrays, {"toymono": json.dumps(header)})
+
+
+def save_tensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str, str]) -> None:
+    """Writes a safetensors file atomically.
+
+    Raises:
+      OSError: It cannot be written.
+    """
     with atomic_write(path) as temporary:
         try:
-            save_file(arrays, temporary, metadata={"toymono": json.dumps(header)})
+            save_file(arrays, temporary, metadata=metadata)
         except SafetensorError as error:  # a full disk, for one
             number = re.search(r"\(os error (\d+)\)", str(error))
             if number is None:

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +49,19 @@ def versions() -> dict[str, str]:
     }
 
 
-def save(runs_dir: str | Path, run: Any, job: Job | None = None) -> Path:
+def save(
+    runs_dir: str | Path,
+    run: Any,
+    job: Job | None = None,
+    trained_by: Mapping[str, str] | None = None,
+) -> Path:
     """Stores one run, and removes what was stored of it unfinished.
 
     Args:
       runs_dir: The folder; it is made if need be.
       run: A trained `Run` or `ClassifierRun`.
       job: What it carried out; by default the job that the run itself describes.
+      trained_by: The versions in its header, by package; by default those of this process.
 
     Raises:
       TypeError: It is not a run, or the arguments are exchanged.
@@ -69,7 +75,7 @@ def save(runs_dir: str | Path, run: Any, job: Job | None = None) -> Path:
     header = {
         **files.describe(job),
         "diverged": run.diverged,
-        "versions": versions(),
+        "versions": versions() if trained_by is None else dict(trained_by),
         "date": files.now(),
     }
     tensors = {"key": jax.random.key_data(run.key), **job.kind.tensors(run)}
