@@ -1,19 +1,16 @@
 """`toymono COMMAND …` and `python -m toymono COMMAND …` run `python -m toymono.COMMAND …`."""
 
+import difflib
 import runpy
 import sys
+from pathlib import Path
 
 from toymono import signals
+from toymono.usage import COMMANDS
 
-COMMANDS = {
-    "sweep": "train a grid of toy models",
-    "classifiers": "train classifiers with a polysemantic penalty",
-    "autoencoders": "train autoencoders of image patches with dropout",
-    "plots": "draw figures of stored runs",
-    "papers": "compare published claims with stored runs",
-    "store": "check the files of a folder of runs",
-    "torch_io": "import and export PyTorch files",
-}
+_EXAMPLES = """\
+    toymono sweep --task decoder --k 512 --init_bias -1    # train two networks, 2 minutes
+    toymono plots                                          # draw them: figures/gallery.md"""
 
 
 def main() -> None:
@@ -24,13 +21,31 @@ def main() -> None:
         sys.argv[:2] = [f"toymono {name}"]
         runpy.run_module(f"toymono.{name}", run_name="__main__", alter_sys=False)
         return
-    lines = [f"  {command:12} {text}" for command, text in COMMANDS.items()]
-    usage = "\n".join(["usage: toymono COMMAND [--flag=value …]", *lines])
     if name in ("--help", "-h", "help"):
-        print(f"{usage}\n\n`toymono COMMAND --help` lists a command's flags.")
+        print(_help())
         return
-    print(f"toymono: {name!r} is not one of {', '.join(COMMANDS)}", file=sys.stderr)
+    if name == "--version":
+        import toymono
+
+        print(f"toymono {toymono.__version__}")
+        return
+    near = difflib.get_close_matches(name, COMMANDS)
+    choices = f"did you mean {near[0]}?" if near else f"not one of {', '.join(COMMANDS)}"
+    print(f"toymono: unknown command {name!r}; {choices}", file=sys.stderr)
     sys.exit(2)
+
+
+def _help() -> str:
+    lines = [f"  {command:13} {text}" for command, text in COMMANDS.items()]
+    parts = [
+        f"Trains and analyses toy models of superposition.\n\n{_EXAMPLES}",
+        "\n".join(["commands:", *lines]),
+        "`toymono COMMAND --help` shows examples and flags; `python -m toymono.COMMAND` is the "
+        "same command.",
+    ]
+    if not any(Path("runs").glob("*.safetensors")):
+        parts.append("There are no runs in runs/ yet: the first example trains some.")
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ from typing import Any
 
 from absl import app, flags, logging
 
-from toymono import signals
+from toymono import signals, usage
 from toymono.fields import SEED, Field
 from toymono.files import BrokenRun
 
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder of the runs.")
+FIRST_SWEEP = "train some runs with: python -m toymono.sweep --task decoder --k 512 --init_bias -1"
+"""What a command without runs says to do next."""
 flags.disclaim_key_flags()  # those defined below belong to the command that asks for them
 
 
@@ -47,9 +49,10 @@ def run(main: Callable[..., int | None], operands: bool = False) -> None:
     logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's search for devices
     warnings.showwarning = _show_warning
     try:
+        words = main.__globals__["__doc__"] or ""
         app.run(
             lambda argv: _guarded(functools.partial(main, *argv[1:])),
-            flags_parser=functools.partial(_parse, operands=operands),
+            flags_parser=functools.partial(_parse, operands=operands, words=words),
         )
     except BrokenPipeError:  # the reader of our output has closed it, as `head` does
         _discard_output()
@@ -189,7 +192,14 @@ def _compilation_cache() -> Path:
     return Path(root) / "toymono" / platform.node()
 
 
-def _parse(argv: Sequence[str], operands: bool) -> list[str]:
+_HELP = {"--help", "-help", "-h", "-?", "--helpshort", "-helpshort"}
+
+
+def _parse(argv: Sequence[str], operands: bool, words: str) -> list[str]:
+    """The arguments that are not flags; `words` are the command's, for its help."""
+    if _HELP & set(argv[1:]):
+        print(usage.help_text(words, argv[0]))
+        sys.exit(0)
     try:
         rest = flags.FLAGS(argv)
     except flags.UnrecognizedFlagError as error:

@@ -15,6 +15,7 @@ import chex
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -69,6 +70,12 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
     def final(self) -> Any:
         """The trained model: a `Model`, or a `TiedModel` where `config.model` is tied."""
         return self.snapshots.last()
+
+    @property
+    def snapshot_steps(self) -> tuple[int, ...]:
+        """Steps of the snapshots: the last of `config.snapshot_steps` if some are absent."""
+        count = jax.tree.leaves(self.snapshots)[0].shape[np.ndim(self.key)]
+        return self.config.snapshot_steps[-count:]
 
     @property
     def diverged(self) -> int | None:

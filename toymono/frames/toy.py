@@ -88,9 +88,9 @@ def per_snapshot(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFram
     rows = []
     for run, identity in each(runs):
         neurons_c = _neuron_counts(run, run.snapshots, threshold)
-        for c, step in enumerate(run.config.snapshot_steps):
+        for c, step in enumerate(run.snapshot_steps):
             loss = _mean_loss(run, step - max(1, step // 8), step)
-            when = {"step": step, "log2_step": c, "loss": loss}
+            when = {"step": step, "log2_step": step.bit_length() - 1, "loss": loss}
             rows.append({**identity, **when, **neurons_c[c]})
     return pd.DataFrame(rows)
 
@@ -203,9 +203,10 @@ def per_snapshot_neuron(runs: Runs) -> pd.DataFrame:
         finite_c = np.asarray(_finite_per_snapshot(run.snapshots))
         score_ck = np.where(finite_c[:, None], score_ck, np.nan)
         c, k = score_ck.shape
+        step_c = np.asarray(run.snapshot_steps)
         columns = {
-            "step": repeat(np.asarray(run.config.snapshot_steps), "c -> (c k)", k=k),
-            "log2_step": repeat(np.arange(c), "c -> (c k)", k=k),
+            "step": repeat(step_c, "c -> (c k)", k=k),
+            "log2_step": repeat(np.log2(step_c).astype(int), "c -> (c k)", k=k),
             "neuron": repeat(np.arange(k), "k -> (c k)", c=c),
             "monosemanticity": score_ck.ravel(),
         }

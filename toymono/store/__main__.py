@@ -35,7 +35,7 @@ def main() -> int:
                 unreadable.append(path)
                 print(error)
     except FileNotFoundError as error:
-        raise cli.UsageError(str(error)) from None
+        raise cli.UsageError(f"{error}; {cli.FIRST_SWEEP}") from None
     print(f"{cli.counted(count, 'file')}, {len(unreadable)} unreadable")
     if unreadable and _QUARANTINE.value:
         for path in unreadable:

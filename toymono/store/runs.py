@@ -65,12 +65,16 @@ def save(
 
     Raises:
       TypeError: It is not a run, or the arguments are exchanged.
-      ValueError: The run is stacked, or its key is not of JAX's default implementation.
+      ValueError: The run is stacked, its key is not of JAX's default implementation, or it
+        lacks earlier snapshots, as the models of `toymono.zoo` do.
       OSError: The folder cannot be written.
     """
     if not isinstance(runs_dir, str | Path):
         raise TypeError(f"runs_dir is a {type(runs_dir).__name__}: save(runs_dir, run)")
     job = job_of(run) if job is None else job
+    every = job.config.snapshot_steps
+    if getattr(run, "snapshot_steps", every) != every:
+        raise ValueError("a run without its earlier snapshots cannot be stored")
     target = path(runs_dir, job)
     header = {
         **files.describe(job),

@@ -1,0 +1,103 @@
+"""What `--help` prints, and completion for shells, both made from a command's flags.
+
+Help begins with the command's own words and examples, then lists the flags in
+groups, one or two lines each; `--helpfull` prints all that absl knows of them.
+"""
+
+import re
+import shutil
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from absl import flags
+
+COMMANDS: Mapping[str, str] = {
+    "sweep": "train a grid of toy models",
+    "classifiers": "train classifiers with a polysemantic penalty",
+    "autoencoders": "train autoencoders of image patches with dropout",
+    "plots": "draw figures of stored runs",
+    "papers": "compare published claims with stored runs",
+    "store": "check the files of a folder of runs",
+    "torch_io": "import and export PyTorch files",
+    "zoo": "list the trained models that come with the package",
+    "completion": "print a script that completes commands and flags in a shell",
+}
+"""Every command and what it does."""
+
+GROUPS: Mapping[str, Sequence[str]] = {
+    title: names.split()
+    for title, names in {
+        "features and task": "task n m eps feature_law exponent data patch",
+        "network": "model network k sizes nonlinearity layer_norm init_bias init_scale",
+        "training": "log2_steps steps epochs prune_epochs batch_size optimizer schedule "
+        "learning_rate cosine_period bias_decay weight_decay matmul_precision",
+        "penalties and dropout": "penalty alpha l1 dropout dropout_rate",
+        "which runs": "preset sweep scale seeds seed capacity",
+        "which figures and pages": "figure paper papers by where list format",
+        "where, how, and how long": "runs_dir figures_dir docs_dir data_dir out dry_run "
+        "group_size save_every coordinator hosts host",
+    }.items()
+}
+"""Flags by what they are about, for every command; those not named here come last."""
+
+_OTHERS = "more"
+_WIDTH = 96  # Our choice: lines longer than this are hard to read on a wide terminal.
+
+
+def help_text(words: str, module: str) -> str:
+    """What `--help` prints: the words of the command, then its flags in groups.
+
+    Args:
+      words: The docstring of the command's module, with its examples.
+      module: The name under which absl lists its flags.
+    """
+    width = min(_WIDTH, shutil.get_terminal_size().columns) - 1
+    parts = [words.strip()]
+    for title, listed in grouped(module).items():
+        parts.append("\n".join([f"{title}:", *(_line(flag, width) for flag in listed)]))
+    return "\n\n".join(parts)
+
+
+def grouped(module: str) -> dict[str, list[flags.Flag]]:
+    """The flags of a command, each in one group; groups without flags are left out."""
+    left = {flag.name: flag for flag in flags.FLAGS.get_key_flags_for_module(module)}
+    found = {
+        title: [left.pop(name) for name in names if name in left] for title, names in GROUPS.items()
+    }
+    found[_OTHERS] = list(left.values())
+    return {title: listed for title, listed in found.items() if listed}
+
+
+def _line(flag: flags.Flag, width: int) -> str:
+    """A flag with its first sentence, its choices and its default."""
+    boolean = isinstance(flag, flags.BooleanFlag)
+    name = f"  --{'[no]' if boolean and flag.default else ''}{flag.name} "
+    words = re.sub(r"^<[^>]*>: ", "", flag.help or "")  # absl begins with the choices
+    sentence, _, _ = words.replace("\n", " ").partition(". ")
+    values = choices(flag)
+    text = sentence.rstrip(".:; ") + (f": {', '.join(values)}" if values else "")
+    default = _default(flag)
+    return textwrap.fill(
+        f"{text} [{default}]" if default else text,
+        width,
+        initial_indent=name.ljust(20),
+        subsequent_indent=" " * 20,
+        break_on_hyphens=False,
+    )
+
+
+def choices(flag: flags.Flag) -> list[str]:
+    """The words that a flag takes; none if it takes other values."""
+    field = getattr(flag.parser, "field", None)
+    return list(field.choices if field else getattr(flag.parser, "enum_values", ()))
+
+
+def _default(flag: flags.Flag) -> str:
+    """The value if the flag is not given; empty if there is none, or it says nothing."""
+    field = getattr(flag.parser, "field", None)
+    if field is not None:
+        return field.text(field.default)
+    value = flag.default
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "" if value in (None, False, True, "") else str(value)
