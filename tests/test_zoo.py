@@ -77,9 +77,6 @@ def test_a_file_is_written_from_its_own_run_only(loaded, monkeypatch, tmp_path):
         zoo.save(entry, loaded["abs"], scores)
     monkeypatch.setattr(zoo.Entry, "path", tmp_path / "tied.safetensors")
     zoo.save(entry, loaded["tied"], scores)
-    assert (
-        scores
-        == entry.scores
-        == zoo.table().set_index("name").loc["tied", list(zoo.SCORES)].to_dict()
-    )
+    rows = zoo.table().set_index("name")
+    assert scores == entry.scores == rows.loc["tied", list(zoo.SCORES)].to_dict()
     assert (zoo.load("tied").final.w_nm == loaded["tied"].final.w_nm).all()
