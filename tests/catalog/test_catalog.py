@@ -114,6 +114,22 @@ def test_a_small_sweep_has_the_shape_of_the_papers(name):
         assert KINDS["toy"].cost(config, None).flops < 1e14
 
 
+@pytest.mark.parametrize("name", OF_NEURONS)
+def test_other_scales_change_sizes_or_batches_alone(name):
+    of_scale = {
+        scale: [settled(point) for point in catalog.points([name], scale)]
+        for scale in catalog.SCALES
+    }
+    batches = {"paper512": 512, "half": 256, "small": 256}
+    for scale, points in of_scale.items():
+        if scale in batches:
+            assert {point["batch_size"] for point in points} == {batches[scale]}
+    for scale, factor in (("paper512", 1), ("half", 2)):
+        for ours, theirs in zip(of_scale[scale], of_scale["paper"], strict=True):
+            sizes = {size: theirs[size] // factor for size in "nmk"}
+            assert ours == {**theirs, **sizes, "batch_size": batches[scale]}
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_sweep_records_are_complete_and_name_known_fields(name):
     sweep = EVERY[name]
@@ -165,7 +181,7 @@ def test_the_penalties_are_swept_on_both_sides_of_0_beside_none():
 
 
 def test_changing_k_updates_the_batch_size():
-    paper, small = (list(catalog.points(["LR1"], scale, k=2048)) for scale in catalog.SCALES)
+    paper, small = (list(catalog.points(["LR1"], scale, k=2048)) for scale in ("paper", "small"))
     assert {(point["k"], point["batch_size"]) for point in paper} == {(2048, 2**12)}
     assert {(point["k"], point["batch_size"]) for point in small} == {(2048, 256)}
     chosen = catalog.points(["LR1"], "paper", k=2048, batch_size=8)

@@ -1,6 +1,7 @@
 """The command that extends the evidence and writes the pages, on a tiny catalog."""
 
 import dataclasses
+import re
 import subprocess
 import sys
 
@@ -31,7 +32,8 @@ class TinySweep:
         self._points = [{**SIZES, **point} for point in points]
 
     def points(self, scale, **changed):
-        return ({**point, **changed} for point in self._points if scale == "small")
+        n = {"small": 16, "half": 18}.get(scale)
+        return ({**point, "n": n, **changed} for point in self._points if n)
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def test_a_page_can_open_with_its_own_sentences_and_a_picture(written):
         opening=lambda found, judged: f"{len(found.sweeps)} sweeps, {len(judged)} claims.",
         picture=Picture("../figures/bias.png", "Biases", "Biases of one run."),
     )
-    update(own, "small", path.parents[1])
+    update(own, None, path.parents[1])
     title, opening, picture, caption, *rest = path.read_text().split("\n\n")
     assert opening == f"{len(catalog.SWEEPS)} sweeps, {len(CLAIMS)} claims."
     assert (picture, caption) == ("![Biases](../figures/bias.png)", "Biases of one run.")
@@ -167,6 +169,50 @@ def test_larger_runs_of_a_whole_sweep_have_a_section(
     assert f"## The same settings with {title}" in page
     assert f"--sweep LR1 --scale small {command} --seeds 1" in page
     assert "- 6 runs in" in page
+
+
+def test_each_claim_is_judged_at_the_largest_scale_that_has_runs(run, written, runs_dir, untrained):
+    csv, path, _ = written
+    small = csv.read_bytes()
+    assert "\n\nLargest scale judged: `small`.\n\n" in path.read_text()
+    for seed in (0, 1, 2):
+        store.save(runs_dir, untrained_run(untrained, LR3, seed, n=18))
+    assert run("--papers=jermyn2022")[0] == 0
+    page = path.read_text()
+    assert "- 3 runs in [jermyn2022-half.csv](../evidence/jermyn2022-half.csv), trained" in page
+    assert csv.read_bytes() == small
+    judged = dict(re.findall(r"### \d+. ([\w ]+): .*?Largest scale judged: `(\w+)`", page, re.S))
+    assert judged["negative start"] == "half"
+    assert judged["basins"] == "small"  # LR1 has no runs at the other scale
+    [line] = re.findall(r"^\| 4 \| \[negative start\]\(#4-negative-start\) .*$", page, re.M)
+    small_cell, half_cell = line.strip("| ").split(" | ")[2:]
+    assert "(provisional): " in small_cell
+    assert re.fullmatch(r"[a-z ]+: 0 of 1 → 0 of 1", half_cell)
+
+    # A page of one scale has only its own runs.
+    assert run("--papers=jermyn2022", "--scale=half")[0] == 0
+    own = path.with_name("jermyn2022-half.md").read_text()
+    assert "with 3 training runs" in own
+    assert "jermyn2022-small.csv" not in own
+    assert path.read_text() == page
+
+
+def test_what_is_another_scales_own_is_no_larger_run(runs_dir, untrained, monkeypatch):
+    class Longer(TinySweep):
+        def points(self, scale, **changed):
+            longer = {"log2_steps": 6} if scale == "half" else {}
+            return ({**point, **longer, **changed} for point in self._points)
+
+    monkeypatch.setitem(catalog.SWEEPS, "LR3", Longer(LR3))
+    store.save(runs_dir, untrained_run(untrained, LR3, log2_steps=6))
+    store.save(runs_dir, untrained_run(untrained, LR3, log2_steps=7))
+    [small], [half] = (jermyn.PAPER.sources(scale) for scale in ("small", "half"))
+    steps = [
+        sorted(run.fields["log2_steps"] for run in source.find(runs_dir))
+        for source in (small, half)
+    ]
+    assert 6 not in steps[0]
+    assert {6, 7} <= set(steps[1])
 
 
 @pytest.fixture

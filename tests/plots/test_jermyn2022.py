@@ -21,7 +21,7 @@ CATALOG = dict(catalog.SWEEPS)
 PAPER = {name: figure for name, figure in FIGURES.items() if figure.number}
 
 _K = {8: 2, 16: 3, 32: 4, 64: 5, 128: 6, 192: 7, 256: 8, 512: 16, 1024: 24}
-_SIZES = {"paper": (20, 1), "small": (16, 0)}
+_SIZES = {"paper": 20, "paper512": 19, "half": 18, "small": 16}
 
 
 FIRST = set({entry.draw: name for name, entry in reversed(PAPER.items())}.values())
@@ -38,7 +38,7 @@ class TinySweep:
         return getattr(self.sweep, name)
 
     def points(self, scale):
-        n, _ = _SIZES[scale]
+        n = _SIZES[scale]
         for point in self.sweep.points("small"):
             tiny = {"n": n, "m": point["m"] // 8, "k": _K[point["k"]]}
             yield point | tiny | {"batch_size": 8, "log2_steps": 4}

@@ -23,7 +23,12 @@ class TinyPen:
     def points(self, scale):
         for point in PEN.points("small"):
             if point["alpha"] in (-0.1, 0.0, 1.0):
-                size = {"n": 16 if scale == "paper" else 12, "m": 4, "k": 10, "log2_steps": 4}
+                size = {
+                    "n": {"paper": 16, "small": 12}.get(scale, 14),
+                    "m": 4,
+                    "k": 10,
+                    "log2_steps": 4,
+                }
                 yield {**point, **size, "batch_size": 8}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from toymono.catalog.jermyn2022 import SWEEPS
 from toymono.catalog.marshall2024 import DIMENSIONS
-from toymono.catalog.sweep import PRESETS, SCALES, Sweep
+from toymono.catalog.sweep import PRESETS, SCALES, Scale, Sweep
 from toymono.catalog.wright2022 import CLASSIFIER_ALPHAS, PENALISED, WIDTHS
 
 BEYOND = {**PENALISED, **DIMENSIONS}
@@ -21,6 +21,7 @@ __all__ = [
     "SCALES",
     "SWEEPS",
     "WIDTHS",
+    "Scale",
     "Sweep",
     "points",
 ]

@@ -1,10 +1,10 @@
 """The rows of Table 1 of Jermyn, Schiefer & Hubinger (2022), as data.
 
 A `Sweep` holds one row: the values of the paper, those that it does not state
-and we chose, and the counterpart of the row at a small scale. The small scale
-halves n, m and k, which keeps n/m, m/(n eps) and k/n, and takes 2**13 steps of
-256 samples instead of 2**17 of 2**23/k. Learning rates and decays are larger, to
-compensate for fewer steps.
+and we chose, and the counterpart of the row at a small scale. The scales `half`
+and `small` halve n, m and k, which keeps n/m, m/(n eps) and k/n. `small` takes
+2**13 steps instead of 2**17; its learning rates and decays are larger, to
+compensate for fewer steps. The other scales have those of the paper.
 """
 
 from toymono.catalog.sweep import Sweep

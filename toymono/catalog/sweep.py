@@ -34,9 +34,50 @@ def paper_preset(given: Mapping[str, Any]) -> dict[str, Any]:
 
 PRESETS: dict[str, Preset] = {"smoke": _smoke, "laptop": _laptop, "paper": paper_preset}
 
-SCALES = ("paper", "small")
-
 Grid = Mapping[str, tuple]
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """A size at which the paper's sweeps can be trained."""
+
+    title: str
+    """What a caption begins with."""
+    sizes: str
+    """Its sizes, steps and batches in words."""
+    halved: bool = False
+    """Whether n, m and k are half of the paper's, which keeps n/m, m/(n eps) and k/n."""
+    fields: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    """What replaces the batch size and the steps of the `paper` preset."""
+    short: bool = False
+    """Whether `Sweep.small` replaces learning rates and decays, to compensate for few steps."""
+
+
+SCALES: dict[str, Scale] = {
+    "paper": Scale("Paper scale", "n = 512, 2^17 steps of 2^23/k samples"),
+    # Our choice: the largest power of two with which two CPU cores train the paper's
+    # k = 1024 in half an hour.
+    "paper512": Scale(
+        "Paper scale, batches of 512",
+        "n = 512, 2^17 steps of 512 samples",
+        fields={"batch_size": 512},
+    ),
+    "half": Scale(
+        "Half scale",
+        "n = 256, half the paper's m and k, 2^17 steps of 256 samples",
+        halved=True,
+        fields={"batch_size": 256},
+    ),
+    "small": Scale(
+        "Small scale",
+        "n = 256, half the paper's m and k, 2^13 steps of 256 samples, higher learning rates "
+        "and decays",
+        halved=True,
+        fields={"batch_size": 256, "log2_steps": 13},
+        short=True,
+    ),
+}
+"""From the paper's own to the smallest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +91,7 @@ class Sweep:
     paper: tuple[Grid, ...]
     """Grids at the paper's scale; fields not named are those of the `paper` preset."""
     small: Grid
-    """What replaces values other than 0 at the small scale, beside the sizes."""
+    """What replaces values other than 0 at a scale with few steps, beside the sizes."""
     ours: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Fields whose values the paper does not state, and how they were chosen."""
 
@@ -60,13 +101,14 @@ class Sweep:
         Fields that are `changed` replace the sweep's own. `batch_size` is
         recomputed if `k` changes.
         """
+        of_scale = SCALES[scale]
         for grid in self.paper:
             axes = dict(grid)
-            if scale == "small":
-                axes |= {"n": (256,), "m": tuple(m // 2 for m in grid.get("m", (64,)))}
-                axes["k"] = tuple(k // 2 for k in grid.get("k", (1024,)))
+            if of_scale.halved:
+                for name, paper in (("n", 512), ("m", 64), ("k", 1024)):
+                    axes[name] = tuple(size // 2 for size in grid.get(name, (paper,)))
+            if of_scale.short:
                 axes |= {name: v for name, v in self.small.items() if any(grid.get(name, ()))}
             for point in fields.grid(axes):
-                size = {"batch_size": 256, "log2_steps": 13} if scale == "small" else {}
                 point |= changed
-                yield {**paper_preset(point), **size, **point}
+                yield {**paper_preset(point), **of_scale.fields, **point}

@@ -1,7 +1,7 @@
 """Adds what stored runs show to the evidence in docs/evidence, and writes the pages of claims.
 
     python -m toymono.papers
-    python -m toymono.papers --papers jermyn2022 --scale paper --runs_dir runs
+    python -m toymono.papers --papers jermyn2022 --scale half --runs_dir runs
 
 Without stored runs the pages are made from the evidence files alone. A page is
 left unchanged while the evidence has fewer runs than the page shows. Run it in
@@ -20,9 +20,10 @@ _PAPER = flags.DEFINE_list(
 )
 _SCALE = flags.DEFINE_enum(
     "scale",
-    "small",
-    catalog.SCALES,
-    "Size of the sweeps: the paper's own, or one for two CPU cores.",
+    None,
+    list(catalog.SCALES),
+    "Only the runs of one size of the sweeps, on a page of its own. By default the page judges "
+    "each claim at the largest size that has been trained.",
     allow_override=True,
 )
 _DOCS_DIR = flags.DEFINE_string("docs_dir", "docs", "Folder of evidence/ and papers/.")
@@ -51,7 +52,7 @@ def main() -> int:
         importlib.import_module(f"toymono.papers.{name}.paper").PAPER for name in _PAPER.value
     ]
     for record in records:
-        if _SCALE.value not in record.scales:
+        if _SCALE.value not in (None, *record.scales):
             raise cli.UsageError(
                 f"{record.name} has no {_SCALE.value} scale; use --papers with the other papers"
             )

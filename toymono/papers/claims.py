@@ -25,8 +25,8 @@ class Claim:
     """What the paper reports."""
     measure: Callable[..., list[Finding]] | None = None
     """From one frame per sweep, in their order, to the findings."""
-    small: str = ""
-    """What replaces the paper's number at the small scale; our choice, not published."""
+    halved: str = ""
+    """What replaces the paper's number where the sizes are halved; our choice, not published."""
     reason: Callable[[Evidence], str] | None = None
     """Why our runs may miss the limits: a sentence with numbers from the evidence, or "" where
     the evidence is missing or does not support it."""
@@ -62,6 +62,13 @@ class Judged:
     """Sweeps of the claim that lack runs in some setting."""
     reason: str = ""
     """Why the runs miss the limits, where that was found out; only if they do."""
+    scale: str = ""
+    """Of the runs, a key of `catalog.SCALES`; empty if it was not given."""
+
+    @property
+    def anchor(self) -> str:
+        """The name of the claim's section in links."""
+        return f"{self.number}-{self.claim.name.replace('_', '-')}"
 
     @property
     def text(self) -> str:
@@ -69,13 +76,14 @@ class Judged:
         return f"{self.verdict.value} (provisional)" if self.provisional else self.verdict.value
 
 
-def judge(claim: Claim, evidence: Evidence, number: int = 1) -> Judged:
+def judge(claim: Claim, evidence: Evidence, number: int = 1, scale: str = "") -> Judged:
     """Measures a claim on the sweeps that it names.
 
     Args:
       claim: To be judged.
       evidence: Has all the claim's sweeps.
       number: Its place on the page.
+      scale: That of the evidence, a key of `catalog.SCALES`.
     """
     sweeps = [evidence.sweeps[name] for name in claim.sweeps]
     lacking = tuple(sweep.name for sweep in sweeps if not sweep.complete)
@@ -97,6 +105,7 @@ def judge(claim: Claim, evidence: Evidence, number: int = 1) -> Judged:
         found != Verdict.NOT_MEASURED and verdicts.is_provisional(findings),
         lacking,
         claim.reason(evidence) if missed and claim.reason else "",
+        scale,
     )
 
 
@@ -104,6 +113,8 @@ def _values(findings: list[Finding]) -> dict[tuple[str, str], Any]:
     return {(finding.setting, finding.measure): finding.values for finding in findings}
 
 
-def judge_all(claims: Mapping[str, Claim], evidence: Evidence) -> list[Judged]:
+def judge_all(claims: Mapping[str, Claim], evidence: Evidence, scale: str = "") -> list[Judged]:
     """Every claim, numbered in order."""
-    return [judge(claim, evidence, number) for number, claim in enumerate(claims.values(), 1)]
+    return [
+        judge(claim, evidence, number, scale) for number, claim in enumerate(claims.values(), 1)
+    ]

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from toymono import markdown
-from toymono.papers import evidence, verdict_page
+from toymono import catalog, markdown
+from toymono.papers import evidence, scales, verdict_page
 from toymono.papers.claims import Claim, Judged, judge, judge_all
 from toymono.papers.evidence import Evidence, Row, Source
 from toymono.store import StoredRun
@@ -36,7 +36,7 @@ class Paper:
     reference: str
     claims: Mapping[str, Claim]
     scales: tuple[str, ...]
-    """Scales at which it can be judged."""
+    """Scales at which it can be judged, from the largest to the smallest."""
     sources: Callable[[str], tuple[Source, ...]]
     """Its evidence files at a scale."""
     gather: Callable[[Mapping[str, pd.DataFrame], str], Evidence]
@@ -54,10 +54,14 @@ class Paper:
     picture: Picture | None = None
     """Follows the first sentences."""
 
-    def page(self, docs_dir: str | Path, scale: str) -> Path:
-        """The page at a scale."""
-        suffix = "" if scale == "small" else f"-{scale}"
+    def page(self, docs_dir: str | Path, scale: str | None) -> Path:
+        """The page of all scales (None), or that of one."""
+        suffix = "" if self.whole(scale) else f"-{scale}"
         return Path(docs_dir) / "papers" / f"{self.name}{suffix}.md"
+
+    def whole(self, scale: str | None) -> bool:
+        """Whether a page at this scale covers all scales of the paper."""
+        return scale is None or len(self.scales) == 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Update:
 
 def update(
     paper: Paper,
-    scale: str,
+    scale: str | None,
     docs_dir: str | Path,
     runs_dir: str | Path | None = None,
     progress: Callable[[Sequence[StoredRun]], Iterable[StoredRun]] = iter,
@@ -86,7 +90,8 @@ def update(
 
     Args:
       paper: Whose page is written.
-      scale: One of its scales.
+      scale: One of its scales, for a page of its own; None for all of them, where each claim
+        is judged at the largest scale at which it can be.
       docs_dir: Folder of `evidence/` and `papers/`.
       runs_dir: Folder with stored runs; None to use the evidence files only.
       progress: Iterates over the runs to be measured.
@@ -102,7 +107,9 @@ def update(
         damaged or has fewer runs than the page states.
       OSError: A file cannot be written.
     """
-    page, sources = paper.page(docs_dir, scale), paper.sources(scale)
+    page = paper.page(docs_dir, scale)
+    of_scale = {name: paper.sources(name) for name in (paper.scales if scale is None else [scale])}
+    sources = [source for each in of_scale.values() for source in each]
     paths = {source.name: Path(docs_dir) / "evidence" / f"{source.name}.csv" for source in sources}
     before = {source.name: evidence.read(paths[source.name], source) for source in sources}
     stated = _stated(page)
@@ -119,8 +126,9 @@ def update(
     runs = sum(map(len, after.values()))
     if not runs:
         missing = (
-            f"no runs of {paper.name} at the {scale} scale, stored or in {Path(docs_dir)}/evidence;"
-            f" train some with: {paper.start.format(scale=scale)}"
+            f"no runs of {paper.name}{f' at the {scale} scale' if scale else ''}, stored or in "
+            f"{Path(docs_dir)}/evidence; train some with: "
+            f"{paper.start.format(scale=scale or paper.scales[-1])}"
         )
         if not page.exists():
             raise ValueError(missing)
@@ -135,12 +143,16 @@ def update(
             f"New rows are in {Path(docs_dir)}/evidence"
         )
         return Update(page, (), runs, added, notice)
-    frames = {source.name: evidence.frame(after[source.name], source) for source in sources}
-    found = paper.gather(frames, scale)
-    judged = judge_all(paper.claims, found)
+    trained = {
+        name: {source.name: evidence.frame(after[source.name], source) for source in each}
+        for name, each in of_scale.items()
+        if any(after[source.name] for source in each)
+    }
+    found = {name: paper.gather(frames, name) for name, frames in trained.items()}
+    judged = {name: judge_all(paper.claims, each, name) for name, each in found.items()}
     page.parent.mkdir(parents=True, exist_ok=True)
-    markdown.write(page, _text(paper, scale, frames, found, judged))
-    return Update(page, tuple(judged), runs, added)
+    markdown.write(page, _text(paper, scale, trained, found, judged))
+    return Update(page, tuple(scales.at_largest(judged)), runs, added)
 
 
 _STATED = re.compile(r"^- (\d+) runs? in \[([\w-]+)\.csv\]", re.MULTILINE)
@@ -165,13 +177,56 @@ def _shown(page: Path) -> int:
 
 def _text(
     paper: Paper,
-    scale: str,
-    frames: Mapping[str, pd.DataFrame],
-    found: Evidence,
-    judged: Sequence[Judged],
+    scale: str | None,
+    trained: Mapping[str, Mapping[str, pd.DataFrame]],
+    found: Mapping[str, Evidence],
+    judged: Mapping[str, Sequence[Judged]],
 ) -> str:
-    """The whole page."""
-    again = {
+    """The whole page.
+
+    Args:
+      paper: Whose page it is.
+      scale: The only scale of the page, or None.
+      trained: The frames of each source, by scales with runs, from the largest to the smallest.
+      found: The evidence at each of them.
+      judged: Every claim at each of them.
+    """
+    verdicts, [largest, *_] = scales.at_largest(judged), found.values()
+    frames = {name: frame for each in trained.values() for name, frame in each.items()}
+    several = len(found) > 1
+    flags = "" if paper.whole(scale) else f" --scale {scale}"
+    opening = [paper.opening(largest, verdicts)] if paper.opening else []
+    parts = [
+        f"# {paper.title}",
+        *opening,
+        *(verdict_page.picture(*paper.picture) if paper.picture else ()),
+        verdict_page.found(verdicts, sum(map(len, frames.values()))),
+        *(caveat for name in found for caveat in paper.caveats(name)),
+        f"{paper.reference} Written by `python -m toymono.papers --papers {paper.name}{flags}`; "
+        "do not edit.",
+        "## Verdicts",
+        verdict_page.verdict_table(verdicts, len(paper.scales) > 1),
+        *(scales.section(judged) if len(paper.scales) > 1 else ()),
+        "## How a verdict is reached",
+        verdict_page.rule(),
+        "## The runs",
+        "\n".join(_files(frames)),
+    ]
+    for name, each in found.items():
+        parts += [f"### {catalog.SCALES[name].title}"] if several else []
+        parts.append(verdict_page.runs_table(each, name))
+    for name, each in found.items():
+        parts += verdict_page.larger(judged[name], _again(judged[name], each), each, name)
+    parts += [
+        "## Claim by claim",
+        *verdict_page.claim_sections(verdicts, found, len(paper.scales) > 1),
+    ]
+    return "\n\n".join([*parts, *paper.tables(largest)]) + "\n"
+
+
+def _again(judged: Sequence[Judged], found: Evidence) -> dict[tuple[str, int], list[Judged]]:
+    """The claims judged once more on runs that are longer or have larger batches."""
+    return {
         change: [
             judge(each.claim, Evidence({**found.sweeps, **sweeps}), each.number)
             for each in judged
@@ -179,29 +234,6 @@ def _text(
         ]
         for change, sweeps in found.larger.items()
     }
-    flags = "" if scale == "small" else f" --scale {scale}"
-    opening = [paper.opening(found, judged)] if paper.opening else []
-    parts = [
-        f"# {paper.title}",
-        *opening,
-        *(verdict_page.picture(*paper.picture) if paper.picture else ()),
-        verdict_page.found(judged, sum(map(len, frames.values()))),
-        *paper.caveats(scale),
-        f"{paper.reference} Written by `python -m toymono.papers --papers {paper.name}{flags}`; "
-        "do not edit.",
-        "## Verdicts",
-        verdict_page.verdict_table(judged),
-        "## How a verdict is reached",
-        verdict_page.rule(),
-        "## The runs",
-        "\n".join(_files(frames)),
-        verdict_page.runs_table(found, scale),
-        *verdict_page.larger(judged, again, found, scale),
-        "## Claim by claim",
-        *verdict_page.claim_sections(judged, found, scale),
-        *paper.tables(found),
-    ]
-    return "\n\n".join(parts) + "\n"
 
 
 def _files(frames: Mapping[str, pd.DataFrame]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from toymono import catalog
 from toymono.frames.summary import SETTLED_LOSS_FALL, SETTLED_MONO_RISE
 from toymono.markdown import table
 from toymono.papers import verdicts
@@ -90,8 +91,8 @@ def _range(findings: Iterable[Finding]) -> str:
     return " … ".join(dict.fromkeys(ends))
 
 
-def verdict_table(judged: Sequence[Judged]) -> str:
-    """All claims, one line each."""
+def verdict_table(judged: Sequence[Judged], several_scales: bool = False) -> str:
+    """All claims, one line each, with the scale of the runs if there are several scales."""
     rows = [
         (
             str(each.number),
@@ -99,11 +100,12 @@ def verdict_table(judged: Sequence[Judged]) -> str:
             each.claim.published,
             _summary(each),
             each.text,
+            each.scale if each.verdict != Verdict.NOT_MEASURED else "",
         )
         for each in judged
     ]
-    head = ("", "claim", "published", "findings with every seed within limits", "verdict")
-    return table(head, rows)
+    head = ("", "claim", "published", "findings with every seed within limits", "verdict", "scale")
+    return table(head, rows) if several_scales else table(head[:-1], [row[:-1] for row in rows])
 
 
 def _summary(judged: Judged) -> str:
@@ -211,36 +213,46 @@ def larger(
         seeds = max(int(sweep.seeds.split("-")[-1]) for sweep in sweeps)
         if rows:
             sections += [
-                f"## The same settings with {amount}",
-                "The claims above that did not agree, judged on runs trained by",
+                f"## The same settings with {amount}, scale {scale}",
+                "The claims that did not agree at this scale, judged on runs trained by",
                 code(commands(sweeps, scale, (field, value), seeds)),
                 table(("", "claim", "this scale", amount), rows),
             ]
     return sections
 
 
-def claim_sections(judged: Sequence[Judged], evidence: Evidence, scale: str) -> list[str]:
-    """Every claim with its findings; a reason that claims share is given once."""
+def claim_sections(
+    judged: Sequence[Judged], evidence: Mapping[str, Evidence], several_scales: bool = False
+) -> list[str]:
+    """Every claim with its findings; a reason that claims share is given once.
+
+    Args:
+      judged: The claims, each at one scale.
+      evidence: By scale.
+      several_scales: Whether each section names its scale.
+    """
     first: dict[str, Judged] = {}
     sections = []
     for each in judged:
         reason = each.reason
         if reason and (earlier := first.setdefault(reason, each)) is not each:
-            reason = f"the same as for claim [{earlier.number}](#{_anchor(earlier)})"
-        sections.append(_section(each, evidence, scale, reason))
+            reason = f"the same as for claim [{earlier.number}](#{earlier.anchor})"
+        sections.append(_section(each, evidence[each.scale], reason, several_scales))
     return sections
 
 
-def _section(judged: Judged, evidence: Evidence, scale: str, reason: str) -> str:
-    claim = judged.claim
+def _section(judged: Judged, evidence: Evidence, reason: str, name_scale: bool) -> str:
+    claim, scale = judged.claim, judged.scale
     lines = [
-        f'<a id="{_anchor(judged)}"></a>',
+        f'<a id="{judged.anchor}"></a>',
         f"### {judged.number}. {claim.name.replace('_', ' ')}: {judged.text}",
         f"{claim.statement} ({claim.where})",
         f"Published: {claim.published}.",
     ]
-    if scale == "small" and claim.small:
-        lines.append(f"At this scale, our choice and not published: {claim.small}.")
+    if name_scale and judged.verdict != Verdict.NOT_MEASURED:
+        lines.append(f"Largest scale judged: `{scale}`.")
+    if catalog.SCALES[scale].halved and claim.halved:
+        lines.append(f"At this scale, our choice and not published: {claim.halved}.")
     if reason:
         lines.append(f"Likely reason: {reason.removesuffix('.')}.")
     if claim.sweeps:
@@ -304,8 +316,4 @@ def three_digits(value: float) -> str:
 
 
 def _link(judged: Judged) -> str:
-    return f"[{judged.claim.statement.removesuffix('.')}](#{_anchor(judged)})"
-
-
-def _anchor(judged: Judged) -> str:
-    return f"{judged.number}-{judged.claim.name.replace('_', '-')}"
+    return f"[{judged.claim.statement.removesuffix('.')}](#{judged.anchor})"

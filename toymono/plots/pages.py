@@ -92,7 +92,7 @@ def _section(done: Drawn, statements: Mapping[str, str], format_: str) -> str:
     trains = "Train matching runs and draw the figure:"
     if done.scale:
         trained_by = trained_by.replace("--scale small", f"--scale {done.scale}")
-        runs = f"{done.scale.title()} scale, {runs}"
+        runs = f"{catalog.SCALES[done.scale].title}, {runs}"
         trains = "Train its runs and draw the figure:"
     notes = [f"- The paper: {statements[name]}" for name in figure.claims]
     notes += [f"- Our runs: {done.facts}."] if done.facts else []
@@ -111,21 +111,21 @@ def _section(done: Drawn, statements: Mapping[str, str], format_: str) -> str:
 
 
 def table1() -> str:
-    """Table 1 of the paper in Markdown, from the catalog, and its counterpart at a small scale."""
+    """Table 1 of the paper in Markdown, from the catalog, and its counterparts at other scales."""
     parts = [
         "# Table 1",
         "From `toymono.catalog`; `python -m toymono.sweep --sweep LR1` trains one row. "
         f"{_OURS} marks what the paper does not state: our choice, explained below.",
     ]
-    for scale in catalog.SCALES:
-        sizes = "n = 512, 2^17 steps of 2^23/k samples"
-        if scale == "small":
-            point = next(catalog.SWEEPS["LR1"].points(scale))
-            steps = f"2^{point['log2_steps']} steps of {point['batch_size']} samples"
-            sizes = f"n = {point['n']}, {steps}; all differences from the paper are our choice"
-        rows = [[_NAMES.get(name, name), *_row(name, scale)] for name in catalog.SWEEPS]
+    seen: dict[str, str] = {}
+    for name, scale in catalog.SCALES.items():
+        ours = "" if name == "paper" else "; all differences from the paper are our choice"
+        rows = [[_NAMES.get(sweep, sweep), *_row(sweep, name)] for sweep in catalog.SWEEPS]
         table = markdown.table(["Row", *_COLUMNS.values()], rows)
-        parts += [f"## {scale.title()} scale: {sizes}", table]
+        # The table does not show the batch size.
+        first = seen.setdefault(table.replace(f" {_OURS}", ""), scale.title)
+        same = f"The table is that of the {first[0].lower()}{first[1:]}."
+        parts += [f"## {scale.title}: {scale.sizes}{ours}", table if first == scale.title else same]
     parts += ["## Where the paper contradicts itself", _NOTES, f"## {_OURS} Our choices"]
     chosen: dict[str, list[str]] = {}
     for name, sweep in catalog.SWEEPS.items():

@@ -14,6 +14,7 @@ import seaborn as sns
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
+from toymono import catalog
 from toymono.frames import classifier_polytopes as of_classifiers
 from toymono.frames import polytopes as of_toy
 from toymono.plots import style
@@ -254,7 +255,7 @@ class OneSetting:
         if runs.empty:
             raise MissingRuns("no matching runs")
         runs = runs[runs["nonlinearity"].isin(_PIECEWISE)]
-        for sweep, scale in itertools.product(self.sweeps, ("small", "paper")):
+        for sweep, scale in itertools.product(self.sweeps, reversed(catalog.SCALES)):
             found = members(runs, sweep, scale)
             if len(found):
                 few = -found["position"].map(found["position"].value_counts())

@@ -115,7 +115,7 @@ class Comparison:
 class OfSweeps:
     """Selects the runs of sweeps of the catalog, at the scale with more of their settings.
 
-    If both scales have as many, it is the paper's. Only runs of at least two
+    If several scales have as many, it is the largest of them. Only runs of at least two
     settings of a sweep are shown, unless the figure wants a single setting.
     """
 
@@ -154,7 +154,7 @@ class OfSweeps:
         ]
         notes += [f"Skipped for lack of runs: {', '.join(missing)}."] if missing else []
         notes += [self.note] if self.note else []
-        head = f"{scale.title()} scale, {', '.join(found)}: "
+        head = f"{catalog.SCALES[scale].title}, {', '.join(found)}: "
         captions = {"head": head, "note": " ".join(notes)}
         return Selected(pd.concat(found.values()), scale, captions)
 

@@ -32,8 +32,9 @@ _SWEEP = flags.DEFINE_list(
 _SCALE = flags.DEFINE_enum(
     "scale",
     "small",
-    catalog.SCALES,
-    "Size of the paper's sweeps: the paper's own, or one for two CPU cores.",
+    list(catalog.SCALES),
+    "Size of the paper's sweeps: the paper's own, the same with batches of 512, half the sizes, "
+    "or half the sizes and few steps for two CPU cores.",
     allow_override=True,
 )
 _seeds = cli.seeds(2)

@@ -70,7 +70,7 @@ CLAIMS = table(
         ("LR3",),
         "65 for d = 64",
         measures.low_rank,
-        small="about m = 32",
+        halved="about m = 32",
         headline="monosemantic models keep about as many positive-bias neurons as the embedding "
         "has dimensions",
     ),
@@ -145,7 +145,7 @@ CLAIMS = table(
         "16 to 128 neurons: indistinguishable",
         measures.k_small,
         reason=reasons.dead_small_layers,
-        small="8 to 64 neurons",
+        halved="8 to 64 neurons",
     ),
     Claim(
         "k_middle",
@@ -155,7 +155,7 @@ CLAIMS = table(
         ("K0", "K1"),
         "256, 384, 512 neurons: slightly worse",
         measures.k_middle,
-        small="128, 192, 256 neurons",
+        halved="128, 192, 256 neurons",
     ),
     Claim(
         "k_large",
@@ -164,7 +164,7 @@ CLAIMS = table(
         ("K0", "K1"),
         "1024, 2048 neurons: better",
         measures.k_large,
-        small="512, 1024 neurons",
+        halved="512, 1024 neurons",
         headline="with more neurons than features, a negative initial bias lowers the loss",
     ),
     Claim(
@@ -244,7 +244,7 @@ CLAIMS = table(
         "503 of 512 features have one, 5 two, 4 a mostly monosemantic one",
         measures.one_each,
         reason=reasons.dying_neurons,
-        small="the same fractions of n = 256, which would be 251, 3 and 2",
+        halved="the same fractions of n = 256, which would be 251, 3 and 2",
     ),
     Claim(
         "positive_bias",
@@ -255,7 +255,7 @@ CLAIMS = table(
         "65 for d = 64, in each model",
         measures.positive_bias,
         reason=reasons.batch_noise,
-        small="m to a tenth more than m, 32 to 35",
+        halved="m to a tenth more than m, 32 to 35",
     ),
     Claim(
         "positive_bias_by_m",
@@ -264,7 +264,7 @@ CLAIMS = table(
         ("M",),
         "33 for d = 32, 130 for d = 128",
         measures.positive_bias_by_m,
-        small="m = 16, 32, 64, each to a tenth more",
+        halved="m = 16, 32, 64, each to a tenth more",
     ),
     Claim(
         "plateau",
@@ -273,7 +273,7 @@ CLAIMS = table(
         ("LR1", "LR3"),
         ".85 … .95, where a zero output has N eps / 3 = 2.667",
         measures.plateau,
-        small="the same fraction of n eps / 3 = 1.333, which would be .425 … .475",
+        halved="the same fraction of n eps / 3 = 1.333, which would be .425 … .475",
     ),
     Claim(
         "singular_values",
@@ -292,7 +292,7 @@ CLAIMS = table(
         ("LR3",),
         "slopes .09 … .16; a projector has d/N = .125",
         measures.slopes,
-        small="the same numbers, since m/n is the same",
+        halved="the same numbers, since m/n is the same",
         reason=reasons.batch_noise,
     ),
     Claim(

@@ -51,9 +51,12 @@ def _sources(scale: str) -> tuple[Source, ...]:
 def _find(runs_dir: str | Path, scale: str) -> list[StoredRun]:
     """The stored runs of the paper's sweeps, and those that are longer or have larger batches."""
     stored = store.find(runs_dir)
-    settings = set(_settings(scale))
+    settings, others = set(_settings(scale)), set(catalog.SCALES) - {scale}
+    larger: set[str] = set()
     for change in _changes((run.fields for run in stored), scale):
-        settings |= set(_settings(scale, **dict([change])))
+        larger |= set(_settings(scale, **dict([change])))
+    # What another scale has as its own is evidence for that scale.
+    settings |= larger.difference(*map(_settings, others)) if larger else set()
     return [run for run in stored if run.setting in settings]
 
 
@@ -108,14 +111,17 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
 
 
 def _caveats(scale: str) -> Sequence[str]:
-    if scale != "small":
+    if scale == "paper":
         return ()
-    return (
-        "**No run here has the published size.** The small scale halves N, d and k and takes "
-        "2^13 steps of 256 samples instead of 2^17 steps of 2^23/k: verdicts are about this "
-        "scale, not about the paper. Numbers that replace the paper's at this scale are our "
-        "choice and marked as such.",
+    words = (
+        f"**The scale `{scale}` is not the paper's.** It has {catalog.SCALES[scale].sizes}, where "
+        f"the paper has {catalog.SCALES['paper'].sizes}: verdicts at this scale are about it."
     )
+    if catalog.SCALES[scale].halved:
+        words += (
+            " Numbers that replace the paper's at this scale are our choice and marked as such."
+        )
+    return (words,)
 
 
 PAPER = Paper(
@@ -124,7 +130,7 @@ PAPER = Paper(
     reference="Jermyn, Schiefer & Hubinger (2022), Engineering Monosemanticity in Toy Models, "
     "arXiv:2211.09169v1.",
     claims=CLAIMS,
-    scales=catalog.SCALES,
+    scales=tuple(catalog.SCALES),
     sources=_sources,
     gather=_gather,
     start="python -m toymono.sweep --sweep LR1,LR3 --scale {scale} --seeds 3",
