@@ -31,17 +31,17 @@ def section(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
     Args:
       judged: Every claim at each scale, from the largest scale to the smallest.
     """
-    rows = []
-    for several in zip(*reversed(judged.values()), strict=True):
+    rows, names = [], list(judged)[::-1]
+    for several in zip(*(judged[name] for name in names), strict=True):
         first = several[0]
         name = f"[{first.claim.name.replace('_', ' ')}](#{first.anchor})"
         rows.append((str(first.number), name, *map(_cell, several)))
     return [
         "## How verdicts change with scale and training time",
-        "\n".join(f"- `{name}`: {catalog.SCALES[name].sizes}." for name in reversed(judged)),
+        "\n".join(f"- `{name}`: {catalog.SCALES[name].sizes}." for name in names),
         "Behind each verdict: findings of which every seed lies within the limits, at half of "
         "training → at its end.",
-        table(("", "claim", *reversed(judged)), rows),
+        table(("", "claim", *names), rows),
     ]
 
 
