@@ -66,11 +66,20 @@ hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, 
 hypothesis.settings.load_profile("toymono")
 
 
+# What is trained, resumed and stored is tested as users run it. Elsewhere most of the time of
+# the tests would go into optimising programs that run once, on a few numbers.
+OPTIMISED = ("attacks", "store", "sweep", "test_precision.py", "test_published.py", "test_train.py")
+
+
 @pytest.fixture(autouse=True, scope="module")
-def compiled():
-    """Forgets compiled programs after each module: they are some hundred MB each, and all of
-    them together need more memory maps than Linux gives a process.
+def compiled(request):
+    """Forgets compiled programs after each module.
+
+    They are some hundred MB each time, and all together need more memory maps
+    than Linux gives a process.
     """
+    as_users_run_it = request.path.relative_to(HERE).parts[0] in OPTIMISED
+    jax.config.update("jax_disable_most_optimizations", not as_users_run_it)
     yield
     jax.clear_caches()
 

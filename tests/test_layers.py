@@ -33,6 +33,7 @@ LAYERS = {
     "scores": 3,
     "tasks": 2,
     "feature_laws": 2,
+    "alignment": 2,
     "batching": 2,
     "features": 2,
     "models": 2,
