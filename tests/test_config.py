@@ -96,6 +96,7 @@ OUT_OF_RANGE = [
     ("cosine_period", 0.0, "(0, inf)"),
     ("dropout_rate", 1.0, "[0, 1)"),
     ("dropout_rate", -0.1, "[0, 1)"),
+    ("noise_scale", -1.0, "[0, inf)"),
     ("init_bias", math.nan, "(-inf, inf)"),
     ("init_bias", -math.inf, "(-inf, inf)"),
 ]

@@ -343,6 +343,45 @@ def test_without_dropout_a_step_draws_nothing(config, points, begun):
     assert (draws(config), draws(DROPPED)) == (0, 1)
 
 
+# Noise on the inputs, and shared worlds.
+
+NOISY = dataclasses.replace(TINY, noise="on")
+
+
+def test_a_noisy_step_descends_the_loss_on_noisy_inputs(points, begun):
+    world, state = begun
+    hyperparams = points[0].replace(noise_scale=0.5)
+    features_bn = features.sample(NOISY, hyperparams, jax.random.key(9))
+    key = jax.random.fold_in(jax.random.fold_in(state.key, 0), train._NOISE)
+    x_bm = features_bn @ world.embed_nm + 0.5 * jax.random.normal(key, (8, 4))
+    _, metrics = train_step(NOISY, hyperparams, world, state, features_bn)
+    error_bo = state.model(x_bm) - features_bn
+    np.testing.assert_allclose(metrics.task_loss, (error_bo**2).sum(axis=1).mean(), rtol=1e-5)
+
+
+def test_without_noise_a_step_draws_nothing(config, points, begun):
+    def draws(config):
+        features_bn = jnp.zeros((8, 16))
+        traced = jax.make_jaxpr(train_step, static_argnums=0)(
+            config, points[0], *begun, features_bn
+        )
+        return str(traced).count("random_bits")
+
+    assert (draws(config), draws(NOISY)) == (0, 1)
+
+
+def test_runs_with_a_world_seed_share_its_world_and_nothing_else(config, points):
+    shared = dataclasses.replace(config, world_seed=3)
+    of_3, first = begin(config, points[0], jax.random.key(3))
+    for seed in (3, 4):
+        world, state = begin(shared, points[0], jax.random.key(seed))
+        _, own = begin(config, points[0], jax.random.key(seed))
+        chex.assert_trees_all_equal(world, of_3)
+        chex.assert_trees_all_equal(state.model, own.model)
+        assert (jax.random.key_data(state.key) == jax.random.key_data(own.key)).all()
+    assert (state.model.w_mk != first.model.w_mk).any()
+
+
 # The tied model.
 
 TIED = Config(

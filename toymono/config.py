@@ -52,6 +52,8 @@ class Config:
     matmul_precision: str = _default("matmul_precision")
     dropout: str = _default("dropout")
     model: str = _default("model")
+    noise: str = _default("noise")
+    world_seed: int = _default("world_seed")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
@@ -85,6 +87,7 @@ class Hyperparams(flax.struct.PyTreeNode):
     dropout_rate: Scalar = _default("dropout_rate")
     weight_decay: Scalar = _default("weight_decay")
     init_scale: Scalar = _default("init_scale")
+    noise_scale: Scalar = _default("noise_scale")
 
     def checked(self) -> "Hyperparams":
         """Converts to float32 and checks ranges; tracers are not checked.

@@ -92,9 +92,15 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
 
 @jax.jit
 def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[World, State]:
-    """The world and the untrained state that `key` determines."""
+    """The world and the untrained state that `key` determines.
+
+    With `config.world_seed` the world is the one that this seed determines, so
+    that it may be shared by models that start and are trained differently.
+    """
     batching.refuse_stacked(hyperparams)
     world_key, model_key, batch_key = jax.random.split(key, 3)
+    if config.world_seed >= 0:
+        world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)
     model = models.MODELS[config.model].init(config, hyperparams, model_key)
     return features.build(config, world_key), _untrained(
         config, hyperparams, model, config.steps, batch_key
@@ -113,10 +119,11 @@ def _untrained(
     )
 
 
-# Folded into the batch key to get the keys of the penalty and of dropout. Large, because
+# Folded into the batch key to get the keys of the penalty, of dropout and of noise. Large, because
 # `fold_in(key, i)` equals the i-th key of `split(key)` for small i.
 _PENALTY = 2**31 - 1
 _DROPOUT = 2**31 - 2
+_NOISE = 2**31 - 3
 
 
 def _batch_key(state: State) -> PRNGKeyArray:
@@ -181,6 +188,9 @@ def train_step(
     chex.assert_rank([features_bn, state.loss_t, state.step], [2, 1, 0])
     x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
     penalty_key = jax.random.fold_in(_batch_key(state), _PENALTY)
+    if config.noise == "on":
+        noise_key = jax.random.fold_in(_batch_key(state), _NOISE)
+        x_bm += hyperparams.noise_scale * jax.random.normal(noise_key, x_bm.shape, x_bm.dtype)
 
     def objective(model: AnyModel):
         hidden_bk = model.neurons(x_bm)

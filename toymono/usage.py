@@ -27,7 +27,8 @@ COMMANDS: Mapping[str, str] = {
 GROUPS: Mapping[str, Sequence[str]] = {
     title: names.split()
     for title, names in {
-        "features and task": "task n m eps feature_law exponent data patch",
+        "features and task": "task n m eps feature_law exponent noise noise_scale world_seed "
+        "data patch",
         "network": "model network k sizes nonlinearity layer_norm init_bias init_scale",
         "training": "log2_steps steps epochs prune_epochs batch_size optimizer schedule "
         "learning_rate cosine_period bias_decay weight_decay matmul_precision",

@@ -137,6 +137,7 @@ def test_run_names_are_stable():
         ("cosine_period", 64.0, {"schedule": "cosine"}),
         ("dropout_rate", 0.25, {"dropout": "on"}),
         ("weight_decay", 0.1, {"optimizer": "adamw"}),
+        ("noise_scale", 0.25, {"noise": "on"}),
         ("init_scale", 0.5, {"model": "tied", "task": "identity"}),
     ],
 )
@@ -181,10 +182,11 @@ def test_equal_settings_have_equal_names():
 def test_every_field_that_matters_is_in_the_name():
     other = {"penalty": "soft", "optimizer": "adam", "schedule": "constant", "task": "abs"}
     other |= {"nonlinearity": "gelu", "feature_law": "equal", "matmul_precision": "bfloat16"}
-    other |= {"dropout": "off", "model": "tied"}
+    other |= {"dropout": "off", "model": "tied", "noise": "off"}
     base = Config(
-        "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw", dropout="on"
-    )
+        "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw",
+        dropout="on", noise="on",
+    )  # fmt: skip
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)

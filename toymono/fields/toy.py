@@ -160,6 +160,27 @@ TOY_CONFIG = table(
         },
         before="two_layer",
     ),
+    Field(
+        "noise",
+        "off",
+        "Whether training adds noise to the network's inputs; models are analysed without.",
+        str,
+        choices={
+            "off": "none is added",
+            "on": "Gaussian, of standard deviation noise_scale, independent in each dimension",
+        },
+        before="off",
+    ),
+    Field(
+        "world_seed",
+        -1,
+        "Seed whose embedding the run has, so that models of several seeds share a world; -1: "
+        "its own seed's.",
+        int,
+        -1,
+        2**32 - 1,
+        before=-1,
+    ),
 )
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
 
@@ -253,6 +274,16 @@ TOY_HYPERPARAMS = table(
         low_open=True,
         unless=("model", "two_layer"),
         before=1.0,
+    ),
+    Field(
+        "noise_scale",
+        0.1,
+        "Standard deviation of the noise on the inputs.",
+        low=0.0,
+        label="noise on inputs σ",
+        symbol="σ",
+        unless=("noise", "off"),
+        before=0.1,
     ),
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""

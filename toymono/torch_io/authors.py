@@ -44,6 +44,7 @@ _NUMBERS = {
 """Their names of hyperparameters, and ours."""
 
 _FIXED = ("exponent", "cosine_period", "optimizer", "schedule", "penalty", "dropout", "model")
+_FIXED += ("noise",)
 """Fields of ours that their program has at our default only."""
 
 
