@@ -1,4 +1,4 @@
-"""Sweeps for questions that readers asked under the paper: do models lie in different basins?
+"""Sweeps for what readers asked under the paper: whether models lie in different basins.
 
 Models can be compared weight by weight only if they share a world, so these
 sweeps vary the seed beside a fixed `world_seed`.
