@@ -51,7 +51,7 @@ class Path(NamedTuple):
     @property
     def barrier(self) -> Float[Array, ""]:
         """The largest loss above the straight line between the losses at the ends; at least 0."""
-        chord_p = (1 - self.t_p) * self.loss_p[0] + self.t_p * self.loss_p[-1]
+        chord_p = self.loss_p[0] + self.t_p * (self.loss_p[-1] - self.loss_p[0])
         return jnp.maximum((self.loss_p - chord_p).max(), 0)
 
     @property

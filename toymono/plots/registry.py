@@ -11,6 +11,7 @@ from toymono.frames.classifiers import DEFAULT_STRUCTURE, Structure
 from toymono.plots import (
     classifier_structure,
     classifier_tradeoffs,
+    connectivity,
     jermyn2022,
     polytopes,
     spectrum,
@@ -161,6 +162,7 @@ FIGURES: dict[str, Figure] = by_name(
         *jermyn2022.FIGURES,
         *CLASSIFIERS,
         *structure_figures(DEFAULT_STRUCTURE),
+        *connectivity.FIGURES,
         *polytopes.FIGURES,
         *spectrum.FIGURES,
         *spectrum_networks.FIGURES,

@@ -10,7 +10,7 @@ import dataclasses
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.quantities import agreement, polytopes, spectrum, visualise
+from toymono.quantities import agreement, connectivity, polytopes, spectrum, visualise
 from toymono.quantities.formats import plain, truth
 from toymono.quantities.quantity import (
     Quantity,
@@ -228,6 +228,7 @@ def _all() -> dict[str, Quantity]:
     groups = (_RUNS, _NEURONS_AND_FEATURES, _LINEAR_MAP, _SUMMARY, _CLASSIFIERS)
     groups += (
         agreement.QUANTITIES,
+        connectivity.QUANTITIES,
         polytopes.QUANTITIES,
         spectrum.QUANTITIES,
         visualise.QUANTITIES,
@@ -264,6 +265,7 @@ INDEX_COLUMNS = {
     "share_cy": "array: fraction of each cluster's neurons with each strongest class",
     "map_on": "array: linear map from features to outputs",
     **agreement.INDEX_COLUMNS,
+    **connectivity.INDEX_COLUMNS,
     **polytopes.INDEX_COLUMNS,
     **spectrum.INDEX_COLUMNS,
     **visualise.INDEX_COLUMNS,

@@ -1,0 +1,123 @@
+"""Whether monosemantic and polysemantic models lie in different basins."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from toymono.cli import counted
+from toymono.frames import connectivity
+from toymono.plots import style
+from toymono.plots.figure import Figure, NothingToDraw, drawn
+from toymono.plots.selection import OfSweeps
+from toymono.quantities import QUANTITIES
+
+_TITLES = {
+    "monosemantic": "Two monosemantic models",
+    "polysemantic": "Two polysemantic models",
+    "mixed": "One of each",
+}
+
+
+@drawn
+def barriers(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """The loss, and the number of monosemantic neurons, on the line between two models.
+
+    Args:
+      paths: From `frames.connectivity.paths`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    kinds = [kind for kind in _TITLES if (paths["pair"] == kind).any()]
+    if not kinds:
+        raise NothingToDraw("no two models are both clearly mono- or polysemantic")
+    figure = plt.figure(figsize=(2.6 * len(kinds) + 0.6, 4.4), layout="constrained")
+    axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
+    grey, blue = "0.6", sns.color_palette("colorblind")[0]
+    colors: dict[str, Any] = {"no": grey, "yes": blue}
+    for column, kind in enumerate(kinds):
+        of_kind = paths[paths["pair"] == kind]
+        pairs = of_kind[["run", "other_run"]].drop_duplicates()
+        for row, measure in enumerate(("path_loss", "path_mono")):
+            panel = axes[row, column]
+            for (_, _, aligned), line in of_kind.groupby(["run", "other_run", "aligned"]):
+                # A mixed line begins at the polysemantic model.
+                ends = line.sort_values("path_position")["path_mono"].to_numpy()
+                back = kind == "mixed" and ends[0] > ends[-1]
+                t = 1 - line["path_position"] if back else line["path_position"]
+                panel.plot(t, line[measure], color=colors[aligned], alpha=0.5, linewidth=0.9)
+            panel.set_ylim(bottom=0)
+        axes[0, column].set_title(f"{_TITLES[kind]} ({counted(len(pairs), 'pair')})")
+        axes[1, column].set_xlabel(
+            "t, from poly- to monosemantic" if kind == "mixed" else "t, position on the line"
+        )
+    axes[0, 0].set_ylabel(QUANTITIES["path_loss"].axis)
+    axes[1, 0].set_ylabel(QUANTITIES["path_mono"].axis)
+    words = {"no": "as trained", "yes": "second model aligned to the first"}
+    handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
+    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+    style.caption(figure, paths, note, head=head, seeds=("", ""))
+    return figure
+
+
+@drawn
+def barrier_matrix(pairs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """Barriers between all models of a world, ordered by how monosemantic they are.
+
+    Args:
+      pairs: From `frames.connectivity.per_pair`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    worlds = [part for _, part in pairs.groupby("world_seed")]
+    figure = plt.figure(figsize=(2.5 * len(worlds) + 0.9, 3.0), layout="constrained")
+    axes = figure.subplots(1, len(worlds), squeeze=False)[0]
+    top = pairs["barrier"].max()
+    for panel, part in zip(axes, worlds, strict=True):
+        share = dict(zip(part["other_run"], part["other_mono_per_feature"], strict=True))
+        share |= dict(zip(part["run"], part["mono_per_feature"], strict=True))
+        order = sorted(share, key=lambda name: share[name])
+        table = part.pivot(index="run", columns="other_run", values="barrier")
+        table = table.reindex(index=order, columns=order).to_numpy()
+        both = np.where(np.isnan(table), table.T, table)
+        image = panel.imshow(both, cmap="viridis", vmin=0, vmax=top)
+        labels = [f"{share[name]:.2f}" for name in order]
+        panel.set_xticks(range(len(order)), labels, rotation=90, fontsize=7)
+        panel.set_yticks(range(len(order)), labels, fontsize=7)
+        panel.grid(visible=False)
+        panel.set_title(f"World {int(part['world_seed'].iloc[0])}")
+        panel.set_xlabel(QUANTITIES["mono_per_feature"].axis, fontsize=8)
+    axes[0].set_ylabel(QUANTITIES["mono_per_feature"].axis, fontsize=8)
+    bar = figure.colorbar(image, ax=list(axes))
+    bar.set_label(QUANTITIES["barrier"].axis, fontsize=8)
+    style.caption(figure, pairs, note, head=head, seeds=("", ""))
+    return figure
+
+
+_TRAINED_BY = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "barriers",
+        "Loss and monosemantic neurons on the line between two models of one world.",
+        barriers,
+        (connectivity.paths,),
+        OfSweeps(("BASIN",)),
+        _TRAINED_BY,
+        compares=False,
+    ),
+    Figure(
+        "barrier_matrix",
+        "Barriers between all models of a world, ordered by monosemanticity.",
+        barrier_matrix,
+        (connectivity.per_pair,),
+        OfSweeps(("BASIN",)),
+        _TRAINED_BY,
+        compares=False,
+    ),
+)
+"""Figures of pairs of models."""

@@ -1,0 +1,25 @@
+"""What is measured on the way between two models."""
+
+from toymono.quantities.quantity import Quantity, count_of, fraction, number
+
+QUANTITIES: tuple[Quantity, ...] = (
+    fraction("path_position", "position t on the line between two models"),
+    number("path_loss", "task loss on the line"),
+    count_of("path_mono", "monosemantic neurons on the line"),
+    number("other_loss", "task loss of the second model"),
+    number("other_mono_per_feature", "monosemantic neurons per feature of the second model"),
+    number("barrier", "barrier of the loss after alignment", "barrier"),
+    number("excess", "loss above the worse end, after alignment", "excess"),
+    fraction("barrier_share", "aligned barrier over the zero-output loss", "barrier share"),
+    number("unaligned_barrier", "barrier of the loss without alignment"),
+    number("weight_distance", "distance of the weights after alignment"),
+    number("unaligned_weight_distance", "distance of the weights without alignment"),
+    count_of("matched_mono", "matched pairs of monosemantic neurons"),
+    count_of("matched_same_feature", "matched pairs of monosemantic neurons of one feature"),
+)
+
+INDEX_COLUMNS = {
+    "other_run": "name of the second run of a pair",
+    "aligned": "whether the second model was aligned to the first",
+    "pair": "what a pair joins: monosemantic, polysemantic or mixed models",
+}
