@@ -97,6 +97,9 @@ OUT_OF_RANGE = [
     ("dropout_rate", 1.0, "[0, 1)"),
     ("dropout_rate", -0.1, "[0, 1)"),
     ("noise_scale", -1.0, "[0, inf)"),
+    ("start_margin", -2.0, "[-1, inf)"),
+    ("firing_target", 1.5, "[0, 1]"),
+    ("pull_weight", -1.0, "[0, inf)"),
     ("init_bias", math.nan, "(-inf, inf)"),
     ("init_bias", -math.inf, "(-inf, inf)"),
 ]

@@ -34,6 +34,7 @@ LAYERS = {
     "tasks": 2,
     "feature_laws": 2,
     "alignment": 2,
+    "biases": 2,
     "batching": 2,
     "features": 2,
     "models": 2,

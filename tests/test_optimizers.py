@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from toymono import Config, Hyperparams, Model, optimizers
+from toymono import Config, Hyperparams, optimizers
 from toymono.fields import TOY_CONFIG
 
 
@@ -157,18 +157,3 @@ def test_the_optimizer_follows_the_schedule():
         updates, state = transform.update(jnp.ones(2), state, weight)
         lengths.append(float(jnp.linalg.norm(updates)))
     np.testing.assert_allclose(lengths, [5, 2.5, 0, 2.5, 5], atol=1e-5)
-
-
-# Bias decay.
-
-
-@pytest.mark.parametrize("steps", [1, 2, 7, 8])
-def test_biases_decay_in_the_first_half_only(steps):
-    hyperparams = Hyperparams(learning_rate=0.5, bias_decay=0.4, cosine_period=2.0)
-    model = Model(jnp.ones((2, 3)), jnp.array([1.0, -2.0, 0.0]), jnp.ones((3, 2)))
-    for step in range(steps):
-        after = optimizers.decay_bias(hyperparams, model, jnp.int32(step), steps)
-        factor = 1 - 0.4 * 0.5 if step < steps / 2 else 1
-        np.testing.assert_allclose(after.b_k, factor * model.b_k, rtol=1e-6)
-        assert after.w_mk is model.w_mk
-        assert after.w_ko is model.w_ko

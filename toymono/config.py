@@ -54,6 +54,9 @@ class Config:
     model: str = _default("model")
     noise: str = _default("noise")
     world_seed: int = _default("world_seed")
+    bias_start: str = _default("bias_start")
+    decay_rule: str = _default("decay_rule")
+    bias_pull: str = _default("bias_pull")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
@@ -61,6 +64,12 @@ class Config:
             raise ValueError(f"m={self.m} is more than n={self.n}: an embedding has m <= n")
         if self.model == "tied" and self.task != "identity":
             raise ValueError(f"task={self.task}: model=tied has the task identity alone")
+        schemes = (self.bias_start, self.decay_rule, self.bias_pull)
+        if self.model == "tied" and schemes != ("shifted", "all", "off"):
+            raise ValueError(
+                "model=tied has no neurons with biases: it takes bias_start=shifted, "
+                "decay_rule=all and bias_pull=off"
+            )
 
     @property
     def steps(self) -> int:
@@ -88,6 +97,10 @@ class Hyperparams(flax.struct.PyTreeNode):
     weight_decay: Scalar = _default("weight_decay")
     init_scale: Scalar = _default("init_scale")
     noise_scale: Scalar = _default("noise_scale")
+    start_margin: Scalar = _default("start_margin")
+    firing_target: Scalar = _default("firing_target")
+    pull_weight: Scalar = _default("pull_weight")
+    pull_target: Scalar = _default("pull_target")
 
     def checked(self) -> "Hyperparams":
         """Converts to float32 and checks ranges; tracers are not checked.

@@ -88,8 +88,8 @@ class Model(flax.struct.PyTreeNode):
         """Outputs of the network."""
         return self.read_out(self.neurons(x_bm))
 
-    def scale_biases(self, factor: Float[Array, ""]) -> "Model":
-        """The model with its biases times `factor`."""
+    def scale_biases(self, factor: Float[Array, "*k"]) -> "Model":
+        """The model with its biases times `factor`, one number or one for each neuron."""
         return self.replace(b_k=self.b_k * factor)
 
     def last(self) -> "Model":

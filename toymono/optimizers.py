@@ -1,4 +1,4 @@
-"""How a step changes the weights: LAMB as published, its schedule, bias decay.
+"""How a step changes the weights: LAMB as published, and its schedule.
 
 The paper used `torch_optimizer.Lamb` with its defaults, which differs from the
 LAMB of the textbooks in three ways that are kept here: no bias correction, an
@@ -13,7 +13,6 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from toymono.config import Config, Hyperparams
-from toymono.models import AnyModel
 
 # torch_optimizer 0.3.0, Lamb: the defaults that the paper's program runs with.
 _B1, _B2, _EPS, _LARGEST_NORM = 0.9, 0.999, 1e-6, 10.0
@@ -99,20 +98,3 @@ OPTIMIZERS: Mapping[str, Callable[[optax.Schedule, Hyperparams], optax.GradientT
     "adamw": lambda rate, hyperparams: optax.adamw(rate, weight_decay=hyperparams.weight_decay),
 }
 """By the name in `Config.optimizer`."""
-
-
-def decay_bias(
-    hyperparams: Hyperparams, model: AnyModel, step: Int[Array, ""], steps: Int[Array, ""] | int
-) -> AnyModel:
-    """Multiplies the biases by a factor below 1 after step `step`, in the first half of `steps`.
-
-    The factor is `1 - bias_decay * learning_rate` with the base rate, whatever
-    the schedule says. The second half has no decay, so that training ends in a
-    minimum of the loss itself.
-
-    Reference:
-      Jermyn, Schiefer & Hubinger (2022), section 4.1.2, and their `model3.py`.
-    """
-    model.assert_single()
-    factor = 1 - hyperparams.bias_decay * hyperparams.learning_rate
-    return model.scale_biases(jnp.where(2 * step < steps, factor, 1.0))

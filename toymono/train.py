@@ -19,7 +19,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono import batching, features, models, optimizers
+from toymono import batching, biases, features, models, optimizers
 from toymono.config import Config, Hyperparams
 from toymono.features import World
 from toymono.models import AnyModel
@@ -38,6 +38,8 @@ class State(flax.struct.PyTreeNode):
     """Steps taken so far."""
     key: Array
     """Base key; step t uses `fold_in(key, t)`."""
+    firing_k: Float[Array, "*r k"] | None = None
+    """Running share of samples that each neuron fires on, if `Config.decay_rule` needs it."""
 
 
 class Metrics(NamedTuple):
@@ -101,10 +103,11 @@ def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[
     world_key, model_key, batch_key = jax.random.split(key, 3)
     if config.world_seed >= 0:
         world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)
+    world = features.build(config, world_key)
     model = models.MODELS[config.model].init(config, hyperparams, model_key)
-    return features.build(config, world_key), _untrained(
-        config, hyperparams, model, config.steps, batch_key
-    )
+    start_key = jax.random.fold_in(batch_key, _START)
+    model = biases.start(config, hyperparams, model, world, start_key)
+    return world, _untrained(config, hyperparams, model, config.steps, batch_key)
 
 
 def _untrained(
@@ -116,14 +119,16 @@ def _untrained(
         loss_t=jnp.full(steps, jnp.nan, jnp.float32),
         step=jnp.zeros((), jnp.int32),
         key=key,
+        firing_k=biases.before_firing(config),
     )
 
 
-# Folded into the batch key to get the keys of the penalty, of dropout and of noise. Large, because
+# Folded into the batch key to get the keys of what is named. Large, because
 # `fold_in(key, i)` equals the i-th key of `split(key)` for small i.
 _PENALTY = 2**31 - 1
 _DROPOUT = 2**31 - 2
 _NOISE = 2**31 - 3
+_START = 2**31 - 4
 
 
 def _batch_key(state: State) -> PRNGKeyArray:
@@ -201,19 +206,26 @@ def train_step(
         task_loss = ((model.read_out(read_bk) - y_bo) ** 2).sum(axis=-1).mean()
         penalty = PENALTIES[config.penalty].on_features(model, world, penalty_key)
         loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk)
-        return loss + hyperparams.alpha * penalty, (task_loss, penalty)
+        loss += hyperparams.alpha * penalty
+        if config.bias_pull == "on":
+            loss += biases.pull(hyperparams, model)
+        return loss, (task_loss, penalty, hidden_bk)
 
-    grads, (task_loss, penalty) = jax.grad(objective, has_aux=True)(state.model)
+    grads, (task_loss, penalty, hidden_bk) = jax.grad(objective, has_aux=True)(state.model)
     updates, optimizer = optimizers.build(config, hyperparams).update(
         grads, state.optimizer, state.model
     )
     model = optax.apply_updates(state.model, updates)
-    model = optimizers.decay_bias(hyperparams, model, state.step, len(state.loss_t))
+    firing_k = biases.firing(state.firing_k, hidden_bk)
+    model = biases.decay(
+        config, hyperparams, state.model, model, firing_k, state.step, len(state.loss_t)
+    )
     stepped = state.replace(
         model=model,
         optimizer=optimizer,
         loss_t=state.loss_t.at[state.step].set(task_loss),
         step=state.step + 1,
+        firing_k=firing_k,
     )
     return stepped, Metrics(task_loss, penalty, optax.tree.norm(jax.tree.leaves(grads)))
 

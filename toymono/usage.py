@@ -29,9 +29,11 @@ GROUPS: Mapping[str, Sequence[str]] = {
     for title, names in {
         "features and task": "task n m eps feature_law exponent noise noise_scale world_seed "
         "data patch",
-        "network": "model network k sizes nonlinearity layer_norm init_bias init_scale",
+        "network": "model network k sizes nonlinearity layer_norm init_bias bias_start "
+        "start_margin init_scale",
         "training": "log2_steps steps epochs prune_epochs batch_size optimizer schedule "
-        "learning_rate cosine_period bias_decay weight_decay matmul_precision",
+        "learning_rate cosine_period bias_decay decay_rule firing_target bias_pull pull_weight "
+        "pull_target weight_decay matmul_precision",
         "penalties and dropout": "penalty alpha l1 dropout dropout_rate",
         "which runs": "preset sweep scale seeds seed capacity",
         "which figures and pages": "figure paper papers by where list format",

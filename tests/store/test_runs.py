@@ -138,6 +138,10 @@ def test_run_names_are_stable():
         ("dropout_rate", 0.25, {"dropout": "on"}),
         ("weight_decay", 0.1, {"optimizer": "adamw"}),
         ("noise_scale", 0.25, {"noise": "on"}),
+        ("start_margin", 0.25, {"bias_start": "below_each"}),
+        ("firing_target", 0.25, {"decay_rule": "silent"}),
+        ("pull_weight", 0.25, {"bias_pull": "on"}),
+        ("pull_target", 0.25, {"bias_pull": "on"}),
         ("init_scale", 0.5, {"model": "tied", "task": "identity"}),
     ],
 )
@@ -182,18 +186,22 @@ def test_equal_settings_have_equal_names():
 def test_every_field_that_matters_is_in_the_name():
     other = {"penalty": "soft", "optimizer": "adam", "schedule": "constant", "task": "abs"}
     other |= {"nonlinearity": "gelu", "feature_law": "equal", "matmul_precision": "bfloat16"}
-    other |= {"dropout": "off", "model": "tied", "noise": "off"}
+    other |= {"dropout": "off", "noise": "off", "bias_pull": "off", "decay_rule": "moving"}
+    other |= {"bias_start": "below_each"}
     base = Config(
         "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw",
-        dropout="on", noise="on",
+        dropout="on", noise="on", bias_pull="on", decay_rule="silent",
     )  # fmt: skip
+    tied = dataclasses.replace(base, model="tied", bias_pull="off", decay_rule="all")
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)
-        names.add(store.name(dataclasses.replace(base, **{field: value}), Hyperparams(), 0))
+        config = tied if field == "model" else dataclasses.replace(base, **{field: value})
+        names.add(store.name(config, Hyperparams(), 0))
+    started = dataclasses.replace(base, bias_start="below_all")
+    where_it_matters = {"init_scale": tied, "start_margin": started}
     for field in TOY_HYPERPARAMS:
-        of_tied = field == "init_scale"  # and k is of those that are not tied
-        config = dataclasses.replace(base, model="tied") if of_tied else base
+        config = where_it_matters.get(field, base)
         names.add(store.name(config, Hyperparams(**{field: 0.375}), 0))
     assert len(names) == 2 + len(TOY)
 

@@ -181,6 +181,40 @@ TOY_CONFIG = table(
         2**32 - 1,
         before=-1,
     ),
+    Field(
+        "bias_start",
+        "shifted",
+        "Where biases start.",
+        str,
+        choices={
+            "shifted": "PyTorch's initialisation plus init_bias",
+            "below_all": "where no neuron fires on samples drawn before",
+            "below_each": "where each neuron alone does not fire on them",
+            "below_batch": "where each neuron fires about once in a batch",
+        },
+        label="start of the biases",
+        before="shifted",
+    ),
+    Field(
+        "decay_rule",
+        "all",
+        "Which biases decay.",
+        str,
+        choices={
+            "all": "all, as published",
+            "silent": "those of neurons that fire on a smaller share of samples than firing_target",
+            "moving": "each in proportion to how fast the neuron's input weights move",
+        },
+        before="all",
+    ),
+    Field(
+        "bias_pull",
+        "off",
+        "Whether a term of the loss pulls biases down.",
+        str,
+        choices={"off": "none", "on": "pull_weight · mean(relu(b - pull_target)²)"},
+        before="off",
+    ),
 )
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
 
@@ -203,6 +237,7 @@ TOY_HYPERPARAMS = table(
         "Mean initial bias; in the two-layer model it is added to PyTorch's uniform "
         "initialisation.",
         label="initial mean bias",
+        unless=("bias_start", "below_all", "below_each", "below_batch"),
         in_caption=True,
     ),
     Field(
@@ -284,6 +319,39 @@ TOY_HYPERPARAMS = table(
         symbol="σ",
         unless=("noise", "off"),
         before=0.1,
+    ),
+    Field(
+        "start_margin",
+        0.0,
+        "How far below the point where neurons begin to fire biases start, relative to it.",
+        low=-1.0,
+        unless=("bias_start", "shifted"),
+        before=0.0,
+    ),
+    Field(
+        "firing_target",
+        1 / 32,
+        "Share of samples above which a neuron's bias no longer decays.",
+        low=0.0,
+        high=1.0,
+        unless=("decay_rule", "all", "moving"),
+        before=1 / 32,
+    ),
+    Field(
+        "pull_weight",
+        1.0,
+        "Weight of the term that pulls biases down.",
+        low=0.0,
+        symbol="β",
+        unless=("bias_pull", "off"),
+        before=1.0,
+    ),
+    Field(
+        "pull_target",
+        -0.5,
+        "Bias below which nothing pulls.",
+        unless=("bias_pull", "off"),
+        before=-0.5,
     ),
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""

@@ -44,7 +44,7 @@ _NUMBERS = {
 """Their names of hyperparameters, and ours."""
 
 _FIXED = ("exponent", "cosine_period", "optimizer", "schedule", "penalty", "dropout", "model")
-_FIXED += ("noise",)
+_FIXED += ("noise", "bias_start", "decay_rule", "bias_pull")
 """Fields of ours that their program has at our default only."""
 
 
