@@ -9,7 +9,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 
 # make soak    kill, damage and contradict sweeps for an hour at most
-.PHONY: demo test test-slow soak lint format bench clean
+.PHONY: demo test test-slow soak lint format wheel bench clean
 
 demo: .venv/ready
 	$(RUN) toymono.sweep --task decoder --k 512 --init_bias -1
@@ -32,6 +32,18 @@ lint: .venv/ready
 format: .venv/ready
 	$(RUN) ruff check --fix
 	$(RUN) ruff format
+
+# The wheel, installed into an empty environment, runs the demo at a tiny size in an empty folder.
+wheel:
+	rm -rf build  # setuptools would pack what an earlier build left there
+	$(PYTHON) -m venv build/wheel/env
+	build/wheel/env/bin/pip wheel --quiet --disable-pip-version-check --no-deps -w build/wheel .
+	build/wheel/env/bin/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) build/wheel/*.whl
+	mkdir build/wheel/empty
+	cd build/wheel/empty && ../env/bin/toymono sweep --preset smoke --init_bias -1
+	cd build/wheel/empty && ../env/bin/toymono plots --format png
+	cd build/wheel/empty && ../env/bin/toymono zoo
+	test -s build/wheel/empty/figures/gallery.md
 
 bench: .venv/ready
 	$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'

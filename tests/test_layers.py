@@ -42,6 +42,7 @@ LAYERS = {
     "optimizers": 2,
     "fields": 1,
     "config": 1,
+    "records": 1,
     "files": 1,
     "signals": 1,
 }

@@ -22,6 +22,8 @@ if sys.argv[:1] == ["-m"]:  # `python -m toymono.COMMAND`, which has imported no
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from toymono import frames, scores, store, zoo
+    from toymono.batching import grid
     from toymono.config import Config, Hyperparams, stack, unstack
     from toymono.models import Model
     from toymono.tasks import World
@@ -49,14 +51,20 @@ __all__ = [
     "begin",
     "fit",
     "fit_many",
+    "frames",
+    "grid",
     "replay",
+    "scores",
     "stack",
+    "store",
     "train_step",
     "unstack",
+    "zoo",
 ]
 
 _MODULES = {
     "config": ("Config", "Hyperparams", "stack", "unstack"),
+    "batching": ("grid",),
     "tasks": ("World",),
     "models": ("Model",),
     "train": (
@@ -71,10 +79,13 @@ _MODULES = {
         "train_step",
     ),
 }
+_PACKAGES = ("frames", "scores", "store", "zoo")
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"toymono.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'toymono' has no attribute {name!r}")
     return getattr(importlib.import_module(f"toymono.{_HOME[name]}"), name)

@@ -1,11 +1,16 @@
 """One run or many: the checks of keys and hyperparameters that every kind of run shares."""
 
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
+
+from toymono import fields
+from toymono.config import Hyperparams
+from toymono.fields import SEED, TOY_CONFIG, TOY_HYPERPARAMS
 
 Hyper = TypeVar("Hyper", bound=Any)
 
@@ -14,6 +19,46 @@ KEY_IMPL = "threefry2x32"
 
 The same seed gives different numbers under another one.
 """
+
+
+class Stack(NamedTuple):
+    """Many settings at once, as `fit_many` takes them: `fit_many(config, *stack)`."""
+
+    hyperparams: Hyperparams
+    """Each `[r]`."""
+    keys: PRNGKeyArray
+    """One for each run, `[r]`."""
+
+
+def grid(*, seeds: int | Sequence[int] = 1, **values: Any) -> Stack:
+    """Every combination of hyperparameters with every seed; the seed varies fastest.
+
+    Args:
+      seeds: How many seeds, from 0, or the seeds themselves.
+      **values: Hyperparameters, each a number or a sequence of numbers.
+
+    Raises:
+      ValueError: A name is not a hyperparameter, a value is out of its range, or there
+        is no run.
+
+    Example:
+      >>> stack = grid(init_bias=[0, -1], seeds=2)
+      >>> stack.hyperparams.init_bias.tolist(), [seed_of(key) for key in stack.keys]
+      ([0.0, 0.0, -1.0, -1.0], [0, 1, 0, 1])
+    """
+    for name in values:
+        if name in TOY_CONFIG:
+            raise ValueError(f"{name} belongs to Config, which all runs of a stack share")
+        if name not in TOY_HYPERPARAMS:
+            raise ValueError(f"{name!r} is not one of {', '.join(TOY_HYPERPARAMS)}")
+    axes = {name: np.atleast_1d(value).tolist() for name, value in values.items()}
+    axes["seed"] = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    points = list(fields.grid(axes))
+    if not points:
+        raise ValueError("the grid has no runs: a list of values or seeds is empty")
+    keys = jnp.stack([key_of(SEED.check(point["seed"])) for point in points])
+    stacked = {name: jnp.array([point[name] for point in points]) for name in values}
+    return Stack(*broadcast(Hyperparams(**stacked), keys))
 
 
 def broadcast(hyperparams: Hyper, keys: Any) -> tuple[Hyper, PRNGKeyArray]:

@@ -1,12 +1,14 @@
 """How frequent each feature is: one entry of `FEATURE_LAWS` per law."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from toymono.config import Config, Hyperparams
+from toymono.fields import TOY_CONFIG
+from toymono.records import Records
 
 FeatureLaw = Callable[[int, Hyperparams], Float[Array, " n"]]
 """The number of features and the hyperparameters, to the probability of each feature."""
@@ -29,7 +31,9 @@ def power_law(n: int, hyperparams: Hyperparams) -> Float[Array, " n"]:
     return jnp.minimum(n * hyperparams.eps * share_n, 1.0)
 
 
-FEATURE_LAWS: Mapping[str, FeatureLaw] = {"equal": equal, "power_law": power_law}
+FEATURE_LAWS: Records[FeatureLaw] = Records(
+    "feature law", {"equal": equal, "power_law": power_law}, TOY_CONFIG["feature_law"]
+)
 """By the name in `Config.feature_law`. A law's probabilities do not rise with the feature's index,
 which the sampler in `features` relies on."""
 

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from toymono.config import Config, Hyperparams, Scalar
+from toymono.fields import TOY_CONFIG
+from toymono.records import Records
 from toymono.tasks import TASKS
 
 
@@ -44,13 +46,17 @@ def _tent(x: Array) -> Array:
     return jax.nn.relu(1 - abs(x - 1))
 
 
-NONLINEARITIES: Mapping[str, Nonlinearity] = {
-    "relu": Nonlinearity(jax.nn.relu, breaks=(0.0,)),
-    "gelu": Nonlinearity(lambda x: jax.nn.gelu(x, approximate=False)),
-    # What the paper's program calls SoLU has neither the softmax nor the norm.
-    "solu": Nonlinearity(lambda x: x * jnp.exp(x)),
-    "tent": Nonlinearity(_tent, breaks=(0.0, 1.0, 2.0)),
-}
+NONLINEARITIES: Records[Nonlinearity] = Records(
+    "nonlinearity",
+    {
+        "relu": Nonlinearity(jax.nn.relu, breaks=(0.0,)),
+        "gelu": Nonlinearity(lambda x: jax.nn.gelu(x, approximate=False)),
+        # What the paper's program calls SoLU has neither the softmax nor the norm.
+        "solu": Nonlinearity(lambda x: x * jnp.exp(x)),
+        "tent": Nonlinearity(_tent, breaks=(0.0, 1.0, 2.0)),
+    },
+    TOY_CONFIG["nonlinearity"],
+)
 """By the name in `Config.nonlinearity`."""
 
 

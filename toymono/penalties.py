@@ -7,14 +7,16 @@ for every variant.
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import chex
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from toymono.fields import TOY_CONFIG
 from toymono.models import AnyModel
+from toymono.records import Records
 from toymono.tasks import TASKS, World
 
 
@@ -194,28 +196,6 @@ def _multi_feature_on_features(
     return _mean_of_pairs(x_nk) + (x_nk * z_nk).sum() / n
 
 
-@dataclasses.dataclass(frozen=True)
-class Penalty:
-    """A polysemantic penalty, to be added to the loss with weight alpha."""
-
-    on_features: Callable[[AnyModel, World, PRNGKeyArray], Float[Array, ""]]
-    """The penalty of a toy model, from the model, its world and a key.
-
-    Each feature alone is an example with its own label, so that every pair of
-    features counts. If features are signed, one alone is presented with both
-    signs, and the activations are added, as in `scores.responses`. The range is
-    [0, k], for `multi_feature` [0, 2k].
-    """
-    draws: bool
-    """Whether `on_features` depends on its key."""
-    on_labels: bool
-    """Whether it is defined on labelled examples, in `polysemantic`."""
-    rescale: Callable[[Float[Array, "b k"]], Float[Array, "b k"]]
-    """Activations of each example, as the penalty compares them."""
-    elements: Callable[[int, int], int]
-    """From n and k the number of array elements that its value and gradient take in memory."""
-
-
 # Elements as XLA's own account has them: the responses, rescaled, and their
 # gradients; `multi_feature` has them twice, and an input for each feature.
 def _none_elements(n: int, k: int) -> int:
@@ -230,31 +210,57 @@ def _multi_feature_elements(n: int, k: int) -> int:
     return 7 * n * k + 5 * n * n
 
 
-PENALTIES: Mapping[str, Penalty] = {
-    "none": Penalty(
-        _none_on_features, draws=False, on_labels=False, rescale=_soft, elements=_none_elements
-    ),
-    "soft": Penalty(
-        _soft_on_features, draws=False, on_labels=True, rescale=_soft, elements=_elements
-    ),
-    "hard": Penalty(
-        _hard_on_features, draws=False, on_labels=True, rescale=_hard, elements=_elements
-    ),
-    "soft_random_amplitude": Penalty(
-        _random_amplitude_on_features,
-        draws=True,
-        on_labels=False,
-        rescale=_soft,
-        elements=_elements,
-    ),
-    "multi_feature": Penalty(
-        _multi_feature_on_features,
-        draws=True,
-        on_labels=False,
-        rescale=_soft,
-        elements=_multi_feature_elements,
-    ),
-}
+@dataclasses.dataclass(frozen=True)
+class Penalty:
+    """A polysemantic penalty, to be added to the loss with weight alpha."""
+
+    on_features: Callable[[AnyModel, World, PRNGKeyArray], Float[Array, ""]]
+    """The penalty of a toy model, from the model, its world and a key.
+
+    Each feature alone is an example with its own label, so that every pair of
+    features counts. If features are signed, one alone is presented with both
+    signs, and the activations are added, as in `scores.responses`. The range is
+    [0, k], for `multi_feature` [0, 2k].
+    """
+    draws: bool = False
+    """Whether `on_features` depends on its key."""
+    on_labels: bool = False
+    """Whether it is defined on labelled examples, in `polysemantic`."""
+    rescale: Callable[[Float[Array, "b k"]], Float[Array, "b k"]] = _soft
+    """Activations of each example, as the penalty compares them."""
+    elements: Callable[[int, int], int] = _elements
+    """From n and k the number of array elements that its value and gradient take in memory."""
+
+
+PENALTIES: Records[Penalty] = Records(
+    "penalty",
+    {
+        "none": Penalty(
+            _none_on_features, draws=False, on_labels=False, rescale=_soft, elements=_none_elements
+        ),
+        "soft": Penalty(
+            _soft_on_features, draws=False, on_labels=True, rescale=_soft, elements=_elements
+        ),
+        "hard": Penalty(
+            _hard_on_features, draws=False, on_labels=True, rescale=_hard, elements=_elements
+        ),
+        "soft_random_amplitude": Penalty(
+            _random_amplitude_on_features,
+            draws=True,
+            on_labels=False,
+            rescale=_soft,
+            elements=_elements,
+        ),
+        "multi_feature": Penalty(
+            _multi_feature_on_features,
+            draws=True,
+            on_labels=False,
+            rescale=_soft,
+            elements=_multi_feature_elements,
+        ),
+    },
+    TOY_CONFIG["penalty"],
+)
 """By the name in `Config.penalty`.
 
 Reference:

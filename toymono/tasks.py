@@ -5,7 +5,7 @@ name of a task only to look it up here.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import chex
 import flax.struct
@@ -15,6 +15,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from toymono.config import Config, Hyperparams
 from toymono.feature_laws import frequencies
+from toymono.fields import TOY_CONFIG
+from toymono.records import Records
 
 Draw = Callable[[Hyperparams, PRNGKeyArray], Float[Array, "b n"]]
 """Draws a batch of features in [0, 1)."""
@@ -136,54 +138,58 @@ def _reproject(world: World) -> Float[Array, "n m"]:
     return jnp.asarray(world.reproject_nm)
 
 
-TASKS: Mapping[str, Task] = {
-    "decoder": Task(
-        signed=False,
-        reads_features=True,
-        embedded=True,
-        second_embedding=False,
-        dense=False,
-        outputs=lambda config: config.n,
-        targets=lambda world, features_bn: features_bn,
-        readouts=_identity,
-        sample=_sample_unsigned,
-        zero_loss=_zero_loss_decoder,
-    ),
-    "reproject": Task(
-        signed=False,
-        reads_features=False,
-        embedded=True,
-        second_embedding=True,
-        dense=False,
-        outputs=lambda config: config.m,
-        targets=lambda world, features_bn: features_bn @ _reproject(world),
-        readouts=_reproject,
-        sample=_sample_unsigned,
-        zero_loss=_zero_loss_reproject,
-    ),
-    "abs": Task(
-        signed=True,
-        reads_features=True,
-        embedded=True,
-        second_embedding=False,
-        dense=False,
-        outputs=lambda config: config.n,
-        targets=lambda world, features_bn: abs(features_bn),
-        readouts=_identity,
-        sample=_sample_signed,
-        zero_loss=_zero_loss_abs,
-    ),
-    "identity": Task(
-        signed=False,
-        reads_features=True,
-        embedded=False,
-        second_embedding=False,
-        dense=True,
-        outputs=lambda config: config.n,
-        targets=lambda world, features_bn: features_bn,
-        readouts=_identity,
-        sample=_sample_unsigned,
-        zero_loss=_zero_loss_decoder,
-    ),
-}
+TASKS: Records[Task] = Records(
+    "task",
+    {
+        "decoder": Task(
+            signed=False,
+            reads_features=True,
+            embedded=True,
+            second_embedding=False,
+            dense=False,
+            outputs=lambda config: config.n,
+            targets=lambda world, features_bn: features_bn,
+            readouts=_identity,
+            sample=_sample_unsigned,
+            zero_loss=_zero_loss_decoder,
+        ),
+        "reproject": Task(
+            signed=False,
+            reads_features=False,
+            embedded=True,
+            second_embedding=True,
+            dense=False,
+            outputs=lambda config: config.m,
+            targets=lambda world, features_bn: features_bn @ _reproject(world),
+            readouts=_reproject,
+            sample=_sample_unsigned,
+            zero_loss=_zero_loss_reproject,
+        ),
+        "abs": Task(
+            signed=True,
+            reads_features=True,
+            embedded=True,
+            second_embedding=False,
+            dense=False,
+            outputs=lambda config: config.n,
+            targets=lambda world, features_bn: abs(features_bn),
+            readouts=_identity,
+            sample=_sample_signed,
+            zero_loss=_zero_loss_abs,
+        ),
+        "identity": Task(
+            signed=False,
+            reads_features=True,
+            embedded=False,
+            second_embedding=False,
+            dense=True,
+            outputs=lambda config: config.n,
+            targets=lambda world, features_bn: features_bn,
+            readouts=_identity,
+            sample=_sample_unsigned,
+            zero_loss=_zero_loss_decoder,
+        ),
+    },
+    TOY_CONFIG["task"],
+)
 """By the name in `Config.task`."""

@@ -8,6 +8,7 @@ config.
 """
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
+from tqdm import tqdm
 
 from toymono import batching, biases, features, models, optimizers
 from toymono.config import Config, Hyperparams
@@ -290,7 +292,9 @@ def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
     return Run(config, hyperparams, key, world, snapshots, state.loss_t)
 
 
-def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
+def fit_many(
+    config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray, progress: bool = False
+) -> Run:
     """Trains many models in one program: `jit(vmap(fit))`.
 
     Rounding depends on the number of runs and training amplifies it. The sweep
@@ -300,6 +304,8 @@ def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Ru
       config: Shared by all runs.
       hyperparams: Each `[r]`, or a scalar that all runs share.
       keys: One key for each run, `[r]`.
+      progress: Whether to show a live bar with the mean loss. Training is then
+        divided into about 64 calls of `advance`, with the same results.
 
     Returns:
       A `Run` whose arrays are stacked, `[r …]`; `config.unstack` separates them.
@@ -314,10 +320,33 @@ def fit_many(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Ru
       >>> fit_many(config, hyperparams, jax.random.split(jax.random.key(0), 3)).loss_t.shape
       (3, 64)
     """
-    return _fit_many(config, *batching.broadcast(hyperparams, keys))
+    hyperparams, keys = batching.broadcast(hyperparams, keys)
+    if progress:
+        return _fit_many_with_bar(config, hyperparams, keys)
+    return _fit_many(config, hyperparams, keys)
 
 
 _fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, 0)))
+_begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0)))
+_advance_many = jax.jit(jax.vmap(advance, in_axes=(None, 0, 0, 0, None)))
+
+_SEGMENTS = 64  # Our choice: updates of a bar, between which a call's overhead is small.
+
+
+def _fit_many_with_bar(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
+    world, state = _begin_many(config, hyperparams, keys)
+    longest, snapshots = max(1, config.steps // _SEGMENTS), []
+    with tqdm(total=config.steps, desc=f"{len(keys)} runs", unit="step") as bar:
+        for start, end in itertools.pairwise((0, *config.snapshot_steps)):
+            for step in range(start, end, longest):
+                steps = min(longest, end - step)
+                state = _advance_many(config, hyperparams, world, state, steps)
+                loss = state.loss_t[:, step : step + steps].mean()
+                bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)
+                bar.update(steps)
+            snapshots.append(state.model)
+    snapshots_rc = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *snapshots)
+    return Run(config, hyperparams, keys, world, snapshots_rc, state.loss_t)
 
 
 def replay(

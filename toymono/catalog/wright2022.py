@@ -7,9 +7,8 @@ these; `--sweep all` leaves them out.
 from typing import Any
 
 from toymono.catalog.sweep import Sweep
-from toymono.fields import TOY_CONFIG
 
-PENALTIES = tuple(word for word in TOY_CONFIG["penalty"].choices if word != "none")
+PENALTIES = ("soft", "hard", "soft_random_amplitude", "multi_feature")
 
 _ZERO_BIAS = {"init_bias": (0.0,), "bias_decay": (0.0,)}
 _NEGATIVE_BIAS = {"init_bias": (-1.0,), "bias_decay": (0.03,)}

@@ -6,6 +6,7 @@ ones, `frames.summary` one row of numbers per run for the claims of the papers.
 `toymono.quantities` describes every column.
 """
 
+from toymono.frames.registered import SCORES, Score
 from toymono.frames.statistics import RUN_FIELDS, SETTING, course, excess, half_lost, swept
 from toymono.frames.toy import (
     MEAN_STEPS,
@@ -25,8 +26,10 @@ from toymono.frames.toy import (
 __all__ = [
     "MEAN_STEPS",
     "RUN_FIELDS",
+    "SCORES",
     "SETTING",
     "Runs",
+    "Score",
     "course",
     "each",
     "excess",

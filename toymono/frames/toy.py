@@ -22,6 +22,7 @@ from jaxtyping import Array, Bool, Float, ScalarLike, Shaped
 from toymono import scores, store
 from toymono.config import Config, Hyperparams, unstack
 from toymono.features import World
+from toymono.frames.registered import registered
 from toymono.models import MODELS, AnyModel
 from toymono.store import StoredRun
 from toymono.tasks import TASKS
@@ -61,7 +62,8 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     `features_with_0` … `features_with_4`, the number of features
     with so many monosemantic neurons (4: or more); `positive_bias` and
     `bias_above_005`, numbers of neurons with a bias above 0 and above 0.05, the
-    paper's proxy for highly polysemantic ones; `mean_bias`.
+    paper's proxy for highly polysemantic ones; `mean_bias`; then the registered
+    scores (`frames.SCORES`) per run.
 
     Args:
       runs: Toy runs.
@@ -76,7 +78,8 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
             "loss": _mean_loss(run, run.config.steps - steps, run.config.steps),
             "zero_loss": float(_zero_loss(run.config, run.hyperparams, run.world)),
         }
-        rows.append({**identity, **loss, **neurons})
+        own = registered(run.final, run.world, "run")
+        rows.append({**identity, **loss, **neurons, **_nan_unless_finite(run, own)})
     return pd.DataFrame(rows)
 
 
@@ -100,16 +103,19 @@ def per_neuron(runs: Runs) -> pd.DataFrame:
 
     Columns: `rank` in that order, `neuron`, `monosemanticity`, `neuron_kind`
     (monosemantic, polysemantic or dead), `strongest_feature`, `feature_count`,
-    the number of features that it responds to, `bias`.
+    the number of features that it responds to, `bias`; then the registered scores
+    (`frames.SCORES`) per neuron.
     """
     frames = []
     for run, identity in each(runs):
-        columns = jax.device_get(_neurons(run.final, run.world))
-        alive = columns["feature_count"] > 0
-        mono = columns["monosemanticity"] > scores.THRESHOLD
+        found = jax.device_get(_neurons(run.final, run.world))
+        alive = found["feature_count"] > 0
+        mono = found["monosemanticity"] > scores.THRESHOLD
         kind = np.select([~alive, mono], ["dead", "monosemantic"], "polysemantic")
-        columns = _nan_unless_finite(run, {**columns, "neuron_kind": kind})
-        frames.append(pd.DataFrame({**identity, "rank": np.arange(_width(run)), **columns}))
+        own = registered(run.final, run.world, "neuron")
+        own = {name: score_k[found["neuron"]] for name, score_k in own.items()}
+        found = _nan_unless_finite(run, {**found, "neuron_kind": kind, **own})
+        frames.append(pd.DataFrame({**identity, "rank": np.arange(_width(run)), **found}))
     return _joined(frames)
 
 

@@ -33,6 +33,7 @@ from toymono.plots.selection import (
 )
 from toymono.plots.sweeps import monosemantic_by_field, several_features
 from toymono.plots.training import training_traces
+from toymono.records import Records
 
 _ONE_RUN = "python -m toymono.sweep --task decoder --k 512 --init_bias -1"
 _THREE_BIASES = "python -m toymono.sweep --task decoder --k 512 --init_bias -1,-0.5,0"
@@ -142,7 +143,7 @@ CLASSIFIERS: tuple[Figure, ...] = (
 """Figures of classifiers, apart from `structure_figures`."""
 
 
-def by_name(figures: Iterable[Figure]) -> dict[str, Figure]:
+def by_name(figures: Iterable[Figure]) -> Records[Figure]:
     """Figures by their names.
 
     Raises:
@@ -153,10 +154,10 @@ def by_name(figures: Iterable[Figure]) -> dict[str, Figure]:
         if figure.name in table:
             raise ValueError(f"two figures are called {figure.name!r}")
         table[figure.name] = figure
-    return table
+    return Records("figure", table)
 
 
-FIGURES: dict[str, Figure] = by_name(
+FIGURES: Records[Figure] = by_name(
     (
         *GENERAL,
         *jermyn2022.FIGURES,

@@ -299,7 +299,10 @@ def values(frame: pd.DataFrame, field: str) -> list[Any]:
     """A field's values: numbers in increasing order, words in the order of their choices."""
     found = frame[field].unique().tolist()
     choices = QUANTITIES[field].choices if field in QUANTITIES else ()
-    return [word for word in choices or sorted(found) if word in found]
+    if not choices:
+        return sorted(found)
+    known = [word for word in choices if word in found]
+    return known + sorted(set(found) - set(known))  # words of records that a user registered
 
 
 def spread(frame: pd.DataFrame, field: str | None, most: int) -> list[Any]:

@@ -68,8 +68,8 @@ ZOO: Mapping[str, Entry] = _entries(
     ),
     (
         "decoder-poly",
-        "Recovers 256 features from a bias of 0: nearly all neurons are polysemantic.",
-        {**_SMALL, "bias_decay": 0.0},
+        "As decoder-mono from a bias of 0: all neurons are polysemantic.",
+        _SMALL,
     ),
     (
         "decoder-penalised",
@@ -138,7 +138,7 @@ def load(name: str) -> Run:
     Example:
       >>> from toymono import frames
       >>> frames.per_run(load("decoder-poly"))[["monosemantic", "polysemantic"]].values.tolist()
-      [[13, 499]]
+      [[0, 512]]
     """
     if name not in ZOO:
         raise ValueError(f"zoo model {name!r} is not one of {', '.join(ZOO)}")
