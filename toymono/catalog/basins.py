@@ -1,12 +1,14 @@
-"""Sweeps for what readers asked under the paper: whether models lie in different basins.
+"""Sweeps for what readers asked under the paper: basins of the loss, and better bias schemes.
 
-Models can be compared weight by weight only if they share a world, so these
-sweeps vary the seed beside a fixed `world_seed`.
+Models can be compared weight by weight only if they share a world, so `BASIN`
+varies the seed beside a fixed `world_seed`.
 """
 
 from toymono.catalog.sweep import Sweep
 
-_CHOICE = "our choice: as in B3"
+_PAPER = {"learning_rate": (0.003,), "bias_decay": (0.03,)}
+_SMALL = {"learning_rate": (0.01,), "bias_decay": (0.1,)}
+_OURS = dict.fromkeys(_PAPER, "our choice: as in B3")
 
 BASINS: dict[str, Sweep] = {
     "BASIN": Sweep(
@@ -16,12 +18,35 @@ BASINS: dict[str, Sweep] = {
             {
                 "world_seed": (0, 1, 2),
                 "init_bias": (-1.0, -0.1, 0.0),
-                "learning_rate": (0.003,),
-                "bias_decay": (0.03,),
+                **_PAPER,
             },
         ),
-        {"learning_rate": (0.01,), "bias_decay": (0.1,)},
-        {"learning_rate": _CHOICE, "bias_decay": _CHOICE},
+        _SMALL,
+        _OURS,
+    ),
+    "START": Sweep(
+        "where biases start",
+        "bias_start",
+        (
+            {"bias_start": ("shifted",), "init_bias": (-1.0,), **_PAPER},
+            {"bias_start": ("below_all", "below_each", "below_batch"), **_PAPER},
+        ),
+        _SMALL,
+        _OURS,
+    ),
+    "RULE": Sweep(
+        "which biases decay",
+        "decay_rule",
+        ({"decay_rule": ("all", "silent", "moving"), "init_bias": (-1.0,), **_PAPER},),
+        _SMALL,
+        _OURS,
+    ),
+    "PULL": Sweep(
+        "weight of a loss that pulls biases down, from a bias of 0",
+        "pull_weight",
+        ({"bias_pull": ("on",), "pull_weight": (0.01, 0.1, 1.0, 10.0), **_PAPER},),
+        _SMALL,
+        {**_OURS, "pull_weight": "our choice"},
     ),
 }
 """By name, as in `catalog.SWEEPS`."""
