@@ -11,11 +11,13 @@ import toymono
 PACKAGE = Path(toymono.__file__).parent
 
 LAYERS = {
+    "report": 8,
     "papers": 7,
     "sweep": 6,
     "plots": 6,
     "frames": 5,
     "quantities": 5,
+    "where": 5,
     "cli": 5,
     "markdown": 5,
     "zoo": 5,
@@ -117,8 +119,8 @@ def test_no_import_cycles_between_modules():
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
-def test_plots_and_papers_compute_no_science():
-    for name in ("plots", "papers"):
+def test_plots_papers_and_report_compute_no_science():
+    for name in ("plots", "papers", "report"):
         assert not imported_units(name) & {"scores", "analysis", "models", "features", "train"}
 
 

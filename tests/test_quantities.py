@@ -15,6 +15,7 @@ from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
 from toymono.frames import classifiers as classifier_frames
+from toymono.frames import neurons as neuron_frames
 from toymono.frames import parts as part_frames
 from toymono.frames import penalty as penalty_frames
 from toymono.frames import summary
@@ -35,6 +36,8 @@ TOY_FRAMES = [
     part_frames.linear_maps,
     penalty_frames.part_losses,
     penalty_frames.mean_outputs,
+    neuron_frames.snapshot_neurons,
+    neuron_frames.snapshot_responses,
 ]
 
 STRUCTURE = classifier_frames.Structure(clusters=3, shuffles=2, ablations=2, permutations=9)

@@ -68,6 +68,33 @@ def responses(model: AnyModel, world: World) -> Float[Array, "k n"]:
     return TASKS[world.task].sum_over_signs(model.neurons, jnp.asarray(world.embed_nm)).T
 
 
+@precise
+def response_curves(
+    model: AnyModel,
+    world: World,
+    feature_k: Int[Array, " k"],
+    amplitude_b: Float[Array, " b"],
+) -> Float[Array, "b k"]:
+    """Activation of each neuron as the amplitude of one feature, alone in the input, varies.
+
+    Args:
+      model: One model.
+      world: Its world.
+      feature_k: For each neuron the index of the feature.
+      amplitude_b: Amplitudes; 1 is full strength.
+
+    Example:
+      >>> from toymono import Model
+      >>> model = Model(jnp.array([[2.0]]), jnp.array([-1.0]), jnp.ones((1, 1)))
+      >>> world = World(jnp.array([[1.0]]))
+      >>> response_curves(model, world, jnp.array([0]), jnp.array([0.25, 0.75])).tolist()
+      [[0.0], [0.5]]
+    """
+    _assert_single(model, world)
+    weight_k = jnp.take_along_axis(feature_weights(model, world), feature_k[:, None], axis=1)[:, 0]
+    return model.activate(amplitude_b[:, None] * weight_k[None])
+
+
 def monosemanticity(response_kn: Float[Array, "k n"]) -> Float[Array, " k"]:
     """Fraction of each neuron's total response that its strongest feature accounts for.
 

@@ -17,6 +17,7 @@ COMMANDS: Mapping[str, str] = {
     "autoencoders": "train autoencoders of image patches with dropout",
     "plots": "draw figures of stored runs",
     "papers": "compare published claims with stored runs",
+    "report": "write an interactive page of stored runs",
     "store": "check the files of a folder of runs",
     "torch_io": "import and export PyTorch files",
     "zoo": "list the trained models that come with the package",
@@ -36,7 +37,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "pull_target weight_decay matmul_precision",
         "penalties and dropout": "penalty alpha l1 dropout dropout_rate",
         "which runs": "preset sweep scale seeds seed capacity",
-        "which figures and pages": "figure paper papers by where list format",
+        "which figures and pages": "figure paper papers by where detail list format",
         "where, how, and how long": "runs_dir figures_dir docs_dir data_dir out dry_run "
         "group_size save_every coordinator hosts host",
     }.items()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from absl import flags
 from absl.testing import flagsaver
 
-from toymono import cli, usage
+from toymono import cli, usage, where
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -34,7 +34,8 @@ def script(shell: str, table: Mapping[str, Words] | None = None) -> str:
 
 def flags_of_commands() -> dict[str, Words]:
     """Every command with its flags, read from the modules that define them."""
-    assert cli  # defines --runs_dir, which stays defined when those of a command are removed
+    assert cli  # these define flags, which stay when those of a command are removed
+    assert where
     table = {}
     for name in usage.COMMANDS:
         if name == "completion":  # this command, whose flag is defined already

@@ -1,4 +1,4 @@
-"""Autoencoder runs to tidy frames: one row per run.
+"""Autoencoder runs to tidy frames: one row per run or bin of the loss.
 
 Every frame begins with the columns that determine a run, `fingerprint` of its
 patches, `run`, its name, and `diverged`, the step at which it diverged, NaN if
@@ -17,6 +17,7 @@ from toymono.autoencoders import data, network
 from toymono.autoencoders.data import Patches
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.autoencoders.train import AutoencoderRun
+from toymono.frames.statistics import octave_bins
 from toymono.store import StoredRun
 
 Runs = Iterable[AutoencoderRun | StoredRun]
@@ -61,6 +62,15 @@ def per_run(runs: Runs) -> pd.DataFrame:
             numbers = dict.fromkeys(numbers, np.nan)
         rows.append({**identity, **numbers})
     return pd.DataFrame(rows)
+
+
+def per_bin(runs: Runs) -> pd.DataFrame:
+    """The training loss, averaged over eight bins per doubling of `step`, the last of the bin."""
+    frames = []
+    for run, _, identity in each(runs):
+        step, loss = octave_bins(np.asarray(run.loss_t))
+        frames.append(pd.DataFrame({**identity, "step": step, "loss": loss}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def summary(runs: Runs) -> str:

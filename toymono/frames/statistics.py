@@ -17,6 +17,21 @@ def swept(frame: pd.DataFrame) -> list[str]:
     return [name for name in SETTING if frame[name].nunique() > 1]
 
 
+def octave_bins(loss_t: np.ndarray, per_octave: int = 8) -> tuple[np.ndarray, np.ndarray]:
+    """Means of a loss over bins of equal length on a log axis: the last step of each, the mean.
+
+    Example:
+      >>> ends, means = octave_bins(np.array([4.0, 2.0, 1.0, 0.0]), per_octave=1)
+      >>> ends.tolist(), means.tolist()
+      ([1, 2, 4], [4.0, 2.0, 0.5])
+    """
+    octaves = np.arange(np.floor(np.log2(len(loss_t)) * per_octave) + 1) / per_octave
+    ends = np.unique([*np.round(2**octaves).astype(int), len(loss_t)])
+    starts = np.concatenate([[0], ends[:-1]])
+    pairs = zip(starts, ends, strict=True)
+    return ends, np.array([loss_t[i:j].mean(dtype=np.float64) for i, j in pairs])
+
+
 def excess(
     frame: pd.DataFrame, baseline: pd.DataFrame, column: str, on: tuple[str, ...]
 ) -> pd.DataFrame:

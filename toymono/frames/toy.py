@@ -23,6 +23,7 @@ from toymono import scores, store
 from toymono.config import Config, Hyperparams, unstack
 from toymono.features import World
 from toymono.frames.registered import registered
+from toymono.frames.statistics import octave_bins
 from toymono.models import MODELS, AnyModel
 from toymono.store import StoredRun
 from toymono.tasks import TASKS
@@ -139,10 +140,7 @@ def per_bin(runs: Runs, per_octave: int = 8) -> pd.DataFrame:
     """
     frames = []
     for run, identity in each(runs):
-        octaves = np.arange(run.config.log2_steps * per_octave + 1) / per_octave
-        ends = np.unique(np.round(2**octaves).astype(int))
-        starts = np.concatenate([[0], ends[:-1]])
-        loss = [_mean_loss(run, start, end) for start, end in zip(starts, ends, strict=True)]
+        ends, loss = octave_bins(np.asarray(run.loss_t), per_octave)
         columns = {"step": ends, "log2_step": np.log2(ends), "loss": loss}
         frames.append(pd.DataFrame({**identity, **columns}))
     return _joined(frames)

@@ -16,23 +16,19 @@ figures.
 
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from toymono import cli
-from toymono.autoencoders.fields import AUTOENCODER
-from toymono.classifiers.fields import CLASSIFIER
-from toymono.fields import SEED, TOY, Field
+from toymono import cli, where
+from toymono.fields import TOY
 
 if TYPE_CHECKING:
     from toymono.plots.figure import Figure
     from toymono.plots.gallery import Drawn
-    from toymono.store import StoredRun
 
-_FIRST_SWEEP = "python -m toymono.sweep --task decoder --k 512 --init_bias -1"
 _PAGE_FORMATS = ("png", "svg")  # Markdown shows these
 
 _FIGURE = flags.DEFINE_list("figure", None, "Figures to draw, a comma list; --list names them.")
@@ -45,12 +41,7 @@ _LIST = flags.DEFINE_bool(
     "list", False, "List the figures and the commands that train their runs; draw none."
 )
 _BY = flags.DEFINE_string("by", None, "The field to compare by, such as learning_rate.")
-_WHERE = flags.DEFINE_list(
-    "where",
-    [],
-    "Use only runs with field=value, a comma-separated list; repeat a field to allow several "
-    "values.",
-)
+flags.declare_key_flag("where")
 flags.declare_key_flag("runs_dir")
 _FIGURES_DIR = flags.DEFINE_string(
     "figures_dir", "figures", "Folder of the figures.", allow_override=True
@@ -72,7 +63,7 @@ def main() -> int:
     named = _listed(_FIGURE, {**FIGURES, **ALIASES})
     formats = _listed(_FORMAT, gallery.FORMATS)
     if _BY.value is not None:
-        _one_of("by", _BY.value, TOY)
+        where.one_of("by", _BY.value, TOY)
     if _PAPER.value and (named or _BY.value):
         raise cli.UsageError("--paper cannot be combined with --figure or --by")
     if _LIST.value:
@@ -89,7 +80,7 @@ def main() -> int:
             raise cli.UsageError(
                 f"{figure.name} does not accept --by: it always compares the same field"
             )
-    runs = gallery.Gallery(_stored())
+    runs = gallery.Gallery(where.stored_runs())
     if runs.diverged:
         names = ", ".join(run.name for run in runs.diverged)
         print(f"skipping diverged runs: {names}", file=sys.stderr)
@@ -127,7 +118,7 @@ def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
             "them",
             file=sys.stderr,
         )
-    if not (_FIGURE.value or _BY.value or _WHERE.value):  # pages are of all the runs
+    if not (_FIGURE.value or _BY.value or where.WHERE.value):  # pages are of all the runs
         shown = next((name for name in _PAGE_FORMATS if name in formats), formats[0])
         reasons = list(skipped.values())
         page = pages.gallery(drawn, reasons, statements, shown, _command())
@@ -185,75 +176,8 @@ def _listed(flag: flags.FlagHolder, choices: Iterable[str]) -> list[str]:
     if flag.value == []:
         raise cli.UsageError(f"--{flag.name} is empty; it takes {', '.join(choices)}")
     for name in flag.value or []:
-        _one_of(flag.name, name, choices)
+        where.one_of(flag.name, name, choices)
     return flag.value or []
-
-
-def _stored() -> "list[StoredRun]":
-    """The stored runs that --where selects, in the order of their fields."""
-    from toymono import store
-
-    if _WHERE.present and not _WHERE.value:
-        raise cli.UsageError("--where is empty; it takes field=value, a comma list")
-    kinds = {"toy": TOY, "classifier": CLASSIFIER, "autoencoder": AUTOENCODER}
-    tables = {kind: {**table, "seed": SEED} for kind, table in kinds.items()}
-    every = {name: field for table in tables.values() for name, field in table.items()}
-    pairs = [_pair(text, every) for text in _WHERE.value]
-    wanted, errors = {}, []
-    for kind, table in tables.items():
-        if all(name in table for name, _ in pairs):
-            try:
-                wanted[kind] = _values(pairs, table)
-            except ValueError as error:  # a word that another kind of run may have
-                errors.append(str(error))
-    if not wanted:
-        fields = ", ".join(name for name, _ in pairs)
-        raise cli.UsageError((errors or [f"no kind of run has all the fields {fields}"])[0])
-    try:
-        stored = [
-            run
-            for run in store.every(cli.RUNS_DIR.value)
-            if run.kind.name in wanted
-            and all(run.fields.get(k) in values for k, values in wanted[run.kind.name].items())
-        ]
-    except FileNotFoundError:
-        raise cli.UsageError(
-            f"there is no folder {cli.RUNS_DIR.value!r}; train some runs with: {_FIRST_SWEEP}"
-        ) from None
-    if not stored:
-        such = f" with {', '.join(_WHERE.value)}" if pairs else ""
-        raise cli.UsageError(
-            f"no matching runs{such} in {cli.RUNS_DIR.value!r}; train some with: {_FIRST_SWEEP}"
-        )
-    return sorted(stored, key=lambda run: tuple(map(str, run.fields.values())))
-
-
-def _values(pairs: list[tuple[str, str]], table: Mapping[str, Field]) -> dict[str, list]:
-    """The values of each field that are wanted, as `StoredRun.fields` has them.
-
-    Raises:
-      ValueError: A field cannot have the value.
-    """
-    from toymono.store import decimal
-
-    wanted: dict[str, list] = {}
-    for name, text in pairs:
-        value = table[name].parse(text)
-        wanted.setdefault(name, []).append(decimal(value) if table[name].type is float else value)
-    return wanted
-
-
-def _pair(text: str, table: Mapping[str, Field]) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise cli.UsageError(f"--where={text!r} is not of the form field=value")
-    _one_of("where", name, table)
-    return name, value
-
-
-def _one_of(flag: str, name: str, choices: Iterable[str]) -> None:
-    if name not in choices:
-        raise cli.UsageError(f"{flag}={name!r} is not one of {', '.join(choices)}")
 
 
 if __name__ == "__main__":

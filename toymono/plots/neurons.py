@@ -63,7 +63,7 @@ def single_feature_activations(
         response_kn = of_model["response_kn"].iloc[0]
         k, n = response_kn.shape
         image = panel.imshow(
-            _largest(response_kn, finest),
+            largest(response_kn, finest),
             extent=(0, n, k, 0),
             aspect="auto",
             interpolation="none",
@@ -204,7 +204,7 @@ def _panels(
     return figure, panels, note
 
 
-def _largest(response_kn: np.ndarray, finest: int) -> np.ndarray:
+def largest(response_kn: np.ndarray, finest: int) -> np.ndarray:
     """The image reduced to `finest` rows and columns: each dot shows the largest that it covers.
 
     A mean would fade the single bright dots of monosemantic neurons.
