@@ -20,7 +20,7 @@ def no_screen():
 def rows_of(run: str, other: str, kind: str, monos: list[int], world: int = 0):
     """The points of one line, aligned and not."""
     first = {**FIELDS, "world_seed": world, "seed": 0, "diverged": np.nan}
-    first |= {"run": run, "other_run": other, "pair": kind}
+    first |= {"run": run, "other_run": other, "other_seed": 1, "pair": kind}
     for aligned, height in (("no", 3.0), ("yes", 1.0)):
         for t, mono in zip((0, 0.5, 1), monos, strict=True):
             loss = 1 + height * t * (1 - t)
@@ -42,6 +42,15 @@ def test_a_mixed_line_begins_at_the_polysemantic_model():
         for line in panel.lines:
             x, y = np.array(line.get_data())
             assert y[np.argmin(x)] == start
+
+
+def test_pairs_of_one_seed_are_left_out():
+    of_one_seed = pd.DataFrame(rows_of("a", "b", "mixed", [9, 2, 0])).assign(other_seed=0)
+    lines = pd.concat([of_one_seed, pd.DataFrame(rows_of("a", "c", "mixed", [9, 2, 0]))])
+    figure = connectivity.barriers(lines)
+    assert figure.axes[0].get_title() == "One of each (1 pair)"
+    with pytest.raises(NothingToDraw):
+        connectivity.barriers(of_one_seed)
 
 
 def test_without_clear_models_there_is_nothing_to_draw():

@@ -37,7 +37,7 @@ PAIRS = ("monosemantic", "polysemantic", "mixed", "other")
 def paths(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) -> pd.DataFrame:
     """One row per pair of runs of one world, alignment and point of the line between them.
 
-    Columns: those that determine the first run, `other_run`, `pair` (one of
+    Columns: those that determine the first run, `other_run`, `other_seed`, `pair` (one of
     `PAIRS`), `aligned`, `path_position`, 0 at the first run, `path_loss`, `path_mono`,
     the number of monosemantic neurons there.
 
@@ -59,7 +59,7 @@ def paths(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) ->
 def per_pair(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) -> pd.DataFrame:
     """One row per pair of runs of one world.
 
-    Columns: those that determine the first run, `other_run`, `pair`, `loss` and
+    Columns: those that determine the first run, `other_run`, `other_seed`, `pair`, `loss` and
     `other_loss` on the common samples, `mono_per_feature` and
     `other_mono_per_feature`; `barrier`, `excess` and `weight_distance` after
     alignment, `barrier_share`, the barrier over the loss of an output of 0;
@@ -77,20 +77,82 @@ def per_pair(runs: Runs, by: str = "weights", points: int = connectivity.POINTS)
     )
 
 
+PER_RUN = (
+    *("loss", "mono_per_feature", "kind_barrier", "kind_reduction"),
+    *("mixed_barrier", "mixed_excess", "mixed_ratio"),
+)
+"""The columns of `per_run`."""
+
+
+def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) -> pd.DataFrame:
+    """One row per run: its mean over pairs with runs of other seeds.
+
+    Runs of one seed start from the same weights, which keeps them closer.
+    Columns: those that determine the run, `loss` on the common samples,
+    `mono_per_feature`; `kind_barrier`, the mean barrier share to runs of its own
+    kind, and `kind_reduction`, the share of the unaligned barrier that alignment
+    removes there; `mixed_barrier` and `mixed_excess`, in shares of the zero-output
+    loss, to runs of the other kind, and `mixed_ratio`, that barrier over
+    `kind_barrier`. NaN without such pairs.
+
+    Args:
+      runs: As in `paths`.
+      by: As in `paths`.
+      points: As in `paths`.
+    """
+    pairs = per_pair(runs, by, points)
+    if len(pairs):
+        pairs = pairs[pairs["seed"] != pairs["other_seed"]]
+    if pairs.empty:
+        return pd.DataFrame()
+    zero = pairs["barrier"] / pairs["barrier_share"].where(pairs["barrier_share"] > 0)
+    pairs = pairs.assign(
+        excess_share=(pairs["excess"] / zero).fillna(0.0),
+        reduction=1 - pairs["barrier"] / pairs["unaligned_barrier"],
+    )
+    turned = pairs.assign(
+        run=pairs["other_run"], loss=pairs["other_loss"],
+        mono_per_feature=pairs["other_mono_per_feature"],
+    )  # fmt: skip
+    both = pd.concat([pairs, turned])
+    identities = {identity["run"]: identity for _, identity in toy.each(_listed(runs))}
+    rows = []
+    for name, of_run in both.groupby("run", sort=False):
+        same = of_run[of_run["pair"].isin(PAIRS[:2])]
+        mixed = of_run[of_run["pair"] == "mixed"]
+        numbers = {
+            "loss": of_run["loss"].iloc[0],
+            "mono_per_feature": of_run["mono_per_feature"].iloc[0],
+            "kind_barrier": same["barrier_share"].mean(),
+            "kind_reduction": same["reduction"].mean(),
+            "mixed_barrier": mixed["barrier_share"].mean(),
+            "mixed_excess": mixed["excess_share"].mean(),
+        }
+        numbers["mixed_ratio"] = numbers["mixed_barrier"] / numbers["kind_barrier"]
+        rows.append({**identities[str(name)], **numbers})
+    return pd.DataFrame(rows)
+
+
+def _listed(runs: Runs) -> list[Run | StoredRun]:
+    return list(unstack(runs)) if isinstance(runs, Run) else list(runs)
+
+
 def _pairs(
     runs: Runs, by: str, points: int
-) -> Iterator[tuple[dict[str, Any], dict[str, str], dict[str, Any]]]:
-    """What determines the first run; the other run's name and the kind of pair; what is found."""
-    given = unstack(runs) if isinstance(runs, Run) else list(runs)
-    loaded = [(of, *next(toy.each([of]))) for of in given]
+) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    """What determines the first run; the other run and the kind of pair; what is found."""
+    loaded = [(of, *next(toy.each([of]))) for of in _listed(runs)]
     loaded = [entry for entry in loaded if entry[1].diverged is None]
+    # One order, so that a pair is computed and cached once.
+    loaded.sort(key=lambda entry: entry[2]["run"])
     for (of, run, identity), (of_other, other, name) in itertools.combinations(loaded, 2):
         if not comparable(run, other):
             continue
         found = store.cached(_compared, of, other=of_other, by=by, points=points)
         numbers = found["numbers"]
         shares = (numbers["mono_per_feature"], numbers["other_mono_per_feature"])
-        yield identity, {"other_run": name["run"], "pair": _kind(*shares)}, found
+        names = {"other_run": name["run"], "other_seed": name["seed"], "pair": _kind(*shares)}
+        yield identity, names, found
 
 
 def comparable(run: Run, other: Run) -> bool:

@@ -9,5 +9,5 @@ together. Each paper has a package with its `claims`, its `measures` and its
 record `paper.PAPER`.
 """
 
-NAMES = ("jermyn2022", "marshall2024", "olah2017", "wright2022", "black2022")
+NAMES = ("jermyn2022", "marshall2024", "olah2017", "wright2022", "black2022", "basins")
 """Papers: packages of this one."""

@@ -27,11 +27,14 @@ _TITLES = {
 def barriers(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     """The loss, and the number of monosemantic neurons, on the line between two models.
 
+    Pairs of one seed, which start from the same weights, are left out.
+
     Args:
       paths: From `frames.connectivity.paths`.
       head: First words of the caption.
       note: Last sentences of the caption.
     """
+    paths = paths[paths["seed"] != paths["other_seed"]]
     kinds = [kind for kind in _TITLES if (paths["pair"] == kind).any()]
     if not kinds:
         raise NothingToDraw("no two models are both clearly mono- or polysemantic")
@@ -50,16 +53,16 @@ def barriers(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
                 back = kind == "mixed" and ends[0] > ends[-1]
                 t = 1 - line["path_position"] if back else line["path_position"]
                 panel.plot(t, line[measure], color=colors[aligned], alpha=0.5, linewidth=0.9)
-            panel.set_ylim(bottom=0)
         axes[0, column].set_title(f"{_TITLES[kind]} ({counted(len(pairs), 'pair')})")
         axes[1, column].set_xlabel(
             "t, from poly- to monosemantic" if kind == "mixed" else "t, position on the line"
         )
-    axes[0, 0].set_ylabel(QUANTITIES["path_loss"].axis)
-    axes[1, 0].set_ylabel(QUANTITIES["path_mono"].axis)
+    for row, measure in zip(axes, ("path_loss", "path_mono"), strict=True):
+        row[0].set_ylabel(style.label(measure))
+        style.from_zero(row[0])
     words = {"no": "as trained", "yes": "second model aligned to the first"}
     handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
-    figure.legend(handles=handles, loc="outside upper right", ncols=2, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     style.caption(figure, paths, note, head=head, seeds=("", ""))
     return figure
 

@@ -1,6 +1,6 @@
 """What is measured on the way between two models."""
 
-from toymono.quantities.quantity import Quantity, count_of, fraction, number
+from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed
 
 QUANTITIES: tuple[Quantity, ...] = (
     fraction("path_position", "position t on the line between two models"),
@@ -14,12 +14,39 @@ QUANTITIES: tuple[Quantity, ...] = (
     number("unaligned_barrier", "barrier of the loss without alignment"),
     number("weight_distance", "distance of the weights after alignment"),
     number("unaligned_weight_distance", "distance of the weights without alignment"),
+    fraction(
+        "kind_barrier",
+        "aligned barrier to models of the same kind, over the zero-output loss",
+        none="no other run of its kind",
+    ),
+    signed(
+        "kind_reduction",
+        "share of that barrier that alignment removes",
+        high=1.0,
+        none="no other run of its kind",
+    ),
+    fraction(
+        "mixed_barrier",
+        "aligned barrier to models of the other kind, over the zero-output loss",
+        none="no run of the other kind",
+    ),
+    fraction(
+        "mixed_excess",
+        "loss above the worse end to models of the other kind, over the zero-output loss",
+        none="no run of the other kind",
+    ),
+    number(
+        "mixed_ratio",
+        "barrier to the other kind over that to the same kind",
+        none="no run of the other kind",
+    ),
     count_of("matched_mono", "matched pairs of monosemantic neurons"),
     count_of("matched_same_feature", "matched pairs of monosemantic neurons of one feature"),
 )
 
 INDEX_COLUMNS = {
     "other_run": "name of the second run of a pair",
+    "other_seed": "seed of the second run of a pair",
     "aligned": "whether the second model was aligned to the first",
     "pair": "what a pair joins: monosemantic, polysemantic or mixed models",
 }

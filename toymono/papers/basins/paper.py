@@ -1,0 +1,135 @@
+"""What readers asked about basins: the runs that answer it, and the page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from toymono import store
+from toymono.frames import connectivity
+from toymono.markdown import table
+from toymono.papers import evidence
+from toymono.papers.basins.claims import CLAIMS
+from toymono.papers.basins.measures import KINDS
+from toymono.papers.claims import Judged
+from toymono.papers.evidence import Evidence, Source
+from toymono.papers.findings import finite
+from toymono.papers.paper import Paper, Picture
+from toymono.store import StoredRun
+
+_START = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
+_NAME = "basins-small"
+
+
+def _sources(scale: str) -> tuple[Source, ...]:
+    return (Source(_NAME, "toy", connectivity.PER_RUN, (), _find, _measure),)
+
+
+def _find(runs_dir: str | Path) -> list[StoredRun]:
+    settings = store.positions("BASIN", "small")
+    return [run for run in store.find(runs_dir) if run.setting in settings]
+
+
+def _measure(stored: StoredRun) -> dict[str, Any]:
+    """A run's means over the pairs with the other runs of its world, in the same folder."""
+    world = stored.fields["world_seed"]
+    partners = [run for run in _find(stored.path.parent) if run.fields["world_seed"] == world]
+    rows = connectivity.per_run(partners)
+    rows = rows[rows["run"] == stored.name] if len(rows) else rows
+    return rows.iloc[0].to_dict() if len(rows) else {}
+
+
+def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
+    settings = list(store.positions("BASIN", "small"))
+    return Evidence({"BASIN": evidence.sweep("BASIN", frames[_NAME], settings, _START)})
+
+
+def _of(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+    return frame[frame["mono_per_feature"].between(*KINDS[kind], inclusive="right")]
+
+
+def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
+    """The answers in plain words, and at what scale they hold."""
+    frame = found.sweeps["BASIN"].frame
+
+    def mean(kind: str, column: str) -> str:
+        values = finite(_of(frame, kind)[column]) if len(frame) else ()
+        return f"{100 * sum(values) / len(values):.1f} %" if values else "(no run)"
+
+    return (
+        "Do mono- and polysemantic models lie in different basins of the loss? On the straight "
+        "line between two models of one world, after the best permutation of neurons, the loss "
+        f"rises by {mean('monosemantic', 'kind_barrier')} of the zero-output loss between two "
+        f"monosemantic models, by {mean('polysemantic', 'kind_barrier')} between two polysemantic "
+        f"ones and by {mean('monosemantic', 'mixed_barrier')} between the two kinds: alignment "
+        f"removes {mean('monosemantic', 'kind_reduction')} of the first barrier and "
+        f"{mean('polysemantic', 'kind_reduction')} of the second. So monosemantic models of a "
+        "world are nearly one model up to the order of their neurons, and polysemantic ones are "
+        "not. This is measured at half the paper's sizes after 2^13 steps, where polysemantic "
+        "models have a higher loss and have not converged; the ends of a line then differ in "
+        "loss, and a trained curve may pass below a straight line's barrier."
+    )
+
+
+def _tables(found: Evidence) -> Sequence[str]:
+    frame = found.sweeps["BASIN"].frame
+    if frame.empty:
+        return ()
+    rows = []
+    for (world, bias), part in frame.groupby(["world_seed", "init_bias"]):
+        numbers = (
+            "-" if not (values := finite(part[name])) else f"{sum(values) / len(values):.3f}"
+            for name in _COLUMNS
+        )
+        rows.append((f"{world:g}", f"{bias:g}", str(len(part)), *numbers))
+    head = ("world", "initial bias", "runs", *_COLUMNS.values())
+    return (
+        "## Every setting",
+        table(head, rows),
+        "Means over seeds. Barriers are shares of the zero-output loss. A model is of a kind if "
+        f"it has more than {KINDS['monosemantic'][0]:g} or at most {KINDS['polysemantic'][1]:g} "
+        "monosemantic neurons per feature; others have no kind and no barriers here.",
+    )
+
+
+_COLUMNS = {
+    "loss": "loss",
+    "mono_per_feature": "monosemantic neurons per feature",
+    "kind_barrier": "barrier, same kind",
+    "kind_reduction": "removed by alignment",
+    "mixed_barrier": "barrier, other kind",
+    "mixed_excess": "above the worse end",
+}
+
+
+def _caveats(scale: str) -> Sequence[str]:
+    return (
+        "Limits are ours, set after first measurements on one pair of models of another world. "
+        "Lines have 25 points, losses 8192 common samples; neurons are aligned by all their "
+        "weights, exactly. Only runs of different seeds are "
+        "compared, which start from different weights and see different batches.",
+        "Of the questions asked, only the straight line is answered here: curves, pulls, "
+        "pruning and matched losses are not measured yet.",
+    )
+
+
+PAPER = Paper(
+    name="basins",
+    title="Basins of the loss: what readers asked, and our runs",
+    reference='The discussion of "Engineering Monosemanticity in Toy Models" on LessWrong (2022).',
+    claims=CLAIMS,
+    scales=("small",),
+    sources=_sources,
+    gather=_gather,
+    start=_START,
+    caveats=_caveats,
+    tables=_tables,
+    opening=_opening,
+    picture=Picture(
+        "../figures/barriers.png",
+        "Loss and monosemantic neurons on straight lines between models of one world",
+        "Loss and number of monosemantic neurons on the straight line between two models of one "
+        "world, as trained and with the second model's neurons aligned to the first.",
+    ),
+)
