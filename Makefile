@@ -9,7 +9,7 @@ BIN := .venv/bin
 RUN := $(BIN)/python -m
 
 # make soak    kill, damage and contradict sweeps for an hour at most
-.PHONY: demo test test-slow soak lint format wheel bench clean
+.PHONY: demo test test-slow soak lint format wheel docs bench clean
 
 demo: .venv/ready
 	$(RUN) toymono.sweep --task decoder --k 512 --init_bias -1
@@ -45,13 +45,18 @@ wheel:
 	cd build/wheel/empty && ../env/bin/toymono zoo
 	test -s build/wheel/empty/figures/gallery.md
 
+# make docs    build the documentation site into docs/_build
+docs: .venv/ready
+	$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[docs]'
+	$(RUN) sphinx -W --keep-going -q docs docs/_build
+
 bench: .venv/ready
 	$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/step.py
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build docs/_build docs/reference/commands docs/reference/generated *.egg-info
 
 .venv/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -5,8 +5,7 @@
     losses                                        task loss of every 16th step, from the first
     final_model                                   state dict of the trained network
     log2_spaced_models                            state dicts after 1, 2, 4, … steps
-    setup                                         fixed_embedder [m n], output_embedder [m n],
-                                                  and the settings again
+    setup                                         fixed_embedder, output_embedder [m n], settings
 
 A state dict has the arrays `0.weight` [k m], `0.bias` [k] and `2.weight` [o k].
 
