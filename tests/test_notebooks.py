@@ -41,7 +41,9 @@ def executed(tmp_path_factory):
         cell["id"] = f"cell-{number}"
     whole = nbformat.v4.new_notebook(cells=cells)
     folder = tmp_path_factory.mktemp("notebooks")
-    NotebookClient(whole, timeout=300, resources={"metadata": {"path": folder}}).execute()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")  # compiling takes most of the time
+        NotebookClient(whole, timeout=300, resources={"metadata": {"path": folder}}).execute()
     outputs, start = {}, 0
     for name, length in lengths.items():
         part = whole.cells[start : start + length]
