@@ -21,11 +21,10 @@ NEURONS = 256
 LEVELS = 32
 """Colours of an image: our choice; more cannot be told apart and take more room."""
 
-# The range of colours of the paper's program. Hidden dimensions of tied models take both signs.
+# The range of colours of the paper's program. Hidden dimensions of tied models take both signs,
+# neurons do not but for the shallow dips of some nonlinearities: a run counts as signed if its
+# lowest activation is more than half as large as its highest, our choice.
 _UNSIGNED, _SIGNED = (0.0, 1.02, "viridis"), (-1.02, 1.02, "RdBu_r")
-_BELOW = -0.25
-"""Below it activations count as signed: GELU and x exp(x) go down to -0.17 and -0.37 only for
-inputs of their own, which a response of a trained neuron seldom is. Our choice."""
 
 
 def spread(names_by_score: Sequence[str], count: int) -> list[str]:
@@ -66,7 +65,7 @@ def detail(stored: StoredRun, title: str) -> dict[str, Any]:
     first = frame.iloc[0]
     kind_cs = frame["neuron_kind"].map(kinds.index).to_numpy().reshape(len(steps), -1)
     responses = neurons.snapshot_responses([run])["response_kn"].tolist()
-    signed = min(response_kn.min() for response_kn in responses) < _BELOW
+    signed = -responses[-1].min() > responses[-1].max() / 2
     low, high, cmap = _SIGNED if signed else _UNSIGNED
     columns = ("neuron", "feature_count", "strongest_feature", "second_feature")
     columns += ("monosemanticity", "bias", "curve_b", "second_curve_b", "monosemanticity_s")
