@@ -230,3 +230,59 @@ def test_configs_of_one_size_share_the_embedding(config, key):
     np.testing.assert_allclose(jnp.linalg.norm(reproject_nm, axis=1), 1, rtol=1e-5)
     assert abs(reproject_nm - tasks[1].embed_nm).max() > 0.1
     assert tasks[0].reproject_nm is tasks[2].reproject_nm is None
+
+
+# Static limits of the loops.
+
+SETTINGS = {
+    "sparse": (Config(n=16, m=4, k=8, batch_size=600), Hyperparams(eps=1 / 64)),
+    "dense": (Config(n=16, m=4, k=8, batch_size=600), Hyperparams(eps=0.5)),
+    "signed": (Config("abs", 16, 4, 8, batch_size=600), Hyperparams(eps=0.25)),
+    "always present": (
+        Config(n=16, m=4, k=8, feature_law="power_law", batch_size=600),
+        Hyperparams(eps=0.3),
+    ),
+    "mask": (Config("identity", 16, 4, 8, batch_size=600), Hyperparams(eps=1 / 64)),
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+def test_draws_are_the_same_with_static_limits(setting):
+    config, hyperparams = SETTINGS[setting]
+    limits = features.limits(config, hyperparams)
+    larger = limits._replace(rounds=2 * limits.rounds, certain=config.n)
+    draw = jax.jit(features.sample, static_argnums=3)
+    for seed in range(3):
+        key = jax.random.key(seed)
+        wanted = np.asarray(draw(config, hyperparams, key, None))
+        for static in (limits, larger):
+            np.testing.assert_array_equal(draw(config, hyperparams, key, static), wanted)
+
+
+def test_limits_that_are_too_low_would_be_noticed():
+    config, hyperparams = SETTINGS["dense"]
+    limits = features.limits(config, hyperparams)
+    assert limits.rounds >= 16
+    few = limits._replace(rounds=limits.rounds // 4)
+    key = jax.random.key(0)
+    wanted = np.asarray(features.sample(config, hyperparams, key))
+    assert (np.asarray(features.sample(config, hyperparams, key, few)) != wanted).any()
+
+
+@pytest.mark.parametrize(("count", "mean"), [(192, 129.0), (384, 129.0), (192, 64.0), (8, 0.0)])
+def test_limits_bound_the_probability_of_a_further_round(count, mean):
+    exact = scipy.stats.poisson.logsf(count - 1, mean)
+    bound = features._log_excess(count, mean)
+    assert exact <= bound
+    assert bound < 0.6 * exact or exact == -np.inf
+
+
+def test_limits_are_those_of_the_largest_frequencies():
+    config = Config("abs", n=512, m=64, feature_law="power_law")
+    one, several = (features.limits(config, Hyperparams(eps=eps)) for eps in (0.02, 0.3))
+    assert one.certain == 0
+    assert several.rounds > one.rounds
+    stacked = Hyperparams(eps=jnp.array([0.02, 0.3]), exponent=jnp.array([1.1, 1.1]))
+    assert features.limits(config, stacked) == several
+    assert several.certain >= 2
+    assert jax.jit(lambda eps: features.limits(config, Hyperparams(eps=eps)) is None)(0.1)

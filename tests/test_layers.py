@@ -42,6 +42,7 @@ LAYERS = {
     "models": 2,
     "penalties": 2,
     "optimizers": 2,
+    "precision": 1,
     "fields": 1,
     "config": 1,
     "records": 1,

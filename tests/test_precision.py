@@ -5,9 +5,10 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
-from toymono import Config, Hyperparams, advance, begin, fit, scores
+from toymono import Config, Hyperparams, advance, begin, fit, precision, scores
 from toymono.analysis import ablation, class_responses, kinks, parts
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
@@ -140,3 +141,47 @@ def test_a_seed_means_the_same_run_where_jax_knows_float64(task, kind):
     }
     assert drawn == {32}
     assert {str(aval.dtype) for aval in trained.out_avals} == {"float32", "key<fry>"}
+
+
+# bfloat16.
+
+
+@pytest.mark.parametrize("task", list(TOY_CONFIG["task"].choices))
+def test_bfloat16_stores_the_operands_of_every_product_so(key, task):
+    for word in ("float32", "bfloat16"):
+        config = Config(
+            task, 16, 4, 24, penalty="soft", batch_size=8, log2_steps=2, matmul_precision=word
+        )
+        world, state = begin(config, Hyperparams(), key)
+        jaxpr = jax.make_jaxpr(advance)(config, Hyperparams(), world, state, 1).jaxpr
+        products = [e for e in equations(jaxpr) if e.primitive.name == "dot_general"]
+        assert len(products) >= 5
+        for product in products:
+            assert {str(side.aval.dtype) for side in product.invars} == {word}
+            assert {str(out.aval.dtype) for out in product.outvars} == {"float32"}
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (2, 3, 8), (8,)])
+def test_bfloat16_products_and_gradients_are_those_of_rounded_operands(shape):
+    rng = np.random.default_rng(0)
+    x_bd, w_de, g_be = (
+        jnp.asarray(rng.normal(size=size), jnp.float32)
+        for size in (shape, (8, 5), (*shape[:-1], 5))
+    )
+    rounded = [np.asarray(a.astype(jnp.bfloat16), np.float64) for a in (x_bd, w_de, g_be)]
+    x, w, g = rounded
+    with jax.default_matmul_precision("bfloat16"):
+        y_be, pull = jax.vjp(precision.product, x_bd, w_de)
+        gradients = pull(g_be)
+    wanted = x @ w, g @ w.T, x.reshape(-1, 8).T @ g.reshape(-1, 5)
+    for found, exact in zip((y_be, *gradients), wanted, strict=True):
+        assert found.shape == exact.shape
+        assert found.dtype == jnp.float32
+        np.testing.assert_allclose(found, exact, rtol=1e-5, atol=1e-5)
+    assert abs(y_be - x_bd @ w_de).max() > 1e-4
+
+
+def test_other_precisions_leave_products_as_they_are():
+    x_bd, w_de = jnp.ones((3, 8)), jnp.ones((8, 5))
+    plain = str(jax.make_jaxpr(lambda x, w: x @ w)(x_bd, w_de))
+    assert str(jax.make_jaxpr(precision.product)(x_bd, w_de)) == plain

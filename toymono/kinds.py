@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from toymono import train
+from toymono import features, train
 from toymono.autoencoders import data as patch_data
 from toymono.autoencoders import train as autoencoder_train
 from toymono.autoencoders.config import AutoencoderConfig, AutoencoderHyperparams
@@ -47,6 +47,8 @@ class Cost(NamedTuple):
     """Device memory while it trains, an estimate."""
     stored_bytes: int
     """Size of its file, apart from the header."""
+    step_flops: int
+    """Floating-point operations of the matrix products of one optimiser step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +70,7 @@ class RunKind:
     begin: Callable[..., tuple[Any, Any]]
     """`(config, hyperparams, shared, key) -> (world, state)`, untrained; `state.step` is 0."""
     advance: Callable[..., Any]
-    """`(config, hyperparams, shared, world, state, units) -> state`."""
+    """`(config, hyperparams, shared, world, state, units, limits) -> state`."""
     snapshot: Callable[[Any], Any]
     """`state -> snapshot`, saved after each of `config.snapshot_steps`."""
     loss: Callable[[Any], Any]
@@ -81,6 +83,9 @@ class RunKind:
     """`(config, hyperparams, key, fingerprint, tensors) -> run`, the inverse."""
     cost: Callable[[Any, Any], Cost]
     """`(config, shared) -> Cost`."""
+    limits: Callable[[Any, Any], Any] = lambda config, hyperparams: None
+    """`(config, hyperparams) -> limits` of the loops in a step that the hyperparameters, `[r]`,
+    decide; hashable, None if there are none."""
 
     def split(self, values: Mapping[str, Any]) -> tuple[Any, Any]:
         """The config and the hyperparameters that `values` describe; others keep their defaults.
@@ -95,8 +100,8 @@ def _toy_begin(config, hyperparams, shared, key):
     return train.begin(config, hyperparams, key)
 
 
-def _toy_advance(config, hyperparams, shared, world, state, steps):
-    return train.advance(config, hyperparams, world, state, steps)
+def _toy_advance(config, hyperparams, shared, world, state, steps, limits):
+    return train.advance(config, hyperparams, world, state, steps, limits)
 
 
 def _toy_finish(config, hyperparams, shared, key, world, snapshots, state) -> Run:
@@ -148,6 +153,7 @@ def _toy_cost(config: Config, shared: Any) -> Cost:
         flops=config.steps * 2 * b * products,
         training_bytes=4 * arrays,
         stored_bytes=4 * (snapshots + max(embeddings, 1) * n * m + config.steps),
+        step_flops=2 * b * products,
     )
 
 
@@ -155,7 +161,7 @@ def _classifier_begin(config, hyperparams, dataset, key):
     return (), classifier_train.begin(config, hyperparams, dataset, key)
 
 
-def _classifier_advance(config, hyperparams, dataset, world, state, epochs):
+def _classifier_advance(config, hyperparams, dataset, world, state, epochs, limits):
     return classifier_train.advance(config, hyperparams, dataset, state, epochs)
 
 
@@ -201,17 +207,18 @@ def _classifier_cost(config: ClassifierConfig, dataset: data.Dataset) -> Cost:
     pixels = network.NETWORKS[config.network].positions(image_hw)
     steps = config.steps * classifier_train.steps_per_epoch(config, dataset)
     # Forward, weight gradient, gradient of the neurons; a kernel slides over the map.
-    flops = steps * 6 * config.batch_size * parameters * pixels
+    step_flops = 6 * config.batch_size * parameters * pixels
     neurons = sum(config.sizes) * pixels
     arrays = 6 * parameters + 4 * config.batch_size * neurons
-    return Cost(flops, 4 * arrays + dataset.train_bhw.nbytes, 4 * parameters)
+    memory = 4 * arrays + dataset.train_bhw.nbytes
+    return Cost(steps * step_flops, memory, 4 * parameters, step_flops)
 
 
 def _autoencoder_begin(config, hyperparams, patches, key):
     return (), autoencoder_train.begin(config, hyperparams, key)
 
 
-def _autoencoder_advance(config, hyperparams, patches, world, state, steps):
+def _autoencoder_advance(config, hyperparams, patches, world, state, steps, limits):
     return autoencoder_train.advance(config, hyperparams, patches, state, steps)
 
 
@@ -233,6 +240,7 @@ def _autoencoder_cost(config: AutoencoderConfig, patches: Patches) -> Cost:
         flops=config.steps * 6 * config.batch_size * parameters,
         training_bytes=4 * arrays + patches.patch_bd.nbytes,
         stored_bytes=4 * (parameters + config.steps),
+        step_flops=6 * config.batch_size * parameters,
     )
 
 
@@ -258,6 +266,7 @@ KINDS: dict[str, RunKind] = {
             tensors=_toy_tensors,
             load=_toy_load,
             cost=_toy_cost,
+            limits=features.limits_on_device,
         ),
         RunKind(
             name="classifier",

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from toymono.config import Config, Hyperparams, Scalar
 from toymono.fields import TOY_CONFIG
+from toymono.precision import product
 from toymono.records import Records
 from toymono.tasks import TASKS
 
@@ -79,7 +80,7 @@ class Model(flax.struct.PyTreeNode):
     def neurons(self, x_bm: Float[Array, "*b m"]) -> Float[Array, "*b k"]:
         """Activation of each neuron."""
         self.assert_single()
-        return self.activate(x_bm @ self.w_mk)
+        return self.activate(product(x_bm, self.w_mk))
 
     def activate(self, input_bk: Float[Array, "*b k"]) -> Float[Array, "*b k"]:
         """Activations, from what the input weights give, without the biases."""
@@ -88,7 +89,7 @@ class Model(flax.struct.PyTreeNode):
 
     def read_out(self, hidden_bk: Float[Array, "*b k"]) -> Float[Array, "*b o"]:
         """Outputs, from the activations."""
-        return hidden_bk @ self.w_ko
+        return product(hidden_bk, self.w_ko)
 
     def __call__(self, x_bm: Float[Array, "*b m"]) -> Float[Array, "*b o"]:
         """Outputs of the network."""
@@ -139,7 +140,7 @@ class TiedModel(flax.struct.PyTreeNode):
     def neurons(self, x_bn: Float[Array, "*b n"]) -> Float[Array, "*b m"]:
         """The hidden dimensions."""
         self.assert_single()
-        return x_bn @ self.w_nm
+        return product(x_bn, self.w_nm)
 
     def activate(self, input_bm: Float[Array, "*b m"]) -> Float[Array, "*b m"]:
         """The hidden dimensions, from what the input weights give: the same."""
@@ -147,7 +148,7 @@ class TiedModel(flax.struct.PyTreeNode):
 
     def read_out(self, hidden_bm: Float[Array, "*b m"]) -> Float[Array, "*b n"]:
         """Outputs, from the hidden dimensions."""
-        output_bn = hidden_bm @ self.w_nm.T
+        output_bn = product(hidden_bm, self.w_nm.T)
         output_bn = output_bn + jnp.broadcast_to(self.b_n, output_bn.shape)
         return NONLINEARITIES[self.nonlinearity].function(output_bn)
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from toymono.config import Config, Hyperparams
 from toymono.feature_laws import frequencies
 from toymono.fields import TOY_CONFIG
+from toymono.precision import product
 from toymono.records import Records
 
 Draw = Callable[[Hyperparams, PRNGKeyArray], Float[Array, "b n"]]
@@ -35,7 +36,8 @@ class World(flax.struct.PyTreeNode):
 
     def inputs(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b m"]:
         """The input of the network."""
-        return features_bn @ self.embed_nm if TASKS[self.task].embedded else features_bn
+        embedded = TASKS[self.task].embedded
+        return product(features_bn, self.embed_nm) if embedded else features_bn
 
     def targets(self, features_bn: Float[Array, "*b n"]) -> Float[Array, "*b o"]:
         """The output that the network is trained towards."""
@@ -160,7 +162,7 @@ TASKS: Records[Task] = Records(
             second_embedding=True,
             dense=False,
             outputs=lambda config: config.m,
-            targets=lambda world, features_bn: features_bn @ _reproject(world),
+            targets=lambda world, features_bn: product(features_bn, _reproject(world)),
             readouts=_reproject,
             sample=_sample_unsigned,
             zero_loss=_zero_loss_reproject,

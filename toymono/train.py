@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from toymono import batching, biases, features, models, optimizers
 from toymono.config import Config, Hyperparams
-from toymono.features import World
+from toymono.features import Limits, World
 from toymono.models import AnyModel
 from toymono.penalties import PENALTIES, activation_l1
 
@@ -232,17 +232,19 @@ def train_step(
     return stepped, Metrics(task_loss, penalty, optax.tree.norm(jax.tree.leaves(grads)))
 
 
-@jax.jit
+@functools.partial(jax.jit, static_argnames="limits")
 def advance(
     config: Config,
     hyperparams: Hyperparams,
     world: World,
     state: State,
     steps: Int[Array, ""] | int,
+    limits: Limits | None = None,
 ) -> State:
     """Trains for `steps` more steps.
 
-    `steps` is traced, so different lengths share one compiled program.
+    `steps` is traced, so different lengths share one compiled program. `limits` are those
+    of `features.sample`; they change no result.
 
     Example:
       >>> config, hyperparams = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6), Hyperparams()
@@ -252,7 +254,7 @@ def advance(
     """
 
     def step(_, state: State) -> State:
-        features_bn = features.sample(config, hyperparams, _batch_key(state))
+        features_bn = features.sample(config, hyperparams, _batch_key(state), limits)
         state, _ = train_step(config, hyperparams, world, state, features_bn)
         return state
 
@@ -276,15 +278,17 @@ def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
       >>> fit(config, Hyperparams(eps=1 / 8), jax.random.key(0)).loss_t.shape
       (64,)
     """
-    return _fit(config, hyperparams.checked(), batching.one_key(key))
+    hyperparams = hyperparams.checked()
+    limits = features.limits_on_device(config, hyperparams)
+    return _fit(config, hyperparams, batching.one_key(key), limits)
 
 
-@jax.jit
-def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
+@functools.partial(jax.jit, static_argnums=3)
+def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, limits: Limits | None) -> Run:
     world, state = begin(config, hyperparams, key)
 
     def to_next_snapshot(state: State, steps: Int[Array, ""]) -> tuple[State, AnyModel]:
-        state = advance(config, hyperparams, world, state, steps)
+        state = advance(config, hyperparams, world, state, steps, limits)
         return state, state.model
 
     lengths_c = jnp.diff(jnp.array([0, *config.snapshot_steps]))
@@ -323,10 +327,14 @@ def fit_many(
     hyperparams, keys = batching.broadcast(hyperparams, keys)
     if progress:
         return _fit_many_with_bar(config, hyperparams, keys)
-    return _fit_many(config, hyperparams, keys)
+    return _fit_many(config, hyperparams, keys, features.limits_on_device(config, hyperparams))
 
 
-_fit_many = jax.jit(jax.vmap(_fit, in_axes=(None, 0, 0)))
+@functools.partial(jax.jit, static_argnums=3)
+def _fit_many(config, hyperparams, keys, limits):
+    return jax.vmap(lambda one, key: _fit(config, one, key, limits))(hyperparams, keys)
+
+
 _begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0)))
 _advance_many = jax.jit(jax.vmap(advance, in_axes=(None, 0, 0, 0, None)))
 

@@ -129,12 +129,12 @@ TOY_CONFIG = table(
     Field(
         "matmul_precision",
         "float32",
-        "Lowest precision of matrix products in training; no effect on a CPU.",
+        "Precision of matrix products in training.",
         str,
         choices={
             "float32": "float32",
-            "tensorfloat32": "TF32 on a GPU, three bfloat16 passes on a TPU",
-            "bfloat16": "TF32 on a GPU, one bfloat16 pass on a TPU",
+            "tensorfloat32": "TF32 on a GPU, three bfloat16 passes on a TPU, float32 on a CPU",
+            "bfloat16": "operands rounded to bfloat16, sums in float32, on every device",
         },
         before="float32",
     ),

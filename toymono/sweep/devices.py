@@ -70,7 +70,7 @@ def begin(kind: RunKind, lanes: int, config: Any, hyperparams: Any, shared: Any,
     return _over_devices(of_device, (_RUNS, _SHARED, _RUNS))(hyperparams, shared, keys)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2), donate_argnums=6)
+@functools.partial(jax.jit, static_argnums=(0, 1, 2), static_argnames="limits", donate_argnums=6)
 def advance(
     kind: RunKind,
     lanes: int,
@@ -80,13 +80,17 @@ def advance(
     world: Any,
     state: Any,
     units: Any,
+    limits: Any = None,
 ):
-    """The states of a group after `units` more steps or epochs; `state` is used up."""
+    """The states of a group after `units` more steps or epochs; `state` is used up.
+
+    `limits` are those of the kind for these hyperparameters, or None.
+    """
 
     def of_device(hyperparams, shared, world, state, units):
         def one(run):
             hyperparams, world, state = run
-            return kind.advance(config, hyperparams, shared, world, state, units)
+            return kind.advance(config, hyperparams, shared, world, state, units, limits)
 
         return map_runs(one, (hyperparams, world, state), lanes)
 

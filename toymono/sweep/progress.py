@@ -11,12 +11,8 @@ from tqdm import tqdm
 from toymono import frames, signals
 from toymono.cli import counted
 from toymono.job import job_of
-from toymono.sweep import trainer
+from toymono.sweep import machines, trainer
 from toymono.sweep.plan import Plan
-
-# benchmarks/results.md: a step's matrix products over its time, at the sizes
-# laptop (118 to 140) and paper (126 to 143). Smaller ones are slower.
-_CPU_PACE = 120e9
 
 
 def describe(plan: Plan) -> str:
@@ -28,7 +24,17 @@ def describe(plan: Plan) -> str:
         first += f", {plan.to_train} of them by this process"
     if not plan.groups:
         return first
-    flops = sum(len(group.jobs) * group.cost.flops for group in plan.groups)
+    costs = [
+        (group.cost, getattr(job.config, "matmul_precision", "float32"))
+        for group in plan.groups
+        for job in group.jobs
+    ]
+    flops = sum(cost.flops for cost, _ in costs)
+    seconds = sum(machines.cpu_seconds(cost) for cost, _ in costs)
+    bounds = ", ".join(
+        f"{_time(machine.least_seconds(costs), '')} on {machine.name}"
+        for machine in machines.ACCELERATORS
+    )
     memory = max(len(group.jobs) * group.cost.training_bytes for group in plan.groups)
     disk = sum(len(group.jobs) * group.cost.stored_bytes for group in plan.groups)
     programs = {(group.jobs[0].config, len(group.jobs)) for group in plan.groups}
@@ -38,19 +44,20 @@ def describe(plan: Plan) -> str:
             first,
             f"{counted(len(plan.groups), 'group')} of up to {counted(largest, 'run')}; "
             f"{counted(len(programs), 'program')} to compile",
-            f"{flops:.2g} floating-point operations: {_time(flops / _CPU_PACE)} at "
-            f"{_CPU_PACE / 1e9:.0f} GFLOP/s, which two CPU cores reach on models of the paper's "
+            f"{flops:.2g} floating-point operations: {_time(seconds)} at "
+            f"{flops / seconds / 1e9:.0f} GFLOP/s, measured on two CPU cores for steps of this "
             "size",
+            f"not measured, bounds from peak rates: at least {bounds}",
             f"{_size(memory)} of memory for the largest group, {_size(disk)} on disk",
         ]
     )
 
 
-def _time(seconds: float) -> str:
+def _time(seconds: float, about: str = "about ") -> str:
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
-            return f"about {seconds / length:.2g} {unit}"
-    return f"about {seconds:.2g} s" if seconds >= 5 else "a few seconds"
+            return f"{about}{seconds / length:.2g} {unit}"
+    return f"{about}{seconds:.2g} s" if seconds >= 5 or not about else "a few seconds"
 
 
 def _size(count: float) -> str:

@@ -125,7 +125,9 @@ def _train(
     hyperparams = stack([job.hyperparams for job in padded]).checked()
     keys = stack([job.key for job in padded])
     begin = functools.partial(devices.begin, kind, lanes, config)
-    advance = functools.partial(devices.advance, kind, lanes, config)
+    advance = functools.partial(
+        devices.advance, kind, lanes, config, limits=kind.limits(config, hyperparams)
+    )
     world, state = begin(hyperparams, group.shared, keys)
     state, snapshots = unfinished.restore(part, len(padded) - len(jobs), state, kind)
     report(_taken(state) * len(jobs), math.nan)
