@@ -4,7 +4,8 @@
 
 Each size is measured in rounds: some steps of ours, of the products alone, of
 PyTorch, in turn, so that other load on the machine affects all alike. What
-counts is the ratio of medians. Several runs are measured as the sweep command
+counts is the ratio of medians. With --authors the authors' own program is
+measured too, from a copy outside the repository. Several runs are measured as the sweep command
 trains them, one after the other in one program, and batched with `vmap`, which
 is faster or slower but not exact. Writes `benchmarks/results.md`.
 """
@@ -28,6 +29,7 @@ from toymono.sweep import devices
 from toymono.tasks import TASKS
 
 try:
+    import authors_step
     import torch_step
 except ModuleNotFoundError:  # PyTorch is the extra `bench`
     torch_step = None
@@ -53,6 +55,9 @@ TARGETS = {"paper": (1.3, 2.2), "small": (2, 4)}
 _ROUNDS = flags.DEFINE_integer("rounds", 7, "Rounds of each measurement.", 1)
 _SECONDS = flags.DEFINE_float("seconds", 1.0, "About how long each measurement lasts.")
 _SIZES = flags.DEFINE_multi_enum("size", list(MEASURED), list(MEASURED), "Sizes to measure.")
+_AUTHORS = flags.DEFINE_string(
+    "authors", None, "model3.py of the authors' program, to be measured too; a copy elsewhere."
+)
 _OUT = flags.DEFINE_string("out", str(Path(__file__).parent / "results.md"), "File to write.")
 
 
@@ -132,9 +137,14 @@ def _timed(take: Callable[[int], None], steps: int) -> float:
     return (time.perf_counter() - start) / steps
 
 
+def _device() -> str:
+    """The device of PyTorch programs."""
+    return "cuda" if jax.default_backend() == "gpu" else "cpu"
+
+
 def theirs(config: Config) -> Callable[[int], None]:
     """Takes so many steps of the PyTorch program."""
-    device = "cuda" if jax.default_backend() == "gpu" else "cpu"
+    device = _device()
     step = torch_step.stepper(config, Hyperparams(init_bias=-1.0), device=device)
 
     def take(steps: int) -> None:
@@ -188,12 +198,21 @@ def _row(size: str, config: Config, runs: int, seconds: dict[str, list[float]]) 
     above, faster = ratios(seconds, runs)
     batched = [value / runs for value in seconds.get(f"vmap x{runs}", [])]
     exact = statistics.median(per_run) / statistics.median(batched) if batched else None
+
+    def beside(name: str) -> str:
+        if name not in seconds:
+            return "-"
+        ratio = statistics.median(seconds[name]) / statistics.median(per_run)
+        return f"{ratio:.2f}"
+
     cells = (
         size,
         runs,
         "-" if faster is None else f"{faster:.2f}",
         f"{above:.2f}",
         "-" if exact is None else f"{exact:.2f}",
+        beside("bfloat16"),
+        beside("authors"),
         _cell(per_run),
         _cell(seconds["products"]),
         "-" if faster is None else _cell(seconds["pytorch"]),
@@ -233,7 +252,7 @@ def targets(alone: dict[str, tuple[float, float | None]]) -> list[str]:
 
 _HEAD = (
     "| size | runs | × faster than PyTorch | × the matrix products | × batched with vmap "
-    "| ours | products | PyTorch | MiB per run |"
+    "| bfloat16, × ours | authors' program, × ours | ours | products | PyTorch | MiB per run |"
 )
 
 
@@ -244,6 +263,10 @@ def main(argv) -> None:
         takers = {f"ours x{count}": ours(config, count) for count in counts}
         takers |= {f"vmap x{count}": ours(config, count, count) for count in counts if count > 1}
         takers["products"] = products(config)
+        takers["bfloat16"] = ours(dataclasses.replace(config, matmul_precision="bfloat16"), 1)
+        if _AUTHORS.value is not None:
+            hyperparams = Hyperparams(init_bias=-1.0)
+            takers["authors"] = authors_step.stepper(_AUTHORS.value, config, hyperparams, _device())
         if torch_step is not None:
             takers["pytorch"] = theirs(config)
         seconds = measure(takers)
@@ -270,7 +293,7 @@ def main(argv) -> None:
         *(f"- {line}" for line in sizes),
         "",
         _HEAD,
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "|" + " --- |" * _HEAD.count("|", 1),
         *rows,
         "",
         f"Peak resident memory of the whole measurement: {peak:.0f} MiB."
