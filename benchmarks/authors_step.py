@@ -37,4 +37,7 @@ def stepper(
         *(float(hyperparams.learning_rate), 0, "equal", float(hyperparams.init_bias), "ReLU"),
         *(_TASKS[config.task], float(hyperparams.bias_decay), 0.0),
     )
+    # Newer versions of TorchScript take no number for a parameter without a type.
+    for name in ("N", "eps", "batch_size"):
+        setup[name] = program["torch"].tensor(setup[name])
     return lambda steps: program["train"](setup, model, steps)
