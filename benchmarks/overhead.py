@@ -24,10 +24,10 @@ def swept(jobs: list[Job]) -> tuple[float, float]:
     """Seconds that the sweep takes, and the part of them within compiled training."""
     advance, inside = devices.advance, 0.0
 
-    def timed(*args):
+    def timed(*args, **limits):
         nonlocal inside
         start = time.perf_counter()
-        state = jax.block_until_ready(advance(*args))
+        state = jax.block_until_ready(advance(*args, **limits))
         inside += time.perf_counter() - start
         return state
 
