@@ -77,6 +77,22 @@ def broadcast(hyperparams: Hyper, keys: Any) -> tuple[Hyper, PRNGKeyArray]:
     return jax.tree.map(lambda value: jnp.broadcast_to(value, keys.shape), hyperparams), keys
 
 
+def refuse_others(config: Any, hyperparams: Any, types: tuple[type, type]) -> None:
+    """Raises unless config and hyperparameters are what a kind of run takes, in this order.
+
+    Raises:
+      TypeError: One is something else.
+    """
+    for name, value, expected in zip(
+        ("config", "hyperparams"), (config, hyperparams), types, strict=True
+    ):
+        if not isinstance(value, expected):
+            raise TypeError(
+                f"{name} is a {type(value).__name__}, not a {expected.__name__}: "
+                "the order is (config, hyperparams, …)"
+            )
+
+
 def refuse_stacked(hyperparams: Any) -> None:
     """Raises if a hyperparameter is an array: it would broadcast silently.
 

@@ -8,12 +8,14 @@ and wrong flags are answered at once.
 import contextlib
 import difflib
 import functools
+import io
+import itertools
 import os
 import platform
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,10 @@ def run(main: Callable[..., int | None], operands: bool = False) -> None:
     """
     logging.set_verbosity(logging.WARNING)  # or absl passes on JAX's search for devices
     warnings.showwarning = _show_warning
+    _SHOWN.clear()
+    for stream in (sys.stdout, sys.stderr):  # a locale may lack the letters of a name
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         words = main.__globals__["__doc__"] or ""
         app.run(
@@ -195,6 +201,9 @@ def _compilation_cache() -> Path:
 _HELP = {"--help", "-help", "-h", "-?", "--helpshort", "-helpshort"}
 
 
+_FOLDERS = {"runs_dir", "figures_dir", "docs_dir", "data_dir"}
+
+
 def _parse(argv: Sequence[str], operands: bool, words: str) -> list[str]:
     """The arguments that are not flags; `words` are the command's, for its help."""
     if _HELP & set(argv[1:]):
@@ -206,10 +215,17 @@ def _parse(argv: Sequence[str], operands: bool, words: str) -> list[str]:
         known = [flag.name for flag in flags.FLAGS.get_key_flags_for_module(argv[0])]
         near = difflib.get_close_matches(error.flagname, known)
         _fail(2, f"unknown flag --{error.flagname}; one of: --{', --'.join(near or known)}")
-    except flags.Error as error:
+    except (flags.Error, ValueError) as error:  # ValueError: --noFLAG=VALUE
         _fail(2, str(error))
     except SystemExit:  # absl has printed the help, and calls that a failure
         sys.exit(0)
+    for name in _FOLDERS & set(flags.FLAGS):
+        if flags.FLAGS[name].present:
+            folder = str(flags.FLAGS[name].value)
+            if not folder:
+                _fail(2, f"--{name} is empty; it takes a folder")
+            if os.path.exists(folder) and not os.path.isdir(folder):
+                _fail(2, f"--{name}={folder!r} is not a folder")
     if len(rest) > 1 and not operands:
         _fail(2, f"unexpected arguments: {' '.join(rest[1:])}; every setting is a flag, see --help")
     return rest
@@ -242,8 +258,15 @@ def _program() -> str:
     return program.parent.name if program.stem == "__main__" else program.stem
 
 
+_SHOWN: set[str] = set()
+"""Warnings that the command has printed."""
+
+
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
-    print(f"{_program()}: {' '.join(str(message).split())}", file=sys.stderr)
+    text = " ".join(str(message).split())
+    if text not in _SHOWN:
+        _SHOWN.add(text)
+        print(f"{_program()}: {text}", file=sys.stderr)
 
 
 def _fail(code: int, message: str) -> None:
@@ -264,6 +287,21 @@ def stopped(runs_dir: str) -> int:
     except OSError:  # a terminal that is gone
         _discard_output()
     return signals.STOPPED
+
+
+_MOST_RUNS = 2**15  # Our choice: to name and look up so many takes about twenty seconds.
+
+
+def limited(runs: Iterable[Any]) -> list[Any]:
+    """The runs requested, as a list.
+
+    Raises:
+      UsageError: They are too many for one command.
+    """
+    listed = list(itertools.islice(runs, _MOST_RUNS + 1))
+    if len(listed) > _MOST_RUNS:
+        raise UsageError(f"more than {_MOST_RUNS} runs requested; split the sweep")
+    return listed
 
 
 def counted(number: int, noun: str) -> str:

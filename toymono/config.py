@@ -127,6 +127,8 @@ def in_range(hyperparams: Any, table: Mapping[str, Field]) -> Any:
     for name, field in table.items():
         value = getattr(hyperparams, name)
         try:
+            if isinstance(value, str):  # jnp would read it as a number
+                raise TypeError
             checked[name] = jnp.asarray(value, jnp.float32)
         except (TypeError, ValueError):
             raise ValueError(f"{name}={value!r} is not a number") from None

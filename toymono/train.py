@@ -271,13 +271,14 @@ def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
 
     Raises:
       ValueError: A hyperparameter is out of range, or hyperparams or keys are stacked.
-      TypeError: The key is not a PRNG key.
+      TypeError: The key is not a PRNG key, or config or hyperparams are something else.
 
     Example:
       >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
       >>> fit(config, Hyperparams(eps=1 / 8), jax.random.key(0)).loss_t.shape
       (64,)
     """
+    batching.refuse_others(config, hyperparams, (Config, Hyperparams))
     hyperparams = hyperparams.checked()
     limits = features.limits_on_device(config, hyperparams)
     return _fit(config, hyperparams, batching.one_key(key), limits)
@@ -316,7 +317,7 @@ def fit_many(
 
     Raises:
       ValueError: A hyperparameter is out of range, or its length is not that of the keys.
-      TypeError: The keys are not PRNG keys.
+      TypeError: The keys are not PRNG keys, or config or hyperparams are something else.
 
     Example:
       >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
@@ -324,6 +325,7 @@ def fit_many(
       >>> fit_many(config, hyperparams, jax.random.split(jax.random.key(0), 3)).loss_t.shape
       (3, 64)
     """
+    batching.refuse_others(config, hyperparams, (Config, Hyperparams))
     hyperparams, keys = batching.broadcast(hyperparams, keys)
     if progress:
         return _fit_many_with_bar(config, hyperparams, keys)
@@ -380,6 +382,7 @@ def replay(
     Returns:
       The model after the last step, and the task loss before each step.
     """
+    batching.refuse_others(config, hyperparams, (Config, Hyperparams))
     chex.assert_rank(features_tbn, 3)
     return _replay(
         config,

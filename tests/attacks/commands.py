@@ -22,6 +22,7 @@ ROOT = str(Path(__file__).parents[2])
 
 PREPARED = (
     *("jax", "pandas", "seaborn", "toymono.frames.classifiers", "toymono.frames.parts"),
+    *("toymono.frames.autoencoders", "toymono.torch_io.files", "toymono.torch_io.saelens"),
     *("toymono.store.runs", "toymono.sweep.progress", "toymono.plots.gallery"),
     *("toymono.sweep.classifier_tables", "toymono.plots.pages", "toymono.plots.registry"),
     *("toymono.papers.paper", "toymono.papers.jermyn2022.paper", "toymono.papers.wright2022.paper"),
@@ -72,6 +73,34 @@ class Command:
             os.kill(self.pid, signum)
 
 
+class Session:
+    """One process in which one command runs as often as it is called, each time in-process.
+
+    So a line costs milliseconds, and flags of other commands are not in the way.
+    """
+
+    def __init__(self, commands: "Commands", name: str, cwd: Path):
+        folder = commands.folder / f"{name}{commands.count}"
+        folder.mkdir(parents=True)
+        for pipe in ("ask", "answer"):
+            os.mkfifo(folder / pipe)
+        self.command = commands.start(name, cwd=cwd, session=str(folder))
+        self.ask, self.answer = (folder / "ask").open("w"), (folder / "answer").open()
+
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
+        """Exit code (70 for a traceback), stdout and stderr of the command."""
+        self.ask.write(json.dumps(arguments) + "\n")
+        self.ask.flush()
+        answer = self.answer.readline()
+        assert answer, f"it died of {arguments}: {self.command.wait().err}"
+        return tuple(json.loads(answer))
+
+    def close(self) -> None:
+        self.ask.close()
+        self.answer.close()
+        self.command.wait()
+
+
 class Commands:
     """Starts commands; `close` ends the process behind them."""
 
@@ -107,6 +136,10 @@ class Commands:
     def run(self, *arguments: str, timeout: float = 120, **options) -> Command:
         """Starts a command and waits for its end."""
         return self.start(*arguments, **options).wait(timeout)
+
+    def session(self, name: str, cwd: Path) -> Session:
+        """A process in which one command runs as often as it is called."""
+        return Session(self, name, cwd)
 
     def close(self) -> None:
         self.process.stdin.close()
@@ -181,6 +214,9 @@ def _become(order: dict) -> None:
 
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 1e9)
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["fsize"],) * 2)
+        if "session" in order:
+            _serve_session(name, Path(order["session"]))
+            os._exit(0)
         sys.argv = [f"toymono.{name}", *flags]
         runpy.run_module(f"toymono.{name}", run_name="__main__", alter_sys=True)
         code = 0
@@ -194,6 +230,46 @@ def _become(order: dict) -> None:
     with contextlib.suppress(OSError):
         sys.stderr.flush()
     os._exit(code)
+
+
+def _serve_session(name: str, folder: Path) -> None:
+    import importlib
+
+    from absl import app
+
+    command = importlib.import_module(f"toymono.{name}.__main__")
+    app.define_help_flags()  # or they are lost with the flags of a line
+    with (folder / "ask").open() as lines, (folder / "answer").open("w") as answers:
+        for line in lines:
+            answers.write(json.dumps(_run_line(command, name, json.loads(line))) + "\n")
+            answers.flush()
+
+
+def _run_line(command, name: str, arguments: list[str]) -> tuple[int, str, str]:
+    import io
+    import warnings
+
+    from absl.testing import flagsaver
+
+    from toymono import cli
+
+    sys.argv = [f"toymono.{name}.__main__", *arguments]
+    out, err, code = io.StringIO(), io.StringIO(), None
+    with (
+        flagsaver.flagsaver(),
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        warnings.simplefilter("default")
+        try:
+            cli.run(command.main, operands=name == "torch_io")
+        except SystemExit as error:
+            code = error.code
+        except BaseException:
+            traceback.print_exc()
+            code = 70
+    return code or 0, out.getvalue(), err.getvalue()
 
 
 if __name__ == "__main__":

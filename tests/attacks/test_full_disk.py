@@ -69,6 +69,24 @@ def test_a_classifiers_figure_that_does_not_fit_is_not_there(commands, tmp_path)
     assert {Path(name).suffix for name in every_file(tmp_path)} == {".safetensors", ".csv"}
 
 
+def test_an_autoencoder_that_does_not_fit_is_not_there(commands, tmp_path):
+    flags = ["--sizes=8", "--patch=4", "--steps=20", "--batch_size=8", "--seeds=1"]
+    line = limited(commands, tmp_path, 500, "autoencoders", *flags)
+    assert line.endswith(".safetensors: File too large")
+    assert every_file(tmp_path) == {}
+
+
+def test_an_export_that_does_not_fit_is_not_there(commands, tmp_path, untrained):
+    run = store.save(tmp_path / "runs", untrained())
+    before = every_file(tmp_path)
+    export = ["torch_io", "export", str(run), "--out=model.safetensors"]
+    line = limited(commands, tmp_path, 500, *export)
+    assert line == "torch_io: model.safetensors: File too large"
+    line = limited(commands, tmp_path, 500, *export[:-1], "--out=features", "--saelens")
+    assert line.endswith(".safetensors: File too large")
+    assert every_file(tmp_path) == before
+
+
 # What a kill leaves.
 
 

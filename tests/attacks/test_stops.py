@@ -112,7 +112,8 @@ def test_a_hundred_kills_and_signals_lose_nothing(commands, sweep, whole, number
             time.sleep(random.expovariate(1 / 1.5))
             command.send(signum)
             command.wait()
-            assert command.code in (0, 130, -9), command.err
+            # The default action of a signal, if it comes before the command has taken it over.
+            assert command.code in (0, 130, -9, -15, -1, -2), command.err
             assert "Traceback" not in command.err
         assert commands.run(*sweep, f"--runs_dir={folder}").code == 0
         assert_same_runs(folder, whole)

@@ -232,8 +232,9 @@ def test_one_run_need_not_be_listed(run):
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
-def test_no_runs_make_an_empty_frame(function):
-    assert function([]).empty
+def test_no_runs_are_refused(function):
+    with pytest.raises(ValueError, match="runs is empty: a frame is of at least one run"):
+        function([])
 
 
 # Runs that diverged.

@@ -1,5 +1,7 @@
 """The tables of the classifiers command, from frames made up by hand."""
 
+import resource
+
 import pandas as pd
 import pytest
 
@@ -64,3 +66,29 @@ def test_every_setting_has_a_row_of_its_own():
 def test_weights_that_are_nearly_equal_are_two():
     runs = frame(alpha=[0.12345671, 0.12345672, 0.0, 0.0])[:2]
     assert list(classifier_tables.summary(runs)["alpha"]) == ["0.12345671", "0.12345672"]
+
+
+def test_a_table_replaces_tables_only(tmp_path):
+    path = tmp_path / "runs.csv"
+    classifier_tables.write(path, frame())
+    classifier_tables.write(path, frame(accuracy=0.5))
+    assert (pd.read_csv(path)["accuracy"] == 0.5).all()
+    path.write_text("my,own,notes\n")
+    with pytest.raises(FileExistsError, match=r"runs.csv is not overwritten: it is not a table"):
+        classifier_tables.write(path, frame())
+    assert path.read_text() == "my,own,notes\n"
+
+
+def test_a_table_that_does_not_fit_leaves_the_one_before(tmp_path):
+    path = tmp_path / "runs.csv"
+    classifier_tables.write(path, frame())
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # a real error of the system
+    try:
+        with pytest.raises(OSError, match="File too large") as caught:
+            classifier_tables.write(path, frame())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

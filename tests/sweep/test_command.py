@@ -168,7 +168,7 @@ REFUSED = {
     "--seed=4294967295 --seeds=2": "seed=4294967295 leaves no room for 2 seeds",
     "--group_size=0": "a whole number of at least 1, or auto",
     "--preset=huge": "smoke|laptop|paper",
-    "--scale=huge": "paper|small",
+    "--scale=huge": "value should be one of <paper|",
     "--sweep=LR9": "sweep='LR9' is not one of LR1, ",
     "--preset=paper --sweep=LR1": "--preset does not go with --sweep; use --scale",
     "--scale=paper": "--scale requires --sweep; use --preset",
@@ -196,7 +196,7 @@ def test_a_folder_that_cannot_be_written_is_refused(sweep_here, runs_dir):
     runs_dir.write_text("a file")
     code, _, err = sweep_here(*TINY)
     assert code == 2
-    assert f"'{runs_dir}' cannot be written" in err
+    assert f"--runs_dir='{runs_dir}' is not a folder" in err
     assert err.count("\n") == 1
     assert runs_dir.read_text() == "a file"
 

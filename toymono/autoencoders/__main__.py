@@ -47,6 +47,7 @@ def main() -> int:
             config, hyperparams = KINDS["autoencoder"].split(point)
             fingerprint = data.load(config.data, config.patch).fingerprint
             jobs += [Job(config, hyperparams, seed, fingerprint) for seed in seeds]
+            cli.limited(jobs)
         todo = plan.make(jobs, runs_dir)
     except (ValueError, FileNotFoundError) as error:
         raise cli.UsageError(str(error)) from None
@@ -57,7 +58,10 @@ def main() -> int:
     cli.writable(runs_dir)
     if not progress.train(todo, runs_dir, _SAVE_EVERY.value):
         return cli.stopped(runs_dir)
-    print(frames.summary(store.named(runs_dir, todo.jobs)))
+    runs = store.named(runs_dir, todo.jobs)
+    if runs:
+        print(frames.summary(runs))
+    progress.refuse_missing(todo, runs, runs_dir)
     print(f"runs are in {runs_dir}/")
     return 0
 

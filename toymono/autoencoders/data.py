@@ -25,6 +25,8 @@ from toymono.classifiers.data import FOLDER_VARIABLE, read_idx
 PATCHES = 2**16
 """Patches of a data set: our choice, enough for 100 for each of 512 dimensions."""
 
+_MOST_PIXELS = 2**26  # Our choice: patches above 32 × 32 are fewer, so that they take 256 MiB.
+
 _IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 _BRIGHTEST = 255
 
@@ -117,7 +119,8 @@ def _cut(images: dict[str, np.ndarray], side: int) -> Patches:
     shapes = [images_bhw.shape for images_bhw in images.values()]
     counts = [b * (h - side + 1) * (w - side + 1) for b, h, w in shapes]
     rng = np.random.default_rng(0)
-    chosen = rng.choice(sum(counts), min(PATCHES, sum(counts)), replace=False)
+    most = min(PATCHES, max(1, _MOST_PIXELS // side**2))
+    chosen = rng.choice(sum(counts), min(most, sum(counts)), replace=False)
     patch_bd = np.empty((len(chosen), side**2), np.float32)
     first = 0
     for images_bhw, count in zip(images.values(), counts, strict=True):

@@ -145,6 +145,7 @@ def fit(
       ValueError: A hyperparameter is out of range, or hyperparams or keys are stacked.
       TypeError: The key is not a PRNG key.
     """
+    batching.refuse_others(config, hyperparams, (AutoencoderConfig, AutoencoderHyperparams))
     hyperparams, key = hyperparams.checked(), batching.one_key(key)
     state = begin(config, hyperparams, key)
     state = advance(config, hyperparams, patches, state, config.steps)

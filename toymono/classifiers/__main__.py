@@ -74,6 +74,7 @@ def main() -> int:
             config, hyperparams = KINDS["classifier"].split(point)
             fingerprint = data.load(config.data).fingerprint
             jobs += [Job(config, hyperparams, seed, fingerprint) for seed in seeds]
+            cli.limited(jobs)
         todo = plan.make(jobs, runs_dir)
     except (ValueError, FileNotFoundError) as error:
         raise cli.UsageError(str(error)) from None
@@ -88,10 +89,13 @@ def main() -> int:
     structure = None
     if _STRUCTURE.value and not _CAPACITY.value:
         structure = frames.Structure(_CLUSTERS.value, _SHUFFLES.value, _ABLATIONS.value)
+    runs = store.named(runs_dir, todo.jobs)
     try:
-        _report(store.named(runs_dir, todo.jobs), structure, folder, figures_dir)
+        if runs:
+            _report(runs, structure, folder, figures_dir)
     except ValueError as error:  # a network that is too small for so many clusters
         raise cli.Failure(str(error)) from None
+    progress.refuse_missing(todo, runs, runs_dir)
     print(f"runs are in {runs_dir}/, tables in {folder}/, figures in {figures_dir}/")
     return 0
 
@@ -108,7 +112,6 @@ def _points() -> list[dict[str, Any]]:
 
 def _report(runs: Sequence[Any], structure: Any, folder: Path, figures_dir: Path) -> None:
     """Prints the tables of the runs, writes their frames and draws their figures."""
-    from toymono.files import atomic_write
     from toymono.frames import classifiers as frames
     from toymono.plots import gallery, registry
     from toymono.sweep import classifier_tables as tables
@@ -126,8 +129,7 @@ def _report(runs: Sequence[Any], structure: Any, folder: Path, figures_dir: Path
         written["ablations"] = frames.per_ablation(runs, structure)
         figures += registry.structure_figures(structure)
     for name, frame in written.items():
-        with atomic_write(folder / f"{name}.csv") as temporary:
-            frame.to_csv(temporary, index=False)
+        tables.write(folder / f"{name}.csv", frame)
     gallery.draw_all(runs, figures, figures_dir)
 
 

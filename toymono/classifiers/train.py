@@ -238,6 +238,7 @@ def fit(
       >>> run.history.accuracy.shape
       (2,)
     """
+    batching.refuse_others(config, hyperparams, (ClassifierConfig, ClassifierHyperparams))
     return _fit(config, hyperparams.checked(), dataset, batching.one_key(key))
 
 
@@ -272,6 +273,7 @@ def fit_many(
       ValueError: A hyperparameter is out of range, or its length is not that of the keys.
       TypeError: The keys are not PRNG keys.
     """
+    batching.refuse_others(config, hyperparams, (ClassifierConfig, ClassifierHyperparams))
     hyperparams, keys = batching.broadcast(hyperparams, keys)
     return _fit_many(config, hyperparams, dataset, keys)
 

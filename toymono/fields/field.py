@@ -8,6 +8,9 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+_LARGEST = (2 - 2**-23) * 2.0**127  # of float32, in which numbers are stored
+_MOST_LAYERS = 100  # Our choice: each layer takes time to compile.
+
 
 class _Missing:
     def __repr__(self) -> str:
@@ -94,10 +97,16 @@ class Field:
                 raise ValueError(f"{self.name}={value!r} is not one of {', '.join(self.choices)}")
             return str(value)
         if self.type is tuple:
+            if not isinstance(value, list | tuple):
+                raise ValueError(f"{self.name}={value!r} is not a tuple of widths")
+            if len(value) > _MOST_LAYERS:
+                raise ValueError(f"{self.name} has {len(value)} layers, more than {_MOST_LAYERS}")
             return tuple(self._whole(width) for width in value)
         if self.type is int:
             return self._whole(value)
         try:
+            if isinstance(value, str | bool):
+                raise TypeError
             number = float(value)
         except (TypeError, ValueError):
             raise ValueError(f"{self.name}={value!r} is not a number") from None
@@ -105,6 +114,8 @@ class Field:
         below = number < self.high if self.high_open else number <= self.high
         if not (math.isfinite(number) and above and below):
             raise ValueError(f"{self.name}={number:g} is not in {self._interval()}")
+        if abs(number) > _LARGEST:
+            raise ValueError(f"{self.name}={number:g} is more than {_LARGEST:.3g}")
         return number
 
     def _whole(self, value: Any) -> int:

@@ -17,6 +17,7 @@ from toymono.autoencoders import data, network
 from toymono.autoencoders.data import Patches
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.autoencoders.train import AutoencoderRun
+from toymono.frames.runs import checked
 from toymono.frames.statistics import octave_bins
 from toymono.store import StoredRun
 
@@ -33,7 +34,7 @@ def each(runs: Runs) -> Iterator[tuple[AutoencoderRun, Patches, dict[str, Any]]]
       FileNotFoundError: The folder of its patches is not known or not there.
       ValueError: The images are not those that it was trained on.
     """
-    for run in runs:
+    for run in checked(runs, AutoencoderRun):
         run = store.load(run) if isinstance(run, StoredRun) else run
         patches = data.load(run.config.data, run.config.patch)
         name = store.name(run.config, run.hyperparams, run.seed, run.fingerprint)

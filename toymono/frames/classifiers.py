@@ -28,6 +28,7 @@ from toymono.classifiers import train as training
 from toymono.classifiers.data import CLASSES, Dataset
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.classifiers.train import ClassifierRun
+from toymono.frames.runs import checked
 from toymono.store import StoredRun
 
 Runs = Iterable[ClassifierRun | StoredRun]
@@ -66,14 +67,13 @@ class Responses(NamedTuple):
 
 def each(runs: Runs) -> Iterator[tuple[Any, Responses, dict[str, Any]]]:
     """Each run as given, its responses, and the columns that every frame begins with."""
-    for run in runs:
+    for run in checked(runs, ClassifierRun):
         responses = store.cached(class_firing, run)
         values = store.fields(run.config, run.hyperparams, run.seed)
         values["sizes"] = fields.widths_text(run.config.sizes)
-        fingerprint = run.fingerprint
-        name = store.name(run.config, run.hyperparams, run.seed, fingerprint)
-        identity = {**values, "fingerprint": fingerprint, "run": name, "status": responses.status}
-        yield run, responses, identity
+        name = store.name(run.config, run.hyperparams, run.seed, run.fingerprint)
+        identity = {"fingerprint": run.fingerprint, "run": name, "status": responses.status}
+        yield run, responses, {**values, **identity}
 
 
 def per_run(runs: Runs, structure: Structure | None = None) -> pd.DataFrame:

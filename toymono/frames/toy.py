@@ -23,6 +23,7 @@ from toymono import scores, store
 from toymono.config import Config, Hyperparams, unstack
 from toymono.features import World
 from toymono.frames.registered import registered
+from toymono.frames.runs import checked
 from toymono.frames.statistics import octave_bins
 from toymono.models import MODELS, AnyModel
 from toymono.store import StoredRun
@@ -43,10 +44,15 @@ _LOWEST_FROM = 64
 
 
 def each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
-    """Each run, loaded, with the columns that every frame begins with."""
+    """Each run, loaded, with the columns that every frame begins with.
+
+    Raises:
+      TypeError: These are not toy runs.
+      ValueError: There are none.
+    """
     if isinstance(runs, Run):
         runs = unstack(runs) if np.ndim(runs.loss_t) == 2 else [runs]
-    for run in runs:
+    for run in checked(runs, Run):
         run = store.load(run) if isinstance(run, StoredRun) else run
         fields = store.fields(run.config, run.hyperparams, run.seed)
         name = store.name(run.config, run.hyperparams, run.seed)

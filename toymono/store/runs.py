@@ -160,8 +160,8 @@ def every(runs_dir: str | Path) -> list[StoredRun]:
             stored = read(source)
         except BrokenRun as error:
             warnings.warn(
-                f"skipping {error}; `python -m toymono.store check --runs_dir {runs_dir} "
-                "--quarantine` moves such files aside",
+                f"skipping an unreadable file: {error}. To move such files away: "
+                f"python -m toymono.store check --runs_dir {runs_dir} --quarantine",
                 stacklevel=3,
             )
         else:

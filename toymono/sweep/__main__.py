@@ -67,11 +67,11 @@ def main() -> int:
     given = cli.given(TOY)
     seeds = _seeds()
     try:
-        jobs = [
+        jobs = cli.limited(
             Job(config, hyperparams, seed)
             for config, hyperparams in map(split, _points(given))
             for seed in seeds
-        ]
+        )
     except ValueError as error:
         raise cli.UsageError(str(error)) from None
     cli.refuse_unused(TOY, given, [job.fields for job in jobs])
@@ -89,9 +89,7 @@ def main() -> int:
     runs = store.named(runs_dir, todo.jobs)
     if runs:
         print(progress.summary(frames.per_run(runs)))
-    if missing := len(todo.jobs) - len(runs):
-        count = cli.counted(missing, "run")
-        raise cli.Failure(f"{count} not trained: an unreadable file is in the place of each")
+    progress.refuse_missing(todo, runs, runs_dir)
     print(f"runs are in {runs_dir}/; `python -m toymono.plots` draws them")
     return 0
 
@@ -111,8 +109,13 @@ def _refuse_unused_sizes() -> None:
 def _join(coordinator: str) -> None:
     from toymono.sweep import devices
 
-    if coordinator != "auto" and None in (_HOSTS.value, _HOST.value):
+    hosts, host = _HOSTS.value, _HOST.value
+    if coordinator != "auto" and not coordinator.rpartition(":")[2].isdecimal():
+        raise cli.UsageError(f"--coordinator={coordinator!r} is neither address:port nor auto")
+    if coordinator != "auto" and (hosts is None or host is None):
         raise cli.UsageError("--coordinator address:port requires --hosts and --host")
+    if hosts is not None and host is not None and host >= hosts:
+        raise cli.UsageError(f"--host={host} is not less than --hosts={hosts}")
     try:
         devices.join(coordinator, _HOSTS.value, _HOST.value)
     except (RuntimeError, ValueError) as error:

@@ -1,12 +1,32 @@
 """What the classifiers command prints: a line for each setting, over the seeds that learned."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from toymono.classifiers.fields import CLASSIFIER
+from toymono.files import atomic_write
 from toymono.frames.classifiers import learned
+
+_COMMON = 3  # Further columns depend on the version and on the flags.
+
+
+def write(path: Path, table: pd.DataFrame) -> None:
+    """Writes a table as CSV, whole or not at all; only a table that begins alike is replaced.
+
+    Raises:
+      FileExistsError: The file at `path` does not begin with the same three columns.
+      OSError: The folder cannot be written.
+    """
+    if path.exists():
+        with path.open(errors="replace") as file:
+            first = file.readline().rstrip().split(",")[:_COMMON]
+        if first != list(table.columns[:_COMMON]):
+            raise FileExistsError(f"{path} is not overwritten: it is not a table of this command")
+    with atomic_write(path) as temporary:
+        table.to_csv(temporary, index=False)
 
 
 def text(runs: pd.DataFrame, structure: bool) -> str:

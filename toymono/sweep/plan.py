@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ class Plan:
     """Those not on disk that this process trains."""
     stored: dict[str, StoredRun]
     """Those on disk, by name."""
+    blocked: tuple[Job, ...] = ()
+    """Those that have an unreadable file in their place, which is not overwritten."""
 
     @property
     def to_train(self) -> int:
@@ -66,14 +69,19 @@ def make(
       data_dir: Folder of data sets, for runs that read one from files.
     """
     by_name = {job.name: job for job in jobs}
-    on_disk = store.every(runs_dir) if Path(runs_dir).is_dir() else []
+    exists = Path(runs_dir).is_dir()
+    on_disk = store.every(runs_dir) if exists else []
     stored = {run.name: run for run in on_disk if run.name in by_name}
     # All are shared out, stored or not: another process may be storing some right now.
     mine = devices.shard(list(by_name.values()))
+    blocked = {
+        name: job
+        for name, job in by_name.items()
+        if exists and name not in stored and os.path.lexists(store.path(runs_dir, job))
+    }
     by_config: dict[Any, list[Job]] = {}
     for job in mine:
-        # An unreadable file in a run's place, of which the search has warned, is not overwritten.
-        if job.name not in stored and not store.path(runs_dir, job).exists():
+        if job.name not in stored and job.name not in blocked:
             by_config.setdefault(job.config, []).append(job)
     groups = []
     for config, members in by_config.items():
@@ -82,7 +90,7 @@ def make(
         # Groups as equal as possible, so that at most two programs are compiled.
         for part in _parts(members, math.ceil(len(members) / size)):
             groups.append(Group(tuple(part), shared))
-    return Plan(tuple(by_name.values()), tuple(groups), stored)
+    return Plan(tuple(by_name.values()), tuple(groups), stored, tuple(blocked.values()))
 
 
 def _parts(members: Sequence[Job], count: int) -> list[Sequence[Job]]:

@@ -2,14 +2,17 @@
 
 import contextlib
 import math
+import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
+import jax
 import pandas as pd
 from tqdm import tqdm
 
 from toymono import frames, signals
-from toymono.cli import counted
+from toymono.cli import Failure, counted
 from toymono.job import job_of
 from toymono.sweep import machines, trainer
 from toymono.sweep.plan import Plan
@@ -17,11 +20,14 @@ from toymono.sweep.plan import Plan
 
 def describe(plan: Plan) -> str:
     """The plan in words: runs, groups, and what training costs."""
-    requested, left = len(plan.jobs), len(plan.jobs) - len(plan.stored)
+    requested = len(plan.jobs)
+    left = requested - len(plan.stored) - len(plan.blocked)
     first = f"{counted(requested, 'run')} requested, {len(plan.stored)} already on disk, "
     first += f"{left} to train"
     if plan.to_train < left:
         first += f", {plan.to_train} of them by this process"
+    if plan.blocked:
+        first += f", {len(plan.blocked)} skipped: an unreadable file has its name"
     if not plan.groups:
         return first
     costs = [
@@ -67,6 +73,38 @@ def _size(count: float) -> str:
     return f"{count / 2**10:.0f} KiB"
 
 
+def refuse_missing(plan: Plan, runs: Sequence[Any], runs_dir: str) -> None:
+    """Raises if runs of a plan that was carried out are not among those on disk.
+
+    Raises:
+      Failure: Some are not.
+    """
+    if missing := len(plan.jobs) - len(runs):
+        raise Failure(
+            f"{counted(missing, 'run')} not trained: their files exist but cannot be read; run "
+            f"python -m toymono.store check --runs_dir {runs_dir} --quarantine"
+        )
+
+
+def refuse_too_large(plan: Plan) -> None:
+    """Raises if a group needs more memory than this machine has; known of CPUs only.
+
+    Raises:
+      Failure: One does.
+    """
+    if jax.default_backend() != "cpu" or not plan.groups:
+        return
+    try:
+        here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return
+    needed = max(len(group.jobs) * group.cost.training_bytes for group in plan.groups)
+    if needed > here:
+        raise Failure(
+            f"out of memory: a group needs {_size(needed)}, and this machine has {_size(here)}"
+        )
+
+
 def train(plan: Plan, runs_dir: str, save_every: float | None = None) -> bool:
     """Carries the plan out behind a progress bar; False if a signal stopped it.
 
@@ -74,7 +112,11 @@ def train(plan: Plan, runs_dir: str, save_every: float | None = None) -> bool:
       plan: From `plan.make`.
       runs_dir: Where runs are stored.
       save_every: Seconds between saves of what is unfinished, see `trainer.run_plan`.
+
+    Raises:
+      Failure: A group needs more memory than there is.
     """
+    refuse_too_large(plan)
     total = sum(job.config.steps for group in plan.groups for job in group.jobs)
     units = {group.jobs[0].kind.unit for group in plan.groups}
     terminal = sys.stderr.isatty()

@@ -7,12 +7,12 @@ Its synthetic model is a folder of two files: `synthetic_model_config.json` and
 
 Directions and frequencies are exact. Amplitudes are not: ours are uniform in
 [0, 1), and SAELens has normal ones that are cut at 0, so they get the same mean
-and standard deviation before the cut. Signed features cannot be expressed at
-all.
+and standard deviation before the cut, which sets 4 % of them to 0. Signed features
+cannot be expressed at all.
 
 Reference:
-  SAELens (github.com/decoderesearch/SAELens), `synthetic/synthetic_model.py`,
-  read in November 2026.
+  SAELens (github.com/decoderesearch/SAELens), `synthetic/synthetic_model.py`;
+  release 6.54.12 reads what is written here.
 """
 
 import json
@@ -32,7 +32,7 @@ CONFIG, WEIGHTS = "synthetic_model_config.json", "synthetic_model.safetensors"
 
 
 def write(folder: str | Path, run: Run) -> Path:
-    """Writes the world of a run for `SyntheticModel.load(folder)` of SAELens.
+    """Writes the world of a run for `SyntheticModel.load_from_source(folder)` of SAELens.
 
     Args:
       folder: It is made if need be.
