@@ -77,8 +77,8 @@ def broadcast(hyperparams: Hyper, keys: Any) -> tuple[Hyper, PRNGKeyArray]:
     return jax.tree.map(lambda value: jnp.broadcast_to(value, keys.shape), hyperparams), keys
 
 
-def refuse_others(config: Any, hyperparams: Any, types: tuple[type, type]) -> None:
-    """Raises unless config and hyperparameters are what a kind of run takes, in this order.
+def refuse_others(config: Any, hyperparams: Any, types: tuple[type, type]) -> Any:
+    """The hyperparameters, if they and the config are what a kind of run takes, in this order.
 
     Raises:
       TypeError: One is something else.
@@ -91,6 +91,7 @@ def refuse_others(config: Any, hyperparams: Any, types: tuple[type, type]) -> No
                 f"{name} is a {type(value).__name__}, not a {expected.__name__}: "
                 "the order is (config, hyperparams, …)"
             )
+    return hyperparams
 
 
 def refuse_stacked(hyperparams: Any) -> None:

@@ -278,8 +278,7 @@ def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
       >>> fit(config, Hyperparams(eps=1 / 8), jax.random.key(0)).loss_t.shape
       (64,)
     """
-    batching.refuse_others(config, hyperparams, (Config, Hyperparams))
-    hyperparams = hyperparams.checked()
+    hyperparams = batching.refuse_others(config, hyperparams, (Config, Hyperparams)).checked()
     limits = features.limits_on_device(config, hyperparams)
     return _fit(config, hyperparams, batching.one_key(key), limits)
 
@@ -302,8 +301,7 @@ def fit_many(
 ) -> Run:
     """Trains many models in one program: `jit(vmap(fit))`.
 
-    Rounding depends on the number of runs and training amplifies it. The sweep
-    command does not have this dependence.
+    Rounding depends on the number of runs and training amplifies it; not so in sweeps.
 
     Args:
       config: Shared by all runs.
@@ -382,7 +380,6 @@ def replay(
     Returns:
       The model after the last step, and the task loss before each step.
     """
-    batching.refuse_others(config, hyperparams, (Config, Hyperparams))
     chex.assert_rank(features_tbn, 3)
     return _replay(
         config,

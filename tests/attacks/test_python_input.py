@@ -1,10 +1,9 @@
 """Wrong values in Python: errors that say what was expected."""
 
 import jax
-import numpy as np
 import pytest
 
-from toymono import Config, Hyperparams, Run, fit, fit_many, replay, store
+from toymono import Config, Hyperparams, Run, fit, fit_many, store
 from toymono.autoencoders import train as autoencoders
 from toymono.autoencoders.config import AutoencoderConfig, AutoencoderHyperparams
 from toymono.classifiers import train as classifiers
@@ -22,10 +21,6 @@ KEY = jax.random.key(0)
         (lambda: fit(Hyperparams(), Config(), KEY), "config is a Hyperparams, not a Config"),
         (lambda: fit(Config(), {"eps": 0.1}, KEY), "hyperparams is a dict, not a Hyperparams"),
         (lambda: fit_many(Config(), {}, KEY[None]), "hyperparams is a dict, not a Hyperparams"),
-        (
-            lambda: replay({}, Hyperparams(), None, None, np.zeros((1, 1, 1))),
-            "config is a dict, not a Config",
-        ),
         (
             lambda: classifiers.fit(Config(), ClassifierHyperparams(), None, KEY),
             "config is a Config, not a ClassifierConfig",
