@@ -112,6 +112,7 @@ FIGURES: tuple[Figure, ...] = (
         OfSweeps(("BASIN",)),
         _TRAINED_BY,
         compares=False,
+        together=True,
     ),
     Figure(
         "barrier_matrix",
@@ -121,6 +122,7 @@ FIGURES: tuple[Figure, ...] = (
         OfSweeps(("BASIN",)),
         _TRAINED_BY,
         compares=False,
+        together=True,
     ),
 )
 """Figures of pairs of models."""

@@ -49,6 +49,8 @@ class Figure:
     """Numbers to print beside those claims."""
     facts_from: Frame | None = None
     """Computes the frame that facts are read from."""
+    together: bool = False
+    """Whether its frames compare runs with each other, so that they need all runs at once."""
     slow: bool = False
     """Whether its frames take about a minute per run: it is drawn only if it is named."""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)

@@ -86,7 +86,11 @@ class Gallery:
         options = {**figure.options, **found.captions}
         if figure.compares:
             options["by"] = by
-        return figure.draw(*(self.frame(frame, found.runs) for frame in figure.frames), **options)
+        if figure.together:
+            frames = [frame(list(found.runs["stored"])) for frame in figure.frames]
+        else:
+            frames = [self.frame(frame, found.runs) for frame in figure.frames]
+        return figure.draw(*frames, **options)
 
     def facts(self, figure: Figure) -> str:
         """The numbers of a figure's facts, sweep by sweep; empty if it has none."""
