@@ -66,9 +66,22 @@ hypothesis.settings.register_profile("toymono", deadline=None, max_examples=25, 
 hypothesis.settings.load_profile("toymono")
 
 
-# What is trained, resumed and stored is tested as users run it. Elsewhere most of the time of
+# What is resumed, stored and published is tested as users run it. Elsewhere most of the time of
 # the tests would go into optimising programs that run once, on a few numbers.
-OPTIMISED = ("attacks", "store", "sweep", "test_precision.py", "test_published.py", "test_train.py")
+OPTIMISED = ("attacks", "store", "sweep", "test_precision.py", "test_published.py")
+
+
+@contextlib.contextmanager
+def quickly_compiled(quickly: bool = True):
+    """Programs compiled within it are not optimised; fixtures of a session must not depend on
+    which module asks for them first, since the last digits differ.
+    """
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", quickly)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -79,8 +92,8 @@ def compiled(request):
     than Linux gives a process.
     """
     as_users_run_it = request.path.relative_to(HERE).parts[0] in OPTIMISED
-    jax.config.update("jax_disable_most_optimizations", not as_users_run_it)
-    yield
+    with quickly_compiled(not as_users_run_it):
+        yield
     jax.clear_caches()
 
 
@@ -101,19 +114,22 @@ def points() -> list[Hyperparams]:
 
 @pytest.fixture(scope="session")
 def run(config, points):
-    return fit(config, points[0], jax.random.key(0))
+    with quickly_compiled():
+        return fit(config, points[0], jax.random.key(0))
 
 
 @pytest.fixture(scope="session")
 def runs(config, points):
     """The points trained together, with seeds 0, 1 and 2."""
-    return fit_many(config, stack(points), stack([jax.random.key(seed) for seed in range(3)]))
+    with quickly_compiled():
+        return fit_many(config, stack(points), stack([jax.random.key(seed) for seed in range(3)]))
 
 
 @pytest.fixture(scope="session")
 def diverged_run(config):
     """A run whose weights overflow after a few steps."""
-    return fit(config, Hyperparams(learning_rate=1e30, eps=0.5), jax.random.key(0))
+    with quickly_compiled():
+        return fit(config, Hyperparams(learning_rate=1e30, eps=0.5), jax.random.key(0))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Where biases start, which of them decay, and what pulls them down."""
 
 import dataclasses
+import functools
 
 import chex
 import jax
@@ -62,16 +63,21 @@ def test_the_running_share_of_firing():
     assert biases.firing(None, hidden_bk) is None
 
 
+@functools.cache
 def started(start, margin):
+    """The model that a run begins with, and the weighted inputs of the batches drawn before."""
     config = dataclasses.replace(TINY, bias_start=start)
     hyperparams = Hyperparams(eps=0.25, start_margin=margin).checked()
     world, state = begin(config, hyperparams, jax.random.key(0))
-    key = jax.random.fold_in(state.key, train._START)
-    input_gbk = jnp.stack([
-        world.inputs(features.sample(config, hyperparams, of)) @ state.model.w_mk
-        for of in jax.random.split(key, biases.BATCHES)
-    ])  # fmt: skip
-    return state.model, input_gbk
+    return state.model, weighted_inputs(world, state)
+
+
+@jax.jit
+def weighted_inputs(world, state):
+    keys = jax.random.split(jax.random.fold_in(state.key, train._START), biases.BATCHES)
+    hyperparams = Hyperparams(eps=0.25)
+    features_gbn = jax.lax.map(lambda key: features.sample(TINY, hyperparams, key), keys)
+    return jax.vmap(world.inputs)(features_gbn) @ state.model.w_mk
 
 
 @pytest.mark.parametrize("start", ["below_all", "below_each"])

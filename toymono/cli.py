@@ -53,7 +53,8 @@ def run(main: Callable[..., int | None], operands: bool = False) -> None:
     _SHOWN.clear()
     for stream in (sys.stdout, sys.stderr):  # a locale may lack the letters of a name
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # a terminal that has closed
+                stream.reconfigure(errors="backslashreplace")
     try:
         words = main.__globals__["__doc__"] or ""
         app.run(

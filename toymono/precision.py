@@ -14,9 +14,9 @@ def product(x_bd: Float[Array, "*b d"], w_de: Float[Array, "d e"]) -> Float[Arra
     rounding a CPU computes in float32 and an NVIDIA GPU in TF32.
 
     Example:
-      >>> x_bd = jnp.array([[1.001, 1.0]])
+      >>> x_bd = jnp.array([[1.0009765625, 1.0]])
       >>> product(x_bd, jnp.ones((2, 1))).tolist()
-      [[2.0009999275207520]]
+      [[2.0009765625]]
       >>> with jax.default_matmul_precision("bfloat16"):
       ...     product(x_bd, jnp.ones((2, 1))).tolist()
       [[2.0]]

@@ -138,7 +138,7 @@ def test_dimensions_per_feature_of_a_tied_model(some, untrained):
 
 @pytest.fixture(scope="module")
 def classifier(digits):
-    config = ClassifierConfig(sizes=(16, 12), batch_size=32, epochs=2)
+    config = ClassifierConfig(sizes=(24, 12), batch_size=32, epochs=2)
     run = training.fit(
         config, ClassifierHyperparams(0.0, 0.01).checked(), digits, jax.random.key(0)
     )
@@ -154,7 +154,7 @@ def test_spectra_of_a_classifier(classifier):
         assert row["samples"] == len(images_bhw)
         expected = spectrum.participation_ratio(spectrum.eigenspectrum(np.asarray(activations_bd)))
         assert row["plain_participation_ratio"] == pytest.approx(expected, rel=1e-4)
-    # 1437 images are too few for the exponent of 16 units, and enough for that of 12.
+    # 1437 images are too few for the exponent of 24 units, and enough for that of 12.
     assert np.isnan(layers.loc["trained", 1]["spectrum_exponent"])
     assert np.isfinite(layers.loc["trained", 2]["spectrum_exponent"])
     assert layers.loc["trained", 0]["units"] == 64

@@ -65,7 +65,8 @@ def run(monkeypatch, capsys, tmp_path):
     def run(*flags):
         monkeypatch.setattr(sys, "argv", ["toymono/papers", *flags])
         monkeypatch.chdir(tmp_path)
-        with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit_:
+        # The flag of another command, if one was imported before, has another default.
+        with flagsaver.flagsaver(scale=None), pytest.raises(SystemExit) as exit_:
             cli.run(program.main)
         return exit_.value.code, *capsys.readouterr()
 

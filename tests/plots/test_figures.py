@@ -165,7 +165,7 @@ def test_images_show_sorted_responses(grid_runs):
 
 def test_downsampled_images_show_maxima():
     response_kn = np.random.default_rng(0).normal(size=(13, 6))
-    thin = neurons._largest(response_kn, 5)
+    thin = neurons.largest(response_kn, 5)
     expected = [
         [response_kn[row : row + 3, column : column + 2].max() for column in range(0, 6, 2)]
         for row in range(0, 13, 3)

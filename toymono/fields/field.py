@@ -97,7 +97,7 @@ class Field:
                 raise ValueError(f"{self.name}={value!r} is not one of {', '.join(self.choices)}")
             return str(value)
         if self.type is tuple:
-            if not isinstance(value, list | tuple):
+            if isinstance(value, str) or not hasattr(value, "__len__"):
                 raise ValueError(f"{self.name}={value!r} is not a tuple of widths")
             if len(value) > _MOST_LAYERS:
                 raise ValueError(f"{self.name} has {len(value)} layers, more than {_MOST_LAYERS}")

@@ -63,7 +63,7 @@ def barriers(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     words = {"no": "as trained", "yes": "second model aligned to the first"}
     handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
-    style.caption(figure, paths, note, head=head, seeds=("", ""))
+    style.caption(figure, paths, f"Pairs of different seeds. {note}", head=head, seeds=None)
     return figure
 
 
@@ -77,7 +77,7 @@ def barrier_matrix(pairs: pd.DataFrame, head: str = "", note: str = "") -> Canva
       note: Last sentences of the caption.
     """
     worlds = [part for _, part in pairs.groupby("world_seed")]
-    figure = plt.figure(figsize=(2.5 * len(worlds) + 0.9, 3.0), layout="constrained")
+    figure = plt.figure(figsize=(2.5 * len(worlds) + 0.9, 3.7), layout="constrained")
     axes = figure.subplots(1, len(worlds), squeeze=False)[0]
     top = pairs["barrier"].max()
     for panel, part in zip(axes, worlds, strict=True):
@@ -93,11 +93,12 @@ def barrier_matrix(pairs: pd.DataFrame, head: str = "", note: str = "") -> Canva
         panel.set_yticks(range(len(order)), labels, fontsize=7)
         panel.grid(visible=False)
         panel.set_title(f"World {int(part['world_seed'].iloc[0])}")
-        panel.set_xlabel(QUANTITIES["mono_per_feature"].axis, fontsize=8)
-    axes[0].set_ylabel(QUANTITIES["mono_per_feature"].axis, fontsize=8)
+        panel.set_xlabel(style.label("mono_per_feature"), fontsize=8)
+    axes[0].set_ylabel(style.label("mono_per_feature"), fontsize=8)
     bar = figure.colorbar(image, ax=list(axes))
     bar.set_label(QUANTITIES["barrier"].axis, fontsize=8)
-    style.caption(figure, pairs, note, head=head, seeds=("", ""))
+    words = "Dark off the diagonal: pairs of one seed, which start from the same weights."
+    style.caption(figure, pairs, f"{words} {note}", head=head, seeds=None)
     return figure
 
 

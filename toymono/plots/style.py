@@ -151,13 +151,13 @@ def caption(
     note: str = "",
     beside: bool = False,
     head: str = "",
-    seeds: tuple[str, str] = ("Lines", "bands"),
+    seeds: tuple[str, str] | None = ("Lines", "bands"),
 ) -> None:
     """Writes above the panels what the runs have in common, the number of seeds, and `note`.
 
     `head` comes first; `beside` leaves room for a legend on the right; `seeds`
     names what shows their mean, if they are not pooled, and what their range, if
-    anything does. Fields that have no effect in these runs are left out.
+    anything does; None leaves them out. Fields that have no effect in these runs are left out.
     """
     values = frame.iloc[0]
     held = [
@@ -169,12 +169,13 @@ def caption(
     ]
     counts = frame.groupby(SETTING)["seed"].nunique()
     few, many = counts.min(), counts.max()
-    if many > 1:
+    notes: list[str] = []
+    if seeds is not None and many > 1:
         number = many if few == many else f"{few} to {many}"
         spread = f"; {seeds[1]}: their range" if seeds[1] else ""
         mean = f"{seeds[0]}: mean of {number} seeds" if seeds[0] else f"{number} seeds, pooled"
         notes = [f"{mean}{spread}."]
-    else:
+    elif seeds is not None:
         notes = [f"Seed {', '.join(map(str, sorted(frame['seed'].unique())))}."]
     width = int(16 * (figure.get_figwidth() - (1.5 if beside else 0)))
     lines = textwrap.wrap(f"{head}{', '.join(held)}.", width)

@@ -20,7 +20,7 @@ from toymono import cli, where
 if TYPE_CHECKING:
     from toymono.store import StoredRun
 
-_OUT = flags.DEFINE_string("out", "report", "Folder of the page.")
+_OUT = flags.DEFINE_string("out", "report", "Folder of the page.", allow_override=True)
 _DETAIL = flags.DEFINE_list(
     "detail",
     ["8"],

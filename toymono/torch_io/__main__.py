@@ -24,7 +24,10 @@ if TYPE_CHECKING:
     from toymono.train import Run
 
 _OUT = flags.DEFINE_string(
-    "out", None, "With export: the .safetensors or .pt file, or with --saelens the folder."
+    "out",
+    None,
+    "With export: the .safetensors or .pt file, or with --saelens the folder.",
+    allow_override=True,
 )
 _SAELENS = flags.DEFINE_bool(
     "saelens", False, "With export: write the features as a synthetic model of SAELens."

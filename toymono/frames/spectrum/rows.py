@@ -44,8 +44,9 @@ def numbers(layer: Layer) -> dict[str, Any]:
     The participation ratio is then that of unbiased moments, if there is one.
     """
     value_d = layer.eigenvalue_d
-    # A dead neuron has no variance that sampling could distort.
-    enough = layer.samples >= spectrum.SAMPLES_PER_DIMENSION * (value_d > 0).sum()
+    # A dead neuron has no variance that sampling could distort, up to rounding.
+    ranks = spectrum.usable_ranks(value_d)
+    enough = layer.samples >= spectrum.SAMPLES_PER_DIMENSION * ranks
     fitted_d = value_d if enough else np.zeros_like(value_d)
     law = spectrum.broken_power_law(fitted_d)
     straight, broken = spectrum.cross_validated_errors(fitted_d)
@@ -59,7 +60,7 @@ def numbers(layer: Layer) -> dict[str, Any]:
         "plain_participation_ratio": plain,
         "participation_share": min(ratio / len(value_d), 1.0),
         "spectrum_rank": spectrum.effective_rank(value_d),
-        "usable_ranks": spectrum.usable_ranks(value_d),
+        "usable_ranks": ranks,
         "spectrum_exponent": spectrum.power_law_exponent(fitted_d),
         "weighted_exponent": spectrum.power_law_exponent(fitted_d, method="weighted"),
         "spectrum_curvature": spectrum.curvature(fitted_d),
