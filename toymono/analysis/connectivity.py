@@ -26,8 +26,20 @@ from toymono.features import World
 from toymono.models import Model
 
 __all__ = [
-    *("Matched", "Path", "align", "aligned", "balanced", "barrier", "basins"),
-    *("interpolate", "loss", "matched", "path", "permute", "rescaled"),
+    "Matched",
+    "Path",
+    "align",
+    "aligned",
+    "balanced",
+    "barrier",
+    "basins",
+    "interpolate",
+    "loss",
+    "matched",
+    "path",
+    "path_of",
+    "permute",
+    "rescaled",
 ]
 
 POINTS = 25
