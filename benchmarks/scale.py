@@ -40,7 +40,7 @@ LR1 at that scale, one of `laptop` has the default settings.
 
 {time}
 
-- **Two CPU cores: measured.** [benchmarks/results.md](../benchmarks/results.md) has the time of a
+- **Two CPU cores: measured.** `benchmarks/results.md` has the time of a
   step at four sizes. Between them the rate is interpolated in the logarithm of a step's
   operations: {rates}.
   Runs take their turn, so that {runs} runs take {runs} times as long as one.
