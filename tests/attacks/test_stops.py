@@ -89,7 +89,8 @@ def test_kills_between_the_saves_of_a_group_change_nothing(commands, sweep, whol
     """After one, the runs of a group have come unequally far, and continue in other groups."""
 
     def first_save(command):
-        command.until(lambda: tmp_path.is_dir() and partials(tmp_path) == 1)
+        # Mostly one of two files: the second is written some milliseconds later.
+        command.until(lambda: tmp_path.is_dir() and partials(tmp_path) > 0)
 
     def unequal(command):
         command.until(lambda: partials(tmp_path) > 0 and len(set(times())) > 1)
