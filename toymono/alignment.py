@@ -72,8 +72,8 @@ def _least(u2, v2, p2, q2, up, vq) -> tuple[np.ndarray, np.ndarray]:
     def value(c):
         return u2 - 2 * c * up + c**2 * p2 + v2 - 2 * vq / c + q2 / c**2
 
-    # Newton's method on the convex problem in s = log c, from both sides and the middle: the
-    # square terms are convex in s, the products are not, so several starts are compared.
+    # Newton's method in s = log c. The value is not convex in s if a product is large, so
+    # several starts are compared.
     best, least = np.ones_like(up), value(np.ones_like(up))
     middle = 0.25 * (np.log(np.maximum(q2, _TINY)) - np.log(np.maximum(p2, _TINY)))
     for start in (-2.0, -0.7, 0.0, 0.7, 2.0):

@@ -97,7 +97,7 @@ def choices(flag: flags.Flag) -> list[str]:
 
 
 def _default(flag: flags.Flag) -> str:
-    """The value if the flag is not given; empty if there is none, or it says nothing."""
+    """The value if the flag is not given; empty if there is none or if it tells nothing."""
     field = getattr(flag.parser, "field", None)
     if field is not None:
         return field.text(field.default)

@@ -72,10 +72,10 @@ def test_the_zero_output_loss_is_the_unit_of_shares(run):
 
 
 def test_kinds_of_pairs():
-    assert connectivity._kind(0.9, 0.6) == "monosemantic"
-    assert connectivity._kind(0.0, 0.09) == "polysemantic"
-    assert connectivity._kind(0.05, 0.8) == connectivity._kind(0.8, 0.05) == "mixed"
-    assert connectivity._kind(0.3, 0.8) == "other"
+    assert connectivity._pair(0.9, 0.6) == "monosemantic"
+    assert connectivity._pair(0.0, 0.09) == "polysemantic"
+    assert connectivity._pair(0.05, 0.8) == connectivity._pair(0.8, 0.05) == "mixed"
+    assert connectivity._pair(0.3, 0.8) == "other"
 
 
 def test_stored_pairs_are_cached(pair, tmp_path, monkeypatch):

@@ -151,7 +151,7 @@ def _pairs(
         found = store.cached(_compared, of, other=of_other, by=by, points=points)
         numbers = found["numbers"]
         shares = (numbers["mono_per_feature"], numbers["other_mono_per_feature"])
-        names = {"other_run": name["run"], "other_seed": name["seed"], "pair": _kind(*shares)}
+        names = {"other_run": name["run"], "other_seed": name["seed"], "pair": _pair(*shares)}
         yield identity, names, found
 
 
@@ -169,13 +169,23 @@ def comparable(run: Run, other: Run) -> bool:
     )
 
 
-def _kind(share: float, other: float) -> str:
-    low, high = sorted((share, other))
-    if low > MONO:
+def kind(mono_per_feature: float) -> str:
+    """What a model counts as here: monosemantic, polysemantic, or other, in between.
+
+    Example:
+      >>> kind(0.8), kind(0.05), kind(0.3)
+      ('monosemantic', 'polysemantic', 'other')
+    """
+    if mono_per_feature > MONO:
         return "monosemantic"
-    if high < POLY:
-        return "polysemantic"
-    return "mixed" if low < POLY and high > MONO else "other"
+    return "polysemantic" if mono_per_feature < POLY else "other"
+
+
+def _pair(share: float, other: float) -> str:
+    kinds = {kind(share), kind(other)}
+    if "other" in kinds:
+        return "other"
+    return kinds.pop() if len(kinds) == 1 else "mixed"
 
 
 def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[str, Any]:

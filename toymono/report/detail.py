@@ -19,7 +19,7 @@ NEURONS = 256
 """Neurons of a run with curves, and rows of its image, at most: our choice, for the page's size."""
 
 LEVELS = 32
-"""Colours of an image: our choice; more cannot be told apart and take more room."""
+"""Colours of an image: our choice; an eye sees no difference with more, which take more room."""
 
 # The range of colours of the paper's program. Hidden dimensions of tied models take both signs,
 # neurons do not but for the shallow dips of some nonlinearities: a run counts as signed if its

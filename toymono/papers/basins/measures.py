@@ -9,21 +9,21 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from toymono.frames.connectivity import MONO, POLY
+from toymono.frames import connectivity
 from toymono.papers.findings import Finding, finite
 
-KINDS = {"monosemantic": (MONO, 1.0), "polysemantic": (-1.0, POLY)}
-"""Kinds of models by their monosemantic neurons per feature: above, and at most."""
+
+def models(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The rows of models of one kind, see `frames.connectivity.kind`."""
+    return frame[frame["mono_per_feature"].map(connectivity.kind) == kind]
 
 
 def of_kind(kind: str, column: str, measure: str, **limits) -> Callable:
     """A finding for each world: a column of the models of one kind."""
 
     def measured(frame: pd.DataFrame) -> list[Finding]:
-        above, most = KINDS[kind]
-        shown = frame[frame["mono_per_feature"].between(above, most, inclusive="right")]
         found = []
-        for world, rows in shown.groupby("world_seed"):
+        for world, rows in models(frame, kind).groupby("world_seed"):
             if values := finite(rows[column]):
                 setting = f"world {int(world)}, {kind} models"  # pyright: ignore[reportArgumentType]
                 found.append(Finding(setting, measure, values, settled=None, **limits))
@@ -69,10 +69,7 @@ def ordering(frame: pd.DataFrame) -> list[Finding]:
     """Differences of mean barriers, one value for each world."""
     steps: dict[str, list[float]] = {"poly–poly minus mono–mono": [], "mixed minus poly–poly": []}
     for _, rows in frame.groupby("world_seed"):
-        mono, poly = (
-            rows[rows["mono_per_feature"].between(*KINDS[kind], inclusive="right")]
-            for kind in KINDS
-        )
+        mono, poly = (models(rows, kind) for kind in ("monosemantic", "polysemantic"))
         same, apart = mono["kind_barrier"].mean(), poly["kind_barrier"].mean()
         between = apart - same, mono["mixed_barrier"].mean() - apart
         for name, step in zip(steps, between, strict=True):

@@ -11,11 +11,12 @@ from toymono.frames import connectivity
 from toymono.markdown import table
 from toymono.papers import evidence
 from toymono.papers.basins.claims import CLAIMS
-from toymono.papers.basins.measures import KINDS
+from toymono.papers.basins.measures import models
 from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
 from toymono.papers.findings import finite
 from toymono.papers.paper import Paper, Picture
+from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
 
 _START = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
@@ -45,18 +46,21 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     return Evidence({"BASIN": evidence.sweep("BASIN", frames[_NAME], settings, _START)})
 
 
-def _of(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
-    return frame[frame["mono_per_feature"].between(*KINDS[kind], inclusive="right")]
-
-
 def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     """The answers in plain words, and at what scale they hold."""
     frame = found.sweeps["BASIN"].frame
 
     def mean(kind: str, column: str) -> str:
-        values = finite(_of(frame, kind)[column]) if len(frame) else ()
+        values = finite(models(frame, kind)[column]) if len(frame) else ()
         return f"{100 * sum(values) / len(values):.1f} %" if values else "(no run)"
 
+    verdicts = {each.claim.name: each.verdict for each in judged}
+    so = ""
+    if verdicts["mono_connected"] == verdicts["poly_apart"] == Verdict.AGREES:
+        so = (
+            "So monosemantic models of a world are nearly one model up to the order of their "
+            "neurons, and polysemantic ones are not. "
+        )
     return (
         "Do mono- and polysemantic models lie in different basins of the loss? On the straight "
         "line between two models of one world, after the best permutation of neurons, the loss "
@@ -64,11 +68,10 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         f"monosemantic models, by {mean('polysemantic', 'kind_barrier')} between two polysemantic "
         f"ones and by {mean('monosemantic', 'mixed_barrier')} between the two kinds: alignment "
         f"removes {mean('monosemantic', 'kind_reduction')} of the first barrier and "
-        f"{mean('polysemantic', 'kind_reduction')} of the second. So monosemantic models of a "
-        "world are nearly one model up to the order of their neurons, and polysemantic ones are "
-        "not. This is measured at half the paper's sizes after 2^13 steps, where polysemantic "
-        "models have a higher loss and have not converged; the ends of a line then differ in "
-        "loss, and a trained curve may pass below a straight line's barrier."
+        f"{mean('polysemantic', 'kind_reduction')} of the second. {so}This "
+        "is measured at half the paper's sizes after 2^13 steps, where polysemantic models have a "
+        "higher loss and have not converged; the ends of a line then differ in loss, and a trained "
+        "curve may pass below a straight line's barrier."
     )
 
 
@@ -88,7 +91,7 @@ def _tables(found: Evidence) -> Sequence[str]:
         "## Every setting",
         table(head, rows),
         "Means over seeds. Barriers are shares of the zero-output loss. A model is of a kind if "
-        f"it has more than {KINDS['monosemantic'][0]:g} or at most {KINDS['polysemantic'][1]:g} "
+        f"it has more than {connectivity.MONO:g} or fewer than {connectivity.POLY:g} "
         "monosemantic neurons per feature; others have no kind and no barriers here.",
     )
 
@@ -107,8 +110,8 @@ def _caveats(scale: str) -> Sequence[str]:
     return (
         "Limits are ours, set after first measurements on one pair of models of another world. "
         "Lines have 25 points, losses 8192 common samples; neurons are aligned by all their "
-        "weights, exactly. Only runs of different seeds are "
-        "compared, which start from different weights and see different batches.",
+        "weights, exactly. Only runs of different seeds are compared, which start from different "
+        "weights and see different batches.",
         "Of the questions asked, only the straight line is answered here: curves, pulls, "
         "pruning and matched losses are not measured yet.",
     )
