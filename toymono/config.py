@@ -57,6 +57,9 @@ class Config:
     bias_start: str = _default("bias_start")
     decay_rule: str = _default("decay_rule")
     bias_pull: str = _default("bias_pull")
+    origin: str = _default("origin")
+    match_parents: str = _default("match_parents")
+    fork: str = _default("fork")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
@@ -70,6 +73,9 @@ class Config:
                 "model=tied has no neurons with biases: it takes bias_start=shifted, "
                 "decay_rule=all and bias_pull=off"
             )
+
+        if self.model == "tied" and self.origin not in ("fresh", "continued"):
+            raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
 
     @property
     def steps(self) -> int:
@@ -101,6 +107,10 @@ class Hyperparams(flax.struct.PyTreeNode):
     firing_target: Scalar = _default("firing_target")
     pull_weight: Scalar = _default("pull_weight")
     pull_target: Scalar = _default("pull_target")
+    attraction: Scalar = _default("attraction")
+    line_loss: Scalar = _default("line_loss")
+    fork_step: Scalar = _default("fork_step")
+    fork_seed: Scalar = _default("fork_seed")
 
     def checked(self) -> "Hyperparams":
         """Converts to float32 and checks ranges; tracers are not checked.

@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from toymono import train
 from toymono.autoencoders.data import Patches
 from toymono.classifiers.data import Dataset
+from toymono.config import Config, Hyperparams
 from toymono.job import Job
+from toymono.origins import ORIGINS, Parents, as_fresh
 
 
 class Shape(NamedTuple):
@@ -74,8 +77,19 @@ def _patches(config: Any) -> Patches:
     return Patches(patch_bd)
 
 
+def _parents(config: Config) -> Any:
+    """Those of a toy run, as shapes; None if it starts afresh."""
+    count = ORIGINS[config.origin].parents
+    if not count:
+        return None
+    world, state = jax.eval_shape(
+        lambda key: train.begin(as_fresh(config), Hyperparams().checked(), key), jax.random.key(0)
+    )
+    return Parents(world, (state.model,) * count)
+
+
 _SHARED: dict[str, Callable[[Any], tuple[Any, ...]]] = {
-    "toy": lambda config: (None,),
+    "toy": lambda config: (_parents(config),),
     "classifier": lambda config: (_images(8), _images(28)),
     "autoencoder": lambda config: (_patches(config),),
 }
