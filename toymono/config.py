@@ -59,7 +59,7 @@ class Config:
     bias_pull: str = _default("bias_pull")
     origin: str = _default("origin")
     match_parents: str = _default("match_parents")
-    fork: str = _default("fork")
+    fork_seed: int = _default("fork_seed")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
@@ -110,7 +110,6 @@ class Hyperparams(flax.struct.PyTreeNode):
     attraction: Scalar = _default("attraction")
     line_loss: Scalar = _default("line_loss")
     fork_step: Scalar = _default("fork_step")
-    fork_seed: Scalar = _default("fork_seed")
 
     def checked(self) -> "Hyperparams":
         """Converts to float32 and checks ranges; tracers are not checked.

@@ -117,8 +117,8 @@ def _held(moment: Moment) -> Array:
 
 def square_distance(model: AnyModel, other: AnyModel) -> Float[Array, ""]:
     """Squared distance of all weights and biases of two models of one shape."""
-    squares = jax.tree.map(lambda a, b: ((a - b) ** 2).sum(), model, other)
-    return sum(jax.tree.leaves(squares), jnp.zeros(()))
+    pairs = zip(jax.tree.leaves(model), jax.tree.leaves(other), strict=True)
+    return sum((((a - b) ** 2).sum() for a, b in pairs), jnp.zeros(()))
 
 
 def _pulled(hyperparams, loss, model, moment):

@@ -154,17 +154,9 @@ _FORK = 2**31 - 6
 def _batch_key(config: Config, hyperparams: Hyperparams, state: State) -> PRNGKeyArray:
     """The key of the step's draws."""
     key = state.key
-    if config.fork == "on":
-        other = jax.random.fold_in(key, _FORK)
-        other = jax.random.fold_in(other, jnp.asarray(hyperparams.fork_seed, jnp.int32))
-        key = jax.random.wrap_key_data(
-            jnp.where(
-                state.step < hyperparams.fork_step,
-                jax.random.key_data(key),
-                jax.random.key_data(other),
-            ),
-            impl=batching.KEY_IMPL,
-        )
+    if config.fork_seed >= 0:
+        other = jax.random.fold_in(jax.random.fold_in(key, _FORK), config.fork_seed)
+        key = jnp.where(state.step < hyperparams.fork_step, key, other)
     return jax.random.fold_in(key, state.step)
 
 

@@ -241,12 +241,14 @@ TOY_CONFIG = table(
         before="weights",
     ),
     Field(
-        "fork",
-        "off",
-        "Whether the run's batches differ from those of its seed from fork_step on.",
-        str,
-        choices={"off": "they do not", "on": "they are drawn with fork_seed from there on"},
-        before="off",
+        "fork_seed",
+        -1,
+        "Seed of the batches from fork_step on, so that two runs share their first steps; -1: "
+        "its own.",
+        int,
+        -1,
+        2**31 - 1,
+        before=-1,
     ),
 )
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
@@ -409,17 +411,8 @@ TOY_HYPERPARAMS = table(
         0.0,
         "First step whose batch is drawn with fork_seed.",
         low=0.0,
-        unless=("fork", "off"),
+        unless=("fork_seed", -1),
         before=0.0,
-    ),
-    Field(
-        "fork_seed",
-        1.0,
-        "Which of the other batches a forked run gets.",
-        low=0.0,
-        high=2.0**24,
-        unless=("fork", "off"),
-        before=1.0,
     ),
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""
