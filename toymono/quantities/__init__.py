@@ -10,7 +10,7 @@ import dataclasses
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.quantities import agreement, connectivity, polytopes, spectrum, visualise
+from toymono.quantities import agreement, connectivity, origins, polytopes, spectrum, visualise
 from toymono.quantities.formats import plain, truth
 from toymono.quantities.quantity import (
     Quantity,
@@ -229,6 +229,7 @@ def _all() -> dict[str, Quantity]:
     groups += (
         agreement.QUANTITIES,
         connectivity.QUANTITIES,
+        origins.QUANTITIES,
         polytopes.QUANTITIES,
         spectrum.QUANTITIES,
         visualise.QUANTITIES,
@@ -273,6 +274,7 @@ INDEX_COLUMNS = {
     "map_on": "array: linear map from features to outputs",
     **agreement.INDEX_COLUMNS,
     **connectivity.INDEX_COLUMNS,
+    **origins.INDEX_COLUMNS,
     **polytopes.INDEX_COLUMNS,
     **spectrum.INDEX_COLUMNS,
     **visualise.INDEX_COLUMNS,
