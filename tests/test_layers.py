@@ -37,6 +37,7 @@ LAYERS = {
     "feature_laws": 2,
     "alignment": 2,
     "biases": 2,
+    "masks": 2,
     "batching": 2,
     "features": 2,
     "models": 2,

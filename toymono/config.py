@@ -57,6 +57,8 @@ class Config:
     bias_start: str = _default("bias_start")
     decay_rule: str = _default("decay_rule")
     bias_pull: str = _default("bias_pull")
+    sparsity: str = _default("sparsity")
+    density_rule: str = _default("density_rule")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
@@ -70,6 +72,8 @@ class Config:
                 "model=tied has no neurons with biases: it takes bias_start=shifted, "
                 "decay_rule=all and bias_pull=off"
             )
+        if self.model == "tied" and self.sparsity != "none":
+            raise ValueError(f"sparsity={self.sparsity}: model=tied has sparsity=none alone")
 
     @property
     def steps(self) -> int:
@@ -101,6 +105,8 @@ class Hyperparams(flax.struct.PyTreeNode):
     firing_target: Scalar = _default("firing_target")
     pull_weight: Scalar = _default("pull_weight")
     pull_target: Scalar = _default("pull_target")
+    density: Scalar = _default("density")
+    drop_share: Scalar = _default("drop_share")
 
     def checked(self) -> "Hyperparams":
         """Converts to float32 and checks ranges; tracers are not checked.

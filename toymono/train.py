@@ -21,9 +21,10 @@ import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tqdm import tqdm
 
-from toymono import batching, biases, features, models, optimizers
+from toymono import batching, biases, features, masks, models, optimizers
 from toymono.config import Config, Hyperparams
 from toymono.features import Limits, World
+from toymono.masks import Masks
 from toymono.models import AnyModel
 from toymono.penalties import PENALTIES, activation_l1
 
@@ -42,6 +43,8 @@ class State(flax.struct.PyTreeNode):
     """Base key; step t uses `fold_in(key, t)`."""
     firing_k: Float[Array, "*r k"] | None = None
     """Running share of samples that each neuron fires on, if `Config.decay_rule` needs it."""
+    masks: Masks | None = None
+    """Which weights are in use; None if all are."""
 
 
 class Metrics(NamedTuple):
@@ -52,7 +55,7 @@ class Metrics(NamedTuple):
     penalty: Float[Array, ""]
     """The polysemantic penalty of `Config.penalty`, not yet multiplied by alpha; 0 for `none`."""
     gradient_norm: Float[Array, ""]
-    """Euclidean norm of the gradient of the whole loss, over all weights."""
+    """Euclidean norm of the gradient of the whole loss, over all weights in use."""
 
 
 class Run(batching.OneRun, flax.struct.PyTreeNode):
@@ -69,6 +72,8 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
     """The model after each of `config.snapshot_steps`, `[c …]`."""
     loss_t: Float[Array, "*r t"]
     """Task loss on each step's fresh batch, before that step's update."""
+    masks: Masks | None = None
+    """Which weights of the final model are in use; None if all are."""
 
     @property
     def final(self) -> Any:
@@ -107,14 +112,14 @@ def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[
         world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)
     world = features.build(config, world_key)
     model = models.MODELS[config.model].init(config, hyperparams, model_key)
+    used = masks.drawn(config, hyperparams, model, batch_key)
+    model = masks.applied(used, model)
     start_key = jax.random.fold_in(batch_key, _START)
     model = biases.start(config, hyperparams, model, world, start_key)
-    return world, _untrained(config, hyperparams, model, config.steps, batch_key)
+    return world, _untrained(config, hyperparams, model, config.steps, batch_key, used)
 
 
-def _untrained(
-    config: Config, hyperparams: Hyperparams, model: AnyModel, steps: int, key: PRNGKeyArray
-) -> State:
+def _untrained(config, hyperparams, model: AnyModel, steps: int, key, used=None) -> State:
     return State(
         model=model,
         optimizer=optimizers.build(config, hyperparams).init(model),
@@ -122,15 +127,13 @@ def _untrained(
         step=jnp.zeros((), jnp.int32),
         key=key,
         firing_k=biases.before_firing(config),
+        masks=used,
     )
 
 
 # Folded into the batch key to get the keys of what is named. Large, because
 # `fold_in(key, i)` equals the i-th key of `split(key)` for small i.
-_PENALTY = 2**31 - 1
-_DROPOUT = 2**31 - 2
-_NOISE = 2**31 - 3
-_START = 2**31 - 4
+_PENALTY, _DROPOUT, _NOISE, _START = (2**31 - i for i in (1, 2, 3, 4))
 
 
 def _batch_key(state: State) -> PRNGKeyArray:
@@ -138,10 +141,7 @@ def _batch_key(state: State) -> PRNGKeyArray:
 
 
 def _at_precision(function: Callable) -> Callable:
-    """Runs `function(config, …)` with matrix products at `config.matmul_precision`.
-
-    This includes the matrix products of gradients.
-    """
+    """Runs `function(config, …)` with its matrix products at `config.matmul_precision`."""
 
     @functools.wraps(function)
     def traced(config, *args):
@@ -207,17 +207,17 @@ def train_step(
             read_bk = models.dropout(hidden_bk, hyperparams.dropout_rate, dropout_key)
         task_loss = ((model.read_out(read_bk) - y_bo) ** 2).sum(axis=-1).mean()
         penalty = PENALTIES[config.penalty].on_features(model, world, penalty_key)
-        loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk)
-        loss += hyperparams.alpha * penalty
+        loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk) + hyperparams.alpha * penalty
         if config.bias_pull == "on":
             loss += biases.pull(hyperparams, model)
         return loss, (task_loss, penalty, hidden_bk)
 
     grads, (task_loss, penalty, hidden_bk) = jax.grad(objective, has_aux=True)(state.model)
+    state, grads = masks.changed(config, hyperparams, state, grads, _batch_key(state))
     updates, optimizer = optimizers.build(config, hyperparams).update(
         grads, state.optimizer, state.model
     )
-    model = optax.apply_updates(state.model, updates)
+    model = masks.applied(state.masks, optax.apply_updates(state.model, updates))
     firing_k = biases.firing(state.firing_k, hidden_bk)
     model = biases.decay(
         config, hyperparams, state.model, model, firing_k, state.step, len(state.loss_t)
@@ -293,7 +293,7 @@ def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, limits: Li
 
     lengths_c = jnp.diff(jnp.array([0, *config.snapshot_steps]))
     state, snapshots = jax.lax.scan(to_next_snapshot, state, lengths_c)
-    return Run(config, hyperparams, key, world, snapshots, state.loss_t)
+    return Run(config, hyperparams, key, world, snapshots, state.loss_t, state.masks)
 
 
 def fit_many(
@@ -354,7 +354,7 @@ def _fit_many_with_bar(config: Config, hyperparams: Hyperparams, keys: PRNGKeyAr
                 bar.update(steps)
             snapshots.append(state.model)
     snapshots_rc = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *snapshots)
-    return Run(config, hyperparams, keys, world, snapshots_rc, state.loss_t)
+    return Run(config, hyperparams, keys, world, snapshots_rc, state.loss_t, state.masks)
 
 
 def replay(

@@ -1,0 +1,403 @@
+"""Sparse weights: which input and output weights of a model are in use, and how that changes.
+
+A model with masks has weights that are always 0. Masks are drawn before training
+and stay (`erdos_renyi`), or change while it trains: every 64 steps the smallest
+weights in use are dropped and as many others grown, at random (`set`) or where
+the gradient is largest (`rigl`). Or they are read off a trained model by
+magnitude (`prune`), as lottery tickets are. Biases are dense. A mask saves no
+time: products are as large as without it.
+
+The optimiser sees a gradient that is 0 outside the masks and the weights are
+multiplied by the masks after its step. Its moments of unused weights are
+therefore 0, and LAMB's norms are those of the weights in use. Weights are drawn
+as without masks: the bound of their distribution is that of the full fan-in.
+
+Reference:
+  Mocanu et al. (2018) for SET; Evci et al. (2020) for RigL, whose program fixes what
+  a regrown weight keeps; Frankle & Carbin (2018) for tickets.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import chex
+import flax.struct
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike
+
+from toymono.config import Config, Hyperparams
+from toymono.models import Model, permute
+
+EVERY = 64
+"""Steps between changes of masks; our choice, RigL's program takes 100 of a longer training."""
+
+LAST = 3, 4
+"""Masks change in the first three quarters of training; our choice."""
+
+# Folded into keys of batches, as the constants in `train` are.
+_DRAW, _GROWTH = 2**31 - 11, 2**31 - 12
+
+
+class Masks(flax.struct.PyTreeNode):
+    """Whether each weight is in use; unused ones are 0."""
+
+    w_mk: Bool[Array, "*c m k"]
+    """Of the input weights."""
+    w_ko: Bool[Array, "*c k o"]
+    """Of the output weights."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """How masks change in training."""
+
+    growth: Callable[[Float[Array, "d e"]], Float[Array, "d e"]] | None
+    """From the gradient of a tensor, as if it were dense, to a score: unused weights of the
+    largest score grow, of equal scores random ones. None if masks stay as they are."""
+
+
+RULES: Mapping[str, Rule] = {
+    "none": Rule(None),
+    "erdos_renyi": Rule(None),
+    "set": Rule(jnp.zeros_like),
+    "rigl": Rule(jnp.abs),
+}
+"""By the name in `Config.sparsity`. Without sparsity masks may still be given, and stay."""
+
+Shapes = tuple[tuple[int, ...], tuple[int, ...]]
+"""Of the input and of the output weights."""
+
+
+def _erk(density: ScalarLike, shapes: Shapes) -> tuple[Any, Any]:
+    """Densities in proportion to (inputs + outputs) / (inputs · outputs) of a tensor.
+
+    One that would exceed 1 is 1, and the other tensor gets the rest.
+    """
+    sizes, widths = ([of(shape) for shape in shapes] for of in (math.prod, sum))
+    total = jnp.round(density * jnp.float32(sum(sizes)))
+    first = jnp.round(total * (widths[0] / sum(widths)))
+    first = jnp.clip(first, total - sizes[1], sizes[0])
+    return first, total - first
+
+
+DENSITIES: Mapping[str, Callable[[ScalarLike, Shapes], tuple[Any, Any]]] = {
+    "uniform": lambda density, shapes: (
+        density * math.prod(shapes[0]),
+        density * math.prod(shapes[1]),
+    ),
+    "erk": _erk,
+    "input": lambda density, shapes: (density * math.prod(shapes[0]), math.prod(shapes[1])),
+    "output": lambda density, shapes: (math.prod(shapes[0]), density * math.prod(shapes[1])),
+}
+"""By the name in `Config.density_rule`: numbers of input and of output weights in use, before
+they are rounded."""
+
+
+def counts(rule: str, density: ScalarLike, shapes: Shapes) -> tuple[Array, Array]:
+    """Numbers of input and of output weights in use.
+
+    Args:
+      rule: One of `DENSITIES`.
+      density: In (0, 1].
+      shapes: Of the two tensors.
+
+    Example:
+      >>> [count.item() for count in counts("erk", 0.5, ((32, 512), (512, 256)))]
+      [16384, 57344]
+    """
+    first, second = (jnp.round(jnp.float32(n)) for n in DENSITIES[rule](density, shapes))
+    return first.astype(jnp.int32), second.astype(jnp.int32)
+
+
+def drawn(config: Config, hyperparams: Hyperparams, model: Any, key: PRNGKeyArray) -> Masks | None:
+    """Random masks with exactly as many weights in use as the density says; None without sparsity.
+
+    Args:
+      config: Names the rules.
+      hyperparams: Scalars.
+      model: One model, of which the shapes are read.
+      key: That of the run's batches.
+    """
+    if config.sparsity == "none":
+        return None
+    shapes = (model.w_mk.shape, model.w_ko.shape)
+    chosen = [
+        largest(jnp.zeros(shape), count, tensor_key)
+        for shape, count, tensor_key in zip(
+            shapes,
+            counts(config.density_rule, hyperparams.density, shapes),
+            jax.random.split(jax.random.fold_in(key, _DRAW)),
+            strict=True,
+        )
+    ]
+    return Masks(*chosen)
+
+
+def largest(
+    score: Float[Array, "*d"], count: Int[Array, ""] | int, key: PRNGKeyArray | None = None
+) -> Bool[Array, "*d"]:
+    """The mask of the `count` largest scores.
+
+    Their number is exact whatever is equal, and `count` may be traced.
+
+    Args:
+      score: Of any shape.
+      count: At most the number of scores.
+      key: Chooses among equal scores; None takes the first of them.
+
+    Example:
+      >>> largest(jnp.array([1.0, 3.0, 1.0, 2.0]), 3).tolist()
+      [True, True, False, True]
+    """
+    falling = -score.ravel()
+    if key is None:
+        order = jnp.argsort(falling, stable=True)
+    else:
+        order = jnp.lexsort((jax.random.uniform(key, falling.shape), falling))
+    first = jnp.arange(falling.size) < count
+    return jnp.zeros(falling.size, bool).at[order].set(first).reshape(score.shape)
+
+
+def part(share: ScalarLike, count: Int[Array, ""] | int) -> Int[Array, ""]:
+    """A share of a number of weights, rounded down.
+
+    Example:
+      >>> part(0.2, 10).item(), part(0.2, 8).item()
+      (2, 1)
+    """
+    # What is a whole number but for the rounding of the share is that number.
+    return jnp.floor(share * jnp.float32(count) * (1 + 2**-22)).astype(jnp.int32)
+
+
+def applied(masks: Masks | None, weights: Any) -> Any:
+    """A model, or its gradient, with 0 outside the masks; as it is without masks."""
+    if masks is None:
+        return weights
+    return weights.replace(
+        w_mk=jnp.where(masks.w_mk, weights.w_mk, 0), w_ko=jnp.where(masks.w_ko, weights.w_ko, 0)
+    )
+
+
+def changed(
+    config: Config, hyperparams: Hyperparams, state: Any, grads: Any, key: PRNGKeyArray
+) -> tuple[Any, Any]:
+    """The state with its masks changed if that is due, and the gradient with 0 outside them.
+
+    Weights are dropped and grown before the optimiser's step, by their values and
+    their gradient on the step's batch. Without masks nothing changes.
+
+    Args:
+      config: Names the rule.
+      hyperparams: Scalars.
+      state: A `train.State`.
+      grads: The gradient of the loss in all weights, used or not.
+      key: Of the step's batch.
+    """
+    if state.masks is None:
+        return state, grads
+    if RULES[config.sparsity].growth is not None:
+        step, (numerator, denominator) = state.step, LAST
+        due = (step > 0) & (step % EVERY == 0)
+        due &= denominator * step < numerator * len(state.loss_t)
+
+        def change(_: Any, before: tuple[Any, Any, Masks]) -> tuple[Any, Any, Masks]:
+            model, optimizer, masks = before
+            after = _regrown(config, hyperparams, model, grads, masks, key)
+            # A weight that was dropped and regrown at once keeps its value and moments.
+            stay = jax.tree.map(jnp.logical_and, masks, after)
+            moments = jax.tree.map(
+                lambda leaf: applied(stay, leaf) if isinstance(leaf, type(model)) else leaf,
+                optimizer,
+                is_leaf=lambda leaf: isinstance(leaf, type(model)),
+            )
+            return applied(stay, model), moments, after
+
+        # Unlike a branch, a loop of no turn costs nothing under `vmap` either.
+        model, optimizer, masks = jax.lax.fori_loop(
+            0, due.astype(jnp.int32), change, (state.model, state.optimizer, state.masks)
+        )
+        state = state.replace(model=model, optimizer=optimizer, masks=masks)
+    return state, applied(state.masks, grads)
+
+
+def _regrown(
+    config: Config, hyperparams: Hyperparams, model: Any, grads: Any, masks: Masks, key: Any
+) -> Masks:
+    growth = RULES[config.sparsity].growth
+    assert growth is not None  # of the types: `changed` calls it for other rules only
+    keys = jax.random.split(jax.random.fold_in(key, _GROWTH))
+    tensors = zip(
+        (masks.w_mk, masks.w_ko), (model.w_mk, model.w_ko), (grads.w_mk, grads.w_ko), strict=True
+    )
+    return Masks(
+        *(
+            regrown(mask, weight, growth(grad), hyperparams.drop_share, tensor_key)
+            for (mask, weight, grad), tensor_key in zip(tensors, keys, strict=True)
+        )
+    )
+
+
+def regrown(
+    mask: Bool[Array, "*d"],
+    weight: Float[Array, "*d"],
+    score: Float[Array, "*d"],
+    drop_share: ScalarLike,
+    key: PRNGKeyArray,
+) -> Bool[Array, "*d"]:
+    """The mask of a tensor after some weights are dropped and as many grown.
+
+    The smallest of the weights in use are dropped, `drop_share` of them, rounded
+    down; of all others, those just dropped included, the ones with the largest
+    score are grown. Equal ones are chosen at random: at the start of a training in
+    which no neuron fires yet, all gradients are 0.
+
+    Args:
+      mask: Of one tensor.
+      weight: Its weights, 0 outside the mask.
+      score: As from `Rule.growth`.
+      drop_share: In [0, 1].
+      key: Of the draw.
+
+    Example:
+      >>> mask = jnp.array([True, True, True, False, False])
+      >>> weight, gradient = jnp.array([3.0, -1, 2, 0, 0]), jnp.array([9.0, 0, 0, 0.1, 0.5])
+      >>> regrown(mask, weight, gradient, 0.34, jax.random.key(0)).tolist()
+      [True, False, True, False, True]
+    """
+    drop_key, grow_key = jax.random.split(key)
+    active = mask.sum()
+    dropped = part(drop_share, active)
+    kept = largest(jnp.where(mask, abs(weight), -jnp.inf), active - dropped, drop_key)
+    return kept | largest(jnp.where(kept, -jnp.inf, score), dropped, grow_key)
+
+
+SCOPES = ("tensor", "global")
+"""Weights are compared within each tensor, or over both."""
+
+
+def whole(model: Model) -> Masks:
+    """Masks with every weight in use."""
+    return Masks(jnp.ones(model.w_mk.shape, bool), jnp.ones(model.w_ko.shape, bool))
+
+
+def prune(model: Model, masks: Masks | None, share: ScalarLike, scope: str = "tensor") -> Masks:
+    """Masks without the smallest of the weights in use.
+
+    `share` of them are dropped, rounded down; of equal ones the later go first.
+
+    Args:
+      model: One model.
+      masks: Its masks; None if every weight is in use.
+      share: In [0, 1], of the weights in use, not of all.
+      scope: One of `SCOPES`.
+
+    Raises:
+      ValueError: `scope` is not one of them.
+
+    Example:
+      >>> model = Model(jnp.array([[0.1, -0.2]]), jnp.zeros(2), jnp.array([[0.3], [-0.4]]))
+      >>> jax.tree.map(lambda mask: mask.ravel().tolist(), prune(model, None, 0.5, "global"))
+      Masks(w_mk=[False, False], w_ko=[True, True])
+      >>> jax.tree.map(lambda mask: mask.ravel().tolist(), prune(model, None, 0.5, "tensor"))
+      Masks(w_mk=[False, True], w_ko=[False, True])
+    """
+    if scope not in SCOPES:
+        raise ValueError(f"scope={scope!r} is not one of {', '.join(SCOPES)}")
+    model.assert_single()
+    masks = whole(model) if masks is None else masks
+    size = {
+        name: jnp.where(getattr(masks, name), abs(getattr(model, name)), -1.0)
+        for name in ("w_mk", "w_ko")
+    }
+    if scope == "tensor":
+        return Masks(**{name: _without(score, share) for name, score in size.items()})
+    flat = _without(jnp.concatenate([score.ravel() for score in size.values()]), share)
+    into, out = jnp.split(flat, [masks.w_mk.size])
+    return Masks(into.reshape(masks.w_mk.shape), out.reshape(masks.w_ko.shape))
+
+
+def _without(score: Float[Array, "*d"], share: ScalarLike) -> Bool[Array, "*d"]:
+    """Without the smallest of the scores that are not negative."""
+    active = (score >= 0).sum()
+    return largest(score, active - part(share, active))
+
+
+def ticket(parent_model: Model, parent_masks: Masks | None, share: ScalarLike = 0.2) -> Masks:
+    """The next masks of iterative magnitude pruning: less the globally smallest weights in use.
+
+    Reference:
+      Frankle & Carbin (2018); the share of a fifth is that of `open_lth`.
+    """
+    return prune(parent_model, parent_masks, share, "global")
+
+
+def rewound(masks: Masks, model: Model) -> Model:
+    """What a ticket trains from: `model`, as it was early in training, with 0 outside the masks."""
+    chex.assert_equal_shape([masks.w_mk, model.w_mk])
+    chex.assert_equal_shape([masks.w_ko, model.w_ko])
+    return applied(masks, model)
+
+
+def shuffled(masks: Masks, key: PRNGKeyArray) -> Masks:
+    """Random masks with as many weights in use in each tensor: the control of a ticket."""
+    return Masks(
+        *(
+            largest(jnp.zeros(mask.shape), mask.sum(), tensor_key)
+            for mask, tensor_key in zip(
+                (masks.w_mk, masks.w_ko), jax.random.split(key), strict=True
+            )
+        )
+    )
+
+
+def permuted(masks: Masks, order_k: Int[Array, " k"]) -> Masks:
+    """The masks of the model whose neuron i is `order_k[i]`, as `models.permute`.
+
+    Example:
+      >>> masks = Masks(jnp.array([[True, False]]), jnp.array([[False], [True]]))
+      >>> permuted(masks, jnp.array([1, 0])).w_mk.tolist()
+      [[False, True]]
+    """
+    chex.assert_rank([masks.w_mk, masks.w_ko, order_k], [2, 2, 1])
+    return masks.replace(w_mk=masks.w_mk[:, order_k], w_ko=masks.w_ko[order_k])
+
+
+def expanded(
+    model: Model, masks: Masks | None, children: int, key: PRNGKeyArray
+) -> tuple[Model, Masks]:
+    """A wider model with as many weights in use, each neuron in `children` parts.
+
+    The children of a neuron share its inputs at random: each input weight in use
+    goes to one of them. They have its bias, and of its output weights, which each
+    would have, the largest in the whole tensor stay, as many as before. Neuron
+    `k * i + j` is child i of neuron j. Parts are random, since the inputs of a toy
+    model are a random projection of its features; it is not the same function.
+
+    Args:
+      model: One model.
+      masks: Its masks; None if every weight is in use.
+      children: At least 1.
+      key: Divides the inputs.
+
+    Raises:
+      ValueError: `children` is less than 1.
+
+    Reference:
+      Kong et al. (2025), Fixed Parameter Expansion. Their parts may follow clauses, and
+      random ones come near them; that output weights compete within their tensor is
+      our choice.
+    """
+    if children < 1:
+        raise ValueError(f"children={children} is less than 1")
+    model.assert_single()
+    masks = whole(model) if masks is None else masks
+    child_mk = jax.random.randint(key, model.w_mk.shape, 0, children)
+    copies = jnp.tile(jnp.arange(model.w_mk.shape[1]), children)
+    wide, masks_of = permute(model, copies), permuted(masks, copies)
+    own = [masks.w_mk & (child_mk == child) for child in range(children)]
+    score_ko = jnp.where(masks_of.w_ko, abs(wide.w_ko), -1.0)
+    parts = Masks(jnp.concatenate(own, axis=1), largest(score_ko, masks.w_ko.sum()))
+    return applied(parts, wide), parts
