@@ -26,7 +26,8 @@ import chex
 import flax.struct
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike, UInt
 
 from toymono.config import Config, Hyperparams
 from toymono.models import Model, permute
@@ -141,7 +142,8 @@ def largest(
 ) -> Bool[Array, "*d"]:
     """The mask of the `count` largest scores.
 
-    Their number is exact whatever is equal, and `count` may be traced.
+    Their number is exact whatever is equal, and `count` may be traced. The smallest of
+    them is found by bisection of its bits, many times as fast as sorting.
 
     Args:
       score: Of any shape.
@@ -152,13 +154,34 @@ def largest(
       >>> largest(jnp.array([1.0, 3.0, 1.0, 2.0]), 3).tolist()
       [True, True, False, True]
     """
-    falling = -score.ravel()
-    if key is None:
-        order = jnp.argsort(falling, stable=True)
-    else:
-        order = jnp.lexsort((jax.random.uniform(key, falling.shape), falling))
-    first = jnp.arange(falling.size) < count
-    return jnp.zeros(falling.size, bool).at[order].set(first).reshape(score.shape)
+    flat = score.astype(jnp.float32).ravel() + 0.0  # no -0, whose bits are not those of 0
+    bits = jax.lax.bitcast_convert_type(flat, jnp.uint32)
+    # Whole numbers in the order of the scores: the bits below 0 fall as the number rises.
+    ranks = [jnp.where(flat < 0, ~bits, bits | _TOP)]
+    if key is not None:
+        ranks.append(jax.random.bits(key, flat.shape, jnp.uint32))
+    chosen, equal = jnp.zeros(flat.shape, bool), jnp.ones(flat.shape, bool)
+    left = jnp.asarray(count, jnp.int32)
+    for rank in ranks:
+        lowest = _lowest(rank, equal, left)
+        above = equal & (rank > lowest)
+        chosen, left, equal = chosen | above, left - above.sum(), equal & (rank == lowest)
+    return (chosen | (equal & (equal.cumsum() <= left))).reshape(score.shape)
+
+
+_TOP = np.uint32(2**31)
+
+
+def _lowest(
+    rank: UInt[Array, " d"], among: Bool[Array, " d"], count: Int[Array, ""]
+) -> UInt[Array, ""]:
+    """The largest number that at least `count` of the ranks reach."""
+
+    def with_bit(index: Int[Array, ""], found: UInt[Array, ""]) -> UInt[Array, ""]:
+        higher = found | (_TOP >> index.astype(jnp.uint32))
+        return jnp.where((among & (rank >= higher)).sum() >= count, higher, found)
+
+    return jax.lax.fori_loop(0, 32, with_bit, jnp.uint32(0))
 
 
 def part(share: ScalarLike, count: Int[Array, ""] | int) -> Int[Array, ""]:

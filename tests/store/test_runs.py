@@ -15,6 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from toymono import Config, Hyperparams, store, unstack
+from toymono.config import split
 from toymono.fields import TOY, TOY_CONFIG, TOY_HYPERPARAMS
 from toymono.job import Job, job_of
 from toymono.store import format as file_format
@@ -142,6 +143,9 @@ def test_run_names_are_stable():
         ("firing_target", 0.25, {"decay_rule": "silent"}),
         ("pull_weight", 0.25, {"bias_pull": "on"}),
         ("pull_target", 0.25, {"bias_pull": "on"}),
+        ("density_rule", "erk", {"sparsity": "set"}),
+        ("density", 0.5, {"sparsity": "erdos_renyi"}),
+        ("drop_share", 0.25, {"sparsity": "rigl"}),
         ("init_scale", 0.5, {"model": "tied", "task": "identity"}),
     ],
 )
@@ -149,13 +153,11 @@ def test_a_field_without_effect_is_not_part_of_the_name(field, value, matters):
     """Or the same run would be trained twice, under two names."""
     idle = {"penalty": "none", "feature_law": "equal", "schedule": "constant"}
 
-    def name(config, **hyperparams):
-        return store.name(config, Hyperparams(**hyperparams), 0)
+    def name(**values):
+        return store.name(*split({**idle, **values}), 0)
 
-    config = Config(**idle)
-    assert name(config) == name(config, **{field: value})
-    config = Config(**idle | matters)
-    assert name(config) != name(config, **{field: value})
+    assert name() == name(**{field: value})
+    assert name(**matters) != name(**matters, **{field: value})
 
 
 @given(st.floats(width=32, min_value=0.015625, max_value=1))
@@ -187,12 +189,13 @@ def test_every_field_that_matters_is_in_the_name():
     other = {"penalty": "soft", "optimizer": "adam", "schedule": "constant", "task": "abs"}
     other |= {"nonlinearity": "gelu", "feature_law": "equal", "matmul_precision": "bfloat16"}
     other |= {"dropout": "off", "noise": "off", "bias_pull": "off", "decay_rule": "moving"}
-    other |= {"bias_start": "below_each"}
+    other |= {"bias_start": "below_each", "sparsity": "rigl", "density_rule": "erk"}
     base = Config(
         "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw",
-        dropout="on", noise="on", bias_pull="on", decay_rule="silent",
+        dropout="on", noise="on", bias_pull="on", decay_rule="silent", sparsity="set",
     )  # fmt: skip
-    tied = dataclasses.replace(base, model="tied", bias_pull="off", decay_rule="all")
+    plain = {"bias_pull": "off", "decay_rule": "all", "sparsity": "none"}
+    tied = dataclasses.replace(base, model="tied", **plain)
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)

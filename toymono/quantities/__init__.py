@@ -47,6 +47,26 @@ _RUNS = (
     count_of("positive_bias", "neurons with a bias above 0", "biases above 0"),
     count_of("bias_above_005", "neurons with a bias above 0.05", "biases above 0.05"),
     signed("mean_bias", "mean bias"),
+    fraction(
+        "mono_per_live",
+        "monosemantic fraction " + unbroken("of living neurons"),
+        "mono/live",
+        none="all neurons are dead",
+    ),
+    count_of("nonzero_weights", "weights in use"),
+    fraction("weight_density", "share of weights in use"),
+    fraction("input_density", "share of input weights in use"),
+    fraction("output_density", "share of output weights in use"),
+    *(
+        fraction(f"{of}_{kind}overlap", f"overlap of masks, {of} weights{words}")
+        for of in ("input", "output")
+        for kind, words in (
+            ("", ""),
+            ("aligned_", ", after alignment"),
+            ("chance_", ", of independent masks"),
+            ("null_", ", of random models after alignment"),
+        )
+    ),
 )
 
 _NEURONS_AND_FEATURES = (
