@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from toymono import Config, Hyperparams, store, unstack
+from toymono import Config, Hyperparams, masks, store, unstack
 from toymono.config import split
 from toymono.fields import TOY, TOY_CONFIG, TOY_HYPERPARAMS
 from toymono.job import Job, job_of
@@ -61,6 +61,25 @@ def test_runs_of_many_come_back_as_they_were(tmp_path, runs):
 def test_a_loaded_run_is_saved_under_its_own_name(tmp_path, run):
     path = store.save(tmp_path, run)
     assert store.save(tmp_path, store.load(path)) == path
+
+
+def test_masks_are_stored_though_a_weight_in_use_is_0(tmp_path, run):
+    """What is 0 does not say which weights are in use: one may have just grown."""
+    used = masks.prune(run.final, None, 0.5)
+    thin = jax.vmap(lambda model: masks.applied(used, model))(run.snapshots)
+    thin = thin.replace(w_ko=0 * thin.w_ko)
+    config = dataclasses.replace(run.config, sparsity="set")
+    path = store.save(tmp_path, run.replace(config=config, snapshots=thin, masks=used))
+    loaded = store.load(path)
+    chex.assert_trees_all_equal(loaded.masks, jax.device_get(used))
+    assert loaded.masks.w_ko.dtype == bool
+    assert store.load(store.save(tmp_path, run)).masks is None
+
+
+def test_a_file_without_its_masks_is_refused(tmp_path, run):
+    sparse = run.replace(config=dataclasses.replace(run.config, sparsity="set"))
+    with pytest.raises(store.BrokenRun, match=r"lacks the tensors masks\.w_ko, masks\.w_mk"):
+        store.load(store.save(tmp_path, sparse))
 
 
 def test_a_diverged_run_is_marked(tmp_path, diverged_run):
