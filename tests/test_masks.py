@@ -22,6 +22,7 @@ from toymono import (
     fit_many,
     masks,
     optimizers,
+    pruning,
     train,
     train_step,
     unstack,
@@ -169,28 +170,28 @@ def flat(values, others=(1.0,)):
 
 def test_pruning_by_hand():
     model = flat([0.1, -0.2, 0.3, -0.4, 0.5])
-    assert masks.prune(model, None, 0.4).w_mk[:, 0].tolist() == [False, False, True, True, True]
+    assert pruning.prune(model, None, 0.4).w_mk[:, 0].tolist() == [False, False, True, True, True]
     ten = flat(np.arange(1.0, 11))
-    once = masks.prune(ten, None, 0.2)
-    twice = masks.prune(ten, once, 0.2)
+    once = pruning.prune(ten, None, 0.2)
+    twice = pruning.prune(ten, once, 0.2)
     assert (once.w_mk.sum(), twice.w_mk.sum()) == (8, 7)  # 6.4 would be left: the part is 1.6
     assert twice.w_mk[:, 0].tolist() == [False] * 3 + [True] * 7
 
 
 def test_pruning_counts_exactly_where_weights_are_equal():
     model = Model(jnp.ones((4, 5)), jnp.zeros(5), -jnp.ones((5, 6)))
-    assert counts_of(masks.prune(model, None, 0.25)) == [15, 23]
-    assert sum(counts_of(masks.prune(model, None, 0.25, "global"))) == 38
-    assert counts_of(masks.prune(model, None, 1.0)) == [0, 0]
+    assert counts_of(pruning.prune(model, None, 0.25)) == [15, 23]
+    assert sum(counts_of(pruning.prune(model, None, 0.25, "global"))) == 38
+    assert counts_of(pruning.prune(model, None, 1.0)) == [0, 0]
 
 
-@pytest.mark.parametrize("scope", masks.SCOPES)
+@pytest.mark.parametrize("scope", pruning.SCOPES)
 def test_pruning_again_and_again_is_brute_force(toy, scope):
     model, _ = toy()
     weights, kept = tensors(model), masks.whole(model)
     used = {name: np.ones(w.shape, bool) for name, w in weights.items()}
     for _ in range(4):
-        kept = masks.prune(model, kept, 0.3, scope)
+        kept = pruning.prune(model, kept, 0.3, scope)
         groups = [list(weights)] if scope == "global" else [[name] for name in weights]
         for group in groups:
             sizes = np.concatenate([abs(weights[name][used[name]]) for name in group])
@@ -204,9 +205,9 @@ def test_pruning_again_and_again_is_brute_force(toy, scope):
 def test_an_unused_weight_is_never_taken_back(toy):
     """Though it is larger than others: parents' weights outside masks may be anything."""
     model, _ = toy()
-    first = masks.shuffled(masks.prune(model, None, 0.5), jax.random.key(0))
-    for scope in masks.SCOPES:
-        second = masks.prune(model, first, 0.5, scope)
+    first = pruning.shuffled(pruning.prune(model, None, 0.5), jax.random.key(0))
+    for scope in pruning.SCOPES:
+        second = pruning.prune(model, first, 0.5, scope)
         for mask, before in zip(*(tensors(m).values() for m in (second, first)), strict=True):
             assert (before | ~mask).all()
 
@@ -214,15 +215,15 @@ def test_an_unused_weight_is_never_taken_back(toy):
 def test_tickets(toy):
     model, _ = toy()
     early = model.replace(w_mk=model.w_mk + 1, w_ko=-model.w_ko)
-    chosen = masks.ticket(model, None)
-    chex.assert_trees_all_equal(chosen, masks.prune(model, None, 0.2, "global"))
-    ticket = masks.rewound(chosen, early)
+    chosen = pruning.ticket(model, None)
+    chex.assert_trees_all_equal(chosen, pruning.prune(model, None, 0.2, "global"))
+    ticket = pruning.rewound(chosen, early)
     for name, weight in tensors(ticket).items():
         mask = tensors(chosen)[name]
         np.testing.assert_array_equal(weight[mask], tensors(early)[name][mask])
         assert not weight[~mask].any()
     chex.assert_trees_all_equal(ticket.b_k, early.b_k)
-    control = masks.shuffled(chosen, jax.random.key(0))
+    control = pruning.shuffled(chosen, jax.random.key(0))
     assert counts_of(control) == counts_of(chosen)
     assert (control.w_ko != chosen.w_ko).any()
 
@@ -233,15 +234,15 @@ def test_permuted_masks_are_those_of_the_permuted_model(toy):
     model, _ = toy()
     order_k = jax.random.permutation(jax.random.key(3), 10)
     chex.assert_trees_all_equal(
-        masks.permuted(masks.prune(model, None, 0.4), order_k),
-        masks.prune(permute(model, order_k), None, 0.4),
+        pruning.permuted(pruning.prune(model, None, 0.4), order_k),
+        pruning.prune(permute(model, order_k), None, 0.4),
     )
 
 
 def test_an_expanded_model_has_as_many_weights(toy):
     model, _ = toy()
-    for parent in (None, masks.prune(model, None, 0.25)):
-        wide, parts = masks.expanded(model, parent, 3, jax.random.key(0))
+    for parent in (None, pruning.prune(model, None, 0.25)):
+        wide, parts = pruning.expanded(model, parent, 3, jax.random.key(0))
         used = masks.whole(model) if parent is None else parent
         assert counts_of(parts) == counts_of(used)
         assert wide.w_mk.shape == (4, 30)
@@ -254,7 +255,7 @@ def test_an_expanded_model_has_as_many_weights(toy):
         size = abs(jnp.tile(model.w_ko, (3, 1)))
         out = jnp.tile(used.w_ko, (3, 1))
         assert size[parts.w_ko].min() >= size[out & ~parts.w_ko].max()
-    same, every = masks.expanded(model, None, 1, jax.random.key(0))
+    same, every = pruning.expanded(model, None, 1, jax.random.key(0))
     chex.assert_trees_all_equal((same, every), (model, masks.whole(model)))
 
 
@@ -407,8 +408,8 @@ def test_masks_that_are_given_stay_and_full_ones_are_density_1_bit_for_bit():
     full = masks.whole(state.model)
     given = train._untrained(TINY, HYPERPARAMS, state.model, 256, state.key, full)
     chex.assert_trees_all_equal(given.masks, state.masks)
-    for chosen in (full, masks.ticket(state.model, full, 0.5)):
-        start = masks.rewound(chosen, state.model)
+    for chosen in (full, pruning.ticket(state.model, full, 0.5)):
+        start = pruning.rewound(chosen, state.model)
         given = train._untrained(TINY, HYPERPARAMS, start, 256, state.key, chosen)
         end = advance(TINY, HYPERPARAMS, world, given, 256)
         static = advance(
@@ -521,11 +522,11 @@ def test_bad_input_ends_in_one_line(toy):
     with pytest.raises(ValueError, match=r"^sparsity='rigI' is not one of none, erdos_renyi, set"):
         Config(sparsity="rigI")
     with pytest.raises(ValueError, match=r"^scope='layer' is not one of tensor, global$"):
-        masks.prune(toy()[0], None, 0.5, "layer")
+        pruning.prune(toy()[0], None, 0.5, "layer")
     with pytest.raises(ValueError, match=r"^children=0 is less than 1$"):
-        masks.expanded(toy()[0], None, 0, jax.random.key(0))
+        pruning.expanded(toy()[0], None, 0, jax.random.key(0))
     with pytest.raises(AssertionError):
-        masks.rewound(Masks(jnp.ones((2, 2), bool), jnp.ones((2, 2), bool)), toy()[0])
+        pruning.rewound(Masks(jnp.ones((2, 2), bool), jnp.ones((2, 2), bool)), toy()[0])
 
 
 def test_records_are_those_of_the_fields():

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from toymono import Model, masks
+from toymono import Model, masks, pruning
 from toymono.alignment import permute
 from toymono.analysis import overlap
 from toymono.masks import Masks
@@ -35,8 +35,8 @@ def gaussian(seed, m, k, o):
 
 def test_independent_masks_overlap_by_chance():
     full = masks.whole(gaussian(0, 200, 50, 300))
-    thin = masks.prune(gaussian(0, 200, 50, 300), None, 0.9)
-    one, two = (masks.shuffled(thin, jax.random.key(seed)) for seed in (1, 2))
+    thin = pruning.prune(gaussian(0, 200, 50, 300), None, 0.9)
+    one, two = (pruning.shuffled(thin, jax.random.key(seed)) for seed in (1, 2))
     for name in ("w_mk", "w_ko"):
         found = overlap.jaccard(getattr(one, name), getattr(two, name))
         size = getattr(full, name).size
@@ -56,14 +56,14 @@ def test_a_permuted_model_overlaps_fully_after_alignment():
 def test_a_planted_mask_is_recovered_by_magnitude():
     """Both models are one sparse model with noise, in different orders."""
     model = gaussian(0, 8, 30, 40)
-    planted = masks.shuffled(masks.prune(model, None, 0.8), jax.random.key(1))
+    planted = pruning.shuffled(pruning.prune(model, None, 0.8), jax.random.key(1))
     noise, other_noise = (gaussian(seed, 8, 30, 40) for seed in (2, 3))
     truth = masks.applied(planted, jax.tree.map(lambda w: w + 2 * jnp.sign(w), model))
     one, two = (
         jax.tree.map(lambda w, e: w + 0.1 * e, truth, each) for each in (noise, other_noise)
     )
     share = 0.2
-    chex.assert_trees_all_equal(masks.prune(one, None, 1 - share), planted)
+    chex.assert_trees_all_equal(pruning.prune(one, None, 1 - share), planted)
     order_k = jax.random.permutation(jax.random.key(4), 30)
     for found in overlap.of_largest(one, permute(two, order_k), share).values():
         assert found.aligned == 1
@@ -92,8 +92,8 @@ def test_masks_are_compared_in_the_order_of_the_given_weights():
     """A dense twin can say which neurons belong together."""
     model = gaussian(0, 8, 20, 10)
     order_k = jax.random.permutation(jax.random.key(1), 20)
-    thin = masks.shuffled(masks.prune(model, None, 0.5), jax.random.key(2))
-    found = overlap.overlap(thin, masks.permuted(thin, order_k), model, permute(model, order_k))
+    thin = pruning.shuffled(pruning.prune(model, None, 0.5), jax.random.key(2))
+    found = overlap.overlap(thin, pruning.permuted(thin, order_k), model, permute(model, order_k))
     assert [of.aligned for of in found.values()] == [1, 1]
-    back = overlap.overlap(thin, masks.permuted(thin, order_k), model, model)
+    back = overlap.overlap(thin, pruning.permuted(thin, order_k), model, model)
     np.testing.assert_array_less([of.aligned for of in back.values()], 1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from settings import TINY, TINY_HYPERPARAMS
 
-from toymono import frames, masks
+from toymono import frames, masks, pruning
 from toymono.alignment import permute
 from toymono.frames import overlap
 from toymono.quantities import INDEX_COLUMNS, QUANTITIES
@@ -18,7 +18,7 @@ from toymono.quantities import INDEX_COLUMNS, QUANTITIES
 def sparse_run(untrained):
     """Of density 1/4, its masks those of the untrained model."""
     run = untrained(TINY, TINY_HYPERPARAMS, 3)
-    used = masks.prune(run.final, None, 0.75)
+    used = pruning.prune(run.final, None, 0.75)
     snapshots = jax.vmap(lambda model: masks.applied(used, model))(run.snapshots)
     config = dataclasses.replace(TINY, sparsity="erdos_renyi")
     return run.replace(config=config, snapshots=snapshots, masks=used)
@@ -27,7 +27,7 @@ def sparse_run(untrained):
 def permuted(run, order_k):
     return run.replace(
         snapshots=jax.vmap(permute, (0, None))(run.snapshots, order_k),
-        masks=masks.permuted(run.masks, order_k),
+        masks=pruning.permuted(run.masks, order_k),
         key=jax.random.key(7),
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from toymono import Config, Hyperparams, masks, store, unstack
+from toymono import Config, Hyperparams, masks, pruning, store, unstack
 from toymono.config import split
 from toymono.fields import TOY, TOY_CONFIG, TOY_HYPERPARAMS
 from toymono.job import Job, job_of
@@ -65,7 +65,7 @@ def test_a_loaded_run_is_saved_under_its_own_name(tmp_path, run):
 
 def test_masks_are_stored_though_a_weight_in_use_is_0(tmp_path, run):
     """What is 0 does not say which weights are in use: one may have just grown."""
-    used = masks.prune(run.final, None, 0.5)
+    used = pruning.prune(run.final, None, 0.5)
     thin = jax.vmap(lambda model: masks.applied(used, model))(run.snapshots)
     thin = thin.replace(w_ko=0 * thin.w_ko)
     config = dataclasses.replace(run.config, sparsity="set")

@@ -14,8 +14,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray, ScalarLike
 
 from toymono.alignment import align
-from toymono.masks import Masks, applied, permuted, prune, shuffled
+from toymono.masks import Masks, applied
 from toymono.models import Model
+from toymono.pruning import permuted, prune, shuffled
 
 __all__ = ["Overlap", "chance", "jaccard", "null", "of_largest", "overlap"]
 

@@ -6,11 +6,12 @@ from typing import Any
 import jax
 import pandas as pd
 
-from toymono import masks as sparse
+from toymono import pruning
 from toymono.analysis import overlap
 from toymono.frames import toy
 from toymono.frames.connectivity import comparable
 from toymono.frames.toy import Runs
+from toymono.masks import Masks
 from toymono.train import Run
 
 TENSORS = {"w_mk": "input", "w_ko": "output"}
@@ -50,5 +51,5 @@ def per_pair(runs: Runs, share: float = 0.1) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _masks(run: Run, share: float) -> sparse.Masks:
-    return sparse.prune(run.final, None, 1 - share) if run.masks is None else run.masks
+def _masks(run: Run, share: float) -> Masks:
+    return pruning.prune(run.final, None, 1 - share) if run.masks is None else run.masks
