@@ -83,6 +83,7 @@ def test_equal_scores_are_chosen_alike():
 @pytest.mark.parametrize(
     ("share", "count", "expected"),
     [(0.2, 10, 2), (0.2, 8, 1), (0.4, 5, 2), (0.34, 3, 1), (1 / 3, 3, 1), (0.0, 5, 0), (1.0, 5, 5)]
+    + [(0.53, 100, 53), (0.65, 180, 117)]  # float32 products of these are below whole numbers
     + [(0.7, 10 * 2**power, 7 * 2**power) for power in range(18)],
 )
 def test_a_share_is_rounded_down_but_for_its_own_rounding(share, count, expected):
@@ -490,6 +491,14 @@ def test_many_runs_are_those_of_the_loop(rule):
         assert counts_of(run.masks) == counts_of(alone.masks)
         if rule != "rigl":  # whose choices rounding could change
             chex.assert_trees_all_equal(run.masks, alone.masks)
+
+
+def test_weights_outside_given_masks_are_0_after_the_first_step():
+    world, state = begin(TINY, HYPERPARAMS, jax.random.key(0))
+    chosen = pruning.prune(state.model, None, 0.5)
+    after, _ = step_of(TINY, HYPERPARAMS, state.replace(masks=chosen), world)
+    for name, weight in tensors(after.model).items():
+        assert not weight[~tensors(chosen)[name]].any()
 
 
 def test_without_sparsity_there_are_no_masks(run):

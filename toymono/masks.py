@@ -153,7 +153,7 @@ def largest(
       >>> largest(jnp.array([1.0, 3.0, 1.0, 2.0]), 3).tolist()
       [True, True, False, True]
     """
-    flat = score.astype(jnp.float32).ravel() + 0.0  # no -0, whose bits are not those of 0
+    flat = score.astype(jnp.float32).ravel()
     bits = jax.lax.bitcast_convert_type(flat, jnp.uint32)
     # Whole numbers in the order of the scores: the bits below 0 fall as the number rises.
     ranks = [jnp.where(flat < 0, ~bits, bits | _TOP)]
@@ -228,14 +228,14 @@ def changed(
         def change(_: Any, before: tuple[Any, Any, Masks]) -> tuple[Any, Any, Masks]:
             model, optimizer, masks = before
             after = _regrown(config, hyperparams, model, grads, masks, key)
-            # A weight that was dropped and regrown at once keeps its value and moments.
-            stay = jax.tree.map(jnp.logical_and, masks, after)
+            # Unused weights and their moments are 0, and so are grown ones, but for those just
+            # dropped, which keep theirs.
             moments = jax.tree.map(
-                lambda leaf: applied(stay, leaf) if isinstance(leaf, type(model)) else leaf,
+                lambda leaf: applied(after, leaf) if isinstance(leaf, type(model)) else leaf,
                 optimizer,
                 is_leaf=lambda leaf: isinstance(leaf, type(model)),
             )
-            return applied(stay, model), moments, after
+            return applied(after, model), moments, after
 
         # Unlike a branch, a loop of no turn costs nothing under `vmap` either.
         model, optimizer, masks = jax.lax.fori_loop(

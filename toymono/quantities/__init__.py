@@ -10,7 +10,7 @@ import dataclasses
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.quantities import agreement, connectivity, polytopes, spectrum, visualise
+from toymono.quantities import agreement, connectivity, overlap, polytopes, spectrum, visualise
 from toymono.quantities.formats import plain, truth
 from toymono.quantities.quantity import (
     Quantity,
@@ -57,16 +57,6 @@ _RUNS = (
     fraction("weight_density", "share of weights in use"),
     fraction("input_density", "share of input weights in use"),
     fraction("output_density", "share of output weights in use"),
-    *(
-        fraction(f"{of}_{kind}overlap", f"overlap of masks, {of} weights{words}")
-        for of in ("input", "output")
-        for kind, words in (
-            ("", ""),
-            ("aligned_", ", after alignment"),
-            ("chance_", ", of independent masks"),
-            ("null_", ", of random models after alignment"),
-        )
-    ),
 )
 
 _NEURONS_AND_FEATURES = (
@@ -249,6 +239,7 @@ def _all() -> dict[str, Quantity]:
     groups += (
         agreement.QUANTITIES,
         connectivity.QUANTITIES,
+        overlap.QUANTITIES,
         polytopes.QUANTITIES,
         spectrum.QUANTITIES,
         visualise.QUANTITIES,
