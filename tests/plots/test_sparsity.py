@@ -54,16 +54,16 @@ def test_each_scheme_has_a_line_from_the_dense_model():
     np.testing.assert_allclose(curves(mono), np.array(expected) / 2)
     labels = [text.get_text().split(":")[0] for text in figure.legends[0].get_texts()]
     assert labels == ["fixed, random", "SET", "RigL"]
-    assert [tick.get_text().split("\n")[1] for tick in mono.get_xticklabels()] == [
-        f"$k$ = {k}" for k in (2048, 1024, 512, 256)
-    ]
+    expected = [(0.125, 2048), (0.25, 1024), (0.5, 512), (1, 256)]
+    ticks = [text.get_text() for text in mono.get_xticklabels()]
+    assert ticks == [f"{density}\n$k$ = {k}" for density, k in expected]
     assert "On lines 73 728 weights are in use" in words(figure)
 
 
 def test_models_with_one_sparse_tensor_stand_alone():
     alone = [
-        row("erdos_renyi", 0.5, loss=3.0, density_rule=rule, weight_density=at, nonzero_weights=1)
-        for rule, at in (("input", 0.94), ("output", 0.56))
+        row("erdos_renyi", 0.5, loss=3.0, density_rule=rule, weight_density=at, nonzero_weights=n)
+        for rule, at, n in (("input", 0.94, 139264), ("output", 0.56, 81920))
     ]
     figure = sparsity.sparse_losses(pd.DataFrame(DENSE + EVEN + alone))
     assert len(curves(figure.axes[0])) == 3
@@ -75,6 +75,7 @@ def test_models_with_one_sparse_tensor_stand_alone():
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[3:] == ["input weights alone", "output weights alone"]
     assert "On lines 73 728 weights are in use; dotted" in words(figure)
+    assert "one tensor alone is sparse, 81 920 or 139 264 weights in use" in words(figure)
 
 
 def test_dense_runs_alone_are_no_figure():

@@ -67,7 +67,7 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
                 means = of_rule.groupby("weight_density")[measure].mean()
                 panel.plot(means.index, means, linestyle="", **_mark(marker, color))
         panel.set_ylabel(style.label(measure))
-        style.from_zero(panel)
+    style.from_zero(panels[1])
     _ticks(panels[-1], joined)
     shown = [rule for rule in _ALONE if (sparse["density_rule"] == rule).any()]
     handles = [
@@ -80,14 +80,20 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
         mark: Any = _mark(marker, palette.get(of, "0.3"))
         handles.append(Line2D([], [], linestyle="", label=f"{words} alone", **mark))
     style.legend_of(figure, handles, "Sparse weights")
-    used = selection.values(joined, "nonzero_weights")
-    words = f"On lines {used[0]:,} weights are in use".replace(",", "\N{NARROW NO-BREAK SPACE}")
-    if len(used) > 1:
-        words += f" to {used[-1]:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    words = f"On lines {_numbers(joined)} weights are in use"
     words += "; dotted: the dense model." if len(dense) else "."
+    if shown:
+        alone = sparse[sparse["density_rule"].isin(shown)]
+        words += f" Hollow marks: one tensor alone is sparse, {_numbers(alone)} weights in use."
     style.caption(figure, runs, f"{words} {note}", beside=True, head=head)
     figure.align_ylabels()
     return figure
+
+
+def _numbers(runs: pd.DataFrame) -> str:
+    """The numbers of weights in use, in figures of three digits."""
+    used = selection.values(runs, "nonzero_weights")
+    return " or ".join(f"{int(n):,}".replace(",", "\N{NARROW NO-BREAK SPACE}") for n in used)
 
 
 def _mark(marker: str, color: Any) -> dict[str, Any]:
@@ -99,9 +105,7 @@ def _ticks(panel: Any, joined: pd.DataFrame) -> None:
     """A tick for each density on a line, with the number of neurons."""
     style.number_axis(panel, "weight_density", joined["weight_density"])
     neurons = joined.groupby("weight_density")["k"].first()
-    labels = [
-        f"{style.value('weight_density', density)}\n$k$ = {k}" for density, k in neurons.items()
-    ]
+    labels = [f"{style.value('density', density)}\n$k$ = {k}" for density, k in neurons.items()]
     panel.set_xticks(list(neurons.index), labels)
 
 
