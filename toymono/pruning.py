@@ -36,10 +36,10 @@ def prune(model: Model, masks: Masks | None, share: ScalarLike, scope: str = "te
 
     Example:
       >>> model = Model(jnp.array([[0.1, -0.2]]), jnp.zeros(2), jnp.array([[0.3], [-0.4]]))
-      >>> jax.tree.map(lambda mask: mask.ravel().tolist(), prune(model, None, 0.5, "global"))
-      Masks(w_mk=[False, False], w_ko=[True, True])
-      >>> jax.tree.map(lambda mask: mask.ravel().tolist(), prune(model, None, 0.5, "tensor"))
-      Masks(w_mk=[False, True], w_ko=[False, True])
+      >>> [mask.ravel().tolist() for mask in jax.tree.leaves(prune(model, None, 0.5, "global"))]
+      [[False, False], [True, True]]
+      >>> [mask.ravel().tolist() for mask in jax.tree.leaves(prune(model, None, 0.5, "tensor"))]
+      [[False, True], [False, True]]
     """
     if scope not in SCOPES:
         raise ValueError(f"scope={scope!r} is not one of {', '.join(SCOPES)}")
