@@ -225,9 +225,12 @@ def changed(
         due = (step > 0) & (step % EVERY == 0)
         due &= denominator * step < numerator * len(state.loss_t)
 
-        def change(_: Any, before: tuple[Any, Any, Masks]) -> tuple[Any, Any, Masks]:
+        def change(turn: Any, before: tuple[Any, Any, Masks]) -> tuple[Any, Any, Masks]:
             model, optimizer, masks = before
-            after = _regrown(config, hyperparams, model, grads, masks, key)
+            # A key that did not depend on the turn would be drawn from in every step: compilers
+            # move what is the same in all turns out of a loop.
+            turn_key = jax.random.fold_in(jax.random.fold_in(key, _GROWTH), turn)
+            after = _regrown(config, hyperparams, model, grads, masks, turn_key)
             # Unused weights and their moments are 0, and so are grown ones, but for those just
             # dropped, which keep theirs.
             moments = jax.tree.map(
@@ -250,7 +253,7 @@ def _regrown(
 ) -> Masks:
     growth = RULES[config.sparsity].growth
     assert growth is not None  # of the types: `changed` calls it for other rules only
-    keys = jax.random.split(jax.random.fold_in(key, _GROWTH))
+    keys = jax.random.split(key)
     tensors = zip(
         (masks.w_mk, masks.w_ko), (model.w_mk, model.w_ko), (grads.w_mk, grads.w_ko), strict=True
     )

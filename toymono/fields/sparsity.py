@@ -6,13 +6,13 @@ SPARSE_CONFIG = (
     Field(
         "sparsity",
         "none",
-        "Which input and output weights are in use; the others are 0.",
+        "How input and output weights are made sparse.",
         str,
         choices={
-            "none": "all",
-            "erdos_renyi": "random ones, drawn before training",
-            "set": "as before, but every 64 steps the smallest are replaced by random others",
-            "rigl": "as before, but by others with the largest gradients",
+            "none": "all are in use",
+            "erdos_renyi": "random ones are in use, drawn before training",
+            "set": "such at first, but every 64 steps the smallest are replaced by random others",
+            "rigl": "the same, but by others with the largest gradients",
         },
         label="sparse weights",
         before="none",
