@@ -73,7 +73,7 @@ def test_models_with_one_sparse_tensor_stand_alone():
     for marker, at in (("s", 0.94), ("^", 0.56)):
         assert (points[marker].get_xdata()[0], points[marker].get_ydata()[0]) == (at, 3)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels[3:] == ["input weights alone", "output weights alone"]
+    assert labels[3:] == ["input alone", "output alone"]
     assert "On lines 73 728 weights are in use; dotted" in words(figure)
     assert "one tensor alone is sparse, 81 920 or 139 264 weights in use" in words(figure)
 

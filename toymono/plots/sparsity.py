@@ -15,12 +15,12 @@ from toymono.plots.selection import OfSweeps
 
 _WORDS = {
     "erdos_renyi": "fixed, random",
-    "set": "SET: dropped by size,\ngrown at random",
-    "rigl": "RigL: dropped by size,\ngrown by gradient",
+    "set": "SET: grown\nat random",
+    "rigl": "RigL: grown\nby gradient",
 }
 """What a legend says of a value of `Config.sparsity`."""
 
-_ALONE = {"input": ("s", "input weights"), "output": ("^", "output weights")}
+_ALONE = {"input": ("s", "input alone"), "output": ("^", "output alone")}
 """Marks of models of which one tensor alone is sparse, by `Config.density_rule`."""
 
 
@@ -78,7 +78,7 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
         marker, words = _ALONE[rule]
         of = sparse.loc[sparse["density_rule"] == rule, "sparsity"].iloc[0]
         mark: Any = _mark(marker, palette.get(of, "0.3"))
-        handles.append(Line2D([], [], linestyle="", label=f"{words} alone", **mark))
+        handles.append(Line2D([], [], linestyle="", label=words, **mark))
     style.legend_of(figure, handles, "Sparse weights")
     words = f"On lines {_numbers(joined)} weights are in use"
     words += "; dotted: the dense model." if len(dense) else "."
