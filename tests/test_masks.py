@@ -407,11 +407,11 @@ def test_masks_that_are_given_stay_and_full_ones_are_density_1_bit_for_bit():
     """A state with masks of a config without a rule, as a ticket has: one program."""
     world, state = begin(sparse("erdos_renyi"), HYPERPARAMS.replace(density=1.0), jax.random.key(0))
     full = masks.whole(state.model)
-    given = train._untrained(TINY, HYPERPARAMS, state.model, 256, state.key, full)
+    given = train.untrained(TINY, HYPERPARAMS, state.model, 256, state.key, full)
     chex.assert_trees_all_equal(given.masks, state.masks)
     for chosen in (full, pruning.ticket(state.model, full, 0.5)):
         start = pruning.rewound(chosen, state.model)
-        given = train._untrained(TINY, HYPERPARAMS, start, 256, state.key, chosen)
+        given = train.untrained(TINY, HYPERPARAMS, start, 256, state.key, chosen)
         end = advance(TINY, HYPERPARAMS, world, given, 256)
         static = advance(
             sparse("erdos_renyi"),

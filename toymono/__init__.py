@@ -25,19 +25,10 @@ if TYPE_CHECKING:
     from toymono import frames, scores, store, zoo
     from toymono.batching import grid
     from toymono.config import Config, Hyperparams, stack, unstack
+    from toymono.fitting import fit, fit_many, replay
     from toymono.models import Model
     from toymono.tasks import World
-    from toymono.train import (
-        Metrics,
-        Run,
-        State,
-        advance,
-        begin,
-        fit,
-        fit_many,
-        replay,
-        train_step,
-    )
+    from toymono.train import Metrics, Run, State, advance, begin, train_step
 
 __all__ = [
     "Config",
@@ -67,17 +58,8 @@ _MODULES = {
     "batching": ("grid",),
     "tasks": ("World",),
     "models": ("Model",),
-    "train": (
-        "Metrics",
-        "Run",
-        "State",
-        "advance",
-        "begin",
-        "fit",
-        "fit_many",
-        "replay",
-        "train_step",
-    ),
+    "train": ("Metrics", "Run", "State", "advance", "begin", "train_step"),
+    "fitting": ("fit", "fit_many", "replay"),
 }
 _PACKAGES = ("frames", "scores", "store", "zoo")
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -57,6 +57,9 @@ class Config:
     bias_start: str = _default("bias_start")
     decay_rule: str = _default("decay_rule")
     bias_pull: str = _default("bias_pull")
+    origin: str = _default("origin")
+    match_parents: str = _default("match_parents")
+    fork_seed: int = _default("fork_seed")
     sparsity: str = _default("sparsity")
     density_rule: str = _default("density_rule")
 
@@ -74,6 +77,9 @@ class Config:
             )
         if self.model == "tied" and self.sparsity != "none":
             raise ValueError(f"sparsity={self.sparsity}: model=tied has sparsity=none alone")
+
+        if self.model == "tied" and self.origin not in ("fresh", "continued"):
+            raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
 
     @property
     def steps(self) -> int:
@@ -105,6 +111,9 @@ class Hyperparams(flax.struct.PyTreeNode):
     firing_target: Scalar = _default("firing_target")
     pull_weight: Scalar = _default("pull_weight")
     pull_target: Scalar = _default("pull_target")
+    attraction: Scalar = _default("attraction")
+    line_loss: Scalar = _default("line_loss")
+    fork_step: Scalar = _default("fork_step")
     density: Scalar = _default("density")
     drop_share: Scalar = _default("drop_share")
 

@@ -60,8 +60,8 @@ class Job:
 
     @functools.cached_property
     def setting(self) -> str:
-        """Identifies runs that differ only in their seed: the name of the run with seed 0."""
-        return Job(self.config, self.hyperparams, 0, self.fingerprint, self.parents).name
+        """Identifies runs that differ only in their seed and in the runs that they start from."""
+        return Job(self.config, self.hyperparams, 0, self.fingerprint).name
 
     @property
     def key(self) -> PRNGKeyArray:
@@ -82,9 +82,15 @@ def fields(config: Any, hyperparams: Any, seed: int) -> dict[str, Any]:
     return {**values, **numbers, "seed": int(seed)}
 
 
-def name(config: Any, hyperparams: Any, seed: int, fingerprint: str = "") -> str:
+def name(
+    config: Any,
+    hyperparams: Any,
+    seed: int,
+    fingerprint: str = "",
+    parents: tuple[str, ...] = (),
+) -> str:
     """The name of a run; see `Job.name`."""
-    return Job(config, hyperparams, seed, fingerprint).name
+    return Job(config, hyperparams, seed, fingerprint, parents).name
 
 
 def job_of(run: Any) -> Job:
@@ -98,4 +104,5 @@ def job_of(run: Any) -> Job:
         raise ValueError(
             f"a run from a key of {implementation!r} cannot be stored; use keys of {KEY_IMPL!r}"
         )
-    return Job(run.config, run.hyperparams, run.seed, getattr(run, "fingerprint", ""))
+    fingerprint, parents = (getattr(run, name, "") for name in ("fingerprint", "parents"))
+    return Job(run.config, run.hyperparams, run.seed, fingerprint, tuple(parents))

@@ -8,13 +8,13 @@ over groups.
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
-from toymono import features, train
+from toymono import features, origins, train
 from toymono.autoencoders import data as patch_data
 from toymono.autoencoders import train as autoencoder_train
 from toymono.autoencoders.config import AutoencoderConfig, AutoencoderHyperparams
@@ -84,6 +84,10 @@ class RunKind:
     """`(config, hyperparams, key, fingerprint, tensors) -> run`, the inverse."""
     cost: Callable[[Any, Any], Cost]
     """`(config, shared) -> Cost`."""
+    check_parents: Callable[[Any, Sequence[Any]], None] = lambda job, parents: None
+    """`(job, jobs of its parents)`: raises `ValueError` if the run cannot start from these."""
+    gather: Callable[[Any, Sequence[Any]], Any] = lambda config, runs: None
+    """`(config, parents) -> shared`, in place of `shared` for runs that start from stored runs."""
     limits: Callable[[Any, Any], Any] = lambda config, hyperparams: None
     """`(config, hyperparams) -> limits` of the loops in a step that the hyperparameters, `[r]`,
     decide; hashable, None if there are none."""
@@ -97,8 +101,8 @@ class RunKind:
         return split_fields(values, self.fields, self.config, self.hyperparams)
 
 
-def _toy_begin(config, hyperparams, shared, key):
-    return train.begin(config, hyperparams, key)
+def _toy_begin(config, hyperparams, parents, key):
+    return train.begin(config, hyperparams, key, parents)
 
 
 def _toy_advance(config, hyperparams, shared, world, state, steps, limits):
@@ -106,7 +110,7 @@ def _toy_advance(config, hyperparams, shared, world, state, steps, limits):
 
 
 def _toy_finish(config, hyperparams, shared, key, world, snapshots, state) -> Run:
-    return Run(config, hyperparams, key, world, snapshots, state.loss_t, state.masks)
+    return Run(config, hyperparams, key, world, snapshots, state.loss_t, masks=state.masks)
 
 
 def _toy_tensors(run: Run) -> dict[str, Any]:
@@ -271,6 +275,8 @@ KINDS: dict[str, RunKind] = {
             tensors=_toy_tensors,
             load=_toy_load,
             cost=_toy_cost,
+            check_parents=origins.check_parents,
+            gather=origins.gather,
             limits=features.limits_on_device,
         ),
         RunKind(

@@ -1,14 +1,13 @@
-"""Training of toy models: `train_step`, `advance`, `fit` and `fit_many`.
+"""Training of toy models: `begin`, `train_step` and `advance`.
 
 `train_step` is one optimiser step on one batch, `advance` a loop over steps on
-fresh batches. `fit` runs `advance` inside one jitted call, for notebooks and
-`vmap`. The sweep command calls `advance` in short segments, so that it can show
-progress, save and stop. The random numbers of a run depend only on its key and
-config.
+fresh batches. `toymono.fitting` runs `advance` inside one jitted call, for
+notebooks and `vmap`. The sweep command calls `advance` in short segments, so that
+it can show progress, save and stop. The random numbers of a run depend only on its
+key and config.
 """
 
 import functools
-import itertools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,13 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
-from tqdm import tqdm
 
-from toymono import batching, biases, features, masks, models, optimizers
+from toymono import batching, biases, features, masks, models, optimizers, origins
 from toymono.config import Config, Hyperparams
 from toymono.features import Limits, World
 from toymono.masks import Masks
-from toymono.models import AnyModel
+from toymono.models import AnyModel, Model
+from toymono.origins import Moment, Parents
 from toymono.penalties import PENALTIES, activation_l1
 
 
@@ -43,6 +42,8 @@ class State(flax.struct.PyTreeNode):
     """Base key; step t uses `fold_in(key, t)`."""
     firing_k: Float[Array, "*r k"] | None = None
     """Running share of samples that each neuron fires on, if `Config.decay_rule` needs it."""
+    anchors: tuple[Model, ...] = ()
+    """The models of the run's parents, see `origins`; none if it has no parents."""
     masks: Masks | None = None
     """Which weights are in use; None if all are."""
 
@@ -72,6 +73,8 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
     """The model after each of `config.snapshot_steps`, `[c …]`."""
     loss_t: Float[Array, "*r t"]
     """Task loss on each step's fresh batch, before that step's update."""
+    parents: tuple[str, ...] = flax.struct.field(pytree_node=False, default=())
+    """Names of the stored runs that it started from."""
     masks: Masks | None = None
     """Which weights of the final model are in use; None if all are."""
 
@@ -100,14 +103,26 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
 
 
 @jax.jit
-def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[World, State]:
+def begin(
+    config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, parents: Parents | None = None
+) -> tuple[World, State]:
     """The world and the untrained state that `key` determines.
 
     With `config.world_seed` the world is the one that this seed determines, so
-    that it may be shared by models that start and are trained differently.
+    that it may be shared by models that start and are trained differently. A run whose
+    `config.origin` is not `fresh` has the world and the weights of its `parents`, from
+    `origins.gather`; the key determines its batches alone.
+
+    Raises:
+      ValueError: Hyperparameters are stacked, or the origin needs parents.
     """
     batching.refuse_stacked(hyperparams)
     world_key, model_key, batch_key = jax.random.split(key, 3)
+    if config.origin != "fresh":
+        world, model = origins.start(config, parents)
+        batch_key = jax.random.fold_in(batch_key, _ORIGIN)
+        state = untrained(config, hyperparams, model, config.steps, batch_key)
+        return world, state.replace(anchors=parents.models if parents else ())
     if config.world_seed >= 0:
         world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)
     world = features.build(config, world_key)
@@ -116,10 +131,18 @@ def begin(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> tuple[
     model = masks.applied(used, model)
     start_key = jax.random.fold_in(batch_key, _START)
     model = biases.start(config, hyperparams, model, world, start_key)
-    return world, _untrained(config, hyperparams, model, config.steps, batch_key, used)
+    return world, untrained(config, hyperparams, model, config.steps, batch_key, used)
 
 
-def _untrained(config, hyperparams, model: AnyModel, steps: int, key, used=None) -> State:
+def untrained(
+    config: Config,
+    hyperparams: Hyperparams,
+    model: AnyModel,
+    steps: int,
+    key: PRNGKeyArray,
+    used: Masks | None = None,
+) -> State:
+    """The state before the first of so many steps from a model, of which `used` are in use."""
     return State(
         model=model,
         optimizer=optimizers.build(config, hyperparams).init(model),
@@ -133,15 +156,28 @@ def _untrained(config, hyperparams, model: AnyModel, steps: int, key, used=None)
 
 # Folded into the batch key to get the keys of what is named. Large, because
 # `fold_in(key, i)` equals the i-th key of `split(key)` for small i.
-_PENALTY, _DROPOUT, _NOISE, _START = (2**31 - i for i in (1, 2, 3, 4))
+_PENALTY = 2**31 - 1
+_DROPOUT = 2**31 - 2
+_NOISE = 2**31 - 3
+_START = 2**31 - 4
+_ORIGIN = 2**31 - 5
+_FORK = 2**31 - 6
 
 
-def _batch_key(state: State) -> PRNGKeyArray:
-    return jax.random.fold_in(state.key, state.step)
+def _batch_key(config: Config, hyperparams: Hyperparams, state: State) -> PRNGKeyArray:
+    """The key of the step's draws."""
+    key = state.key
+    if config.fork_seed >= 0:
+        other = jax.random.fold_in(jax.random.fold_in(key, _FORK), config.fork_seed)
+        key = jnp.where(state.step < hyperparams.fork_step, key, other)
+    return jax.random.fold_in(key, state.step)
 
 
 def _at_precision(function: Callable) -> Callable:
-    """Runs `function(config, …)` with its matrix products at `config.matmul_precision`."""
+    """Runs `function(config, …)` with matrix products at `config.matmul_precision`.
+
+    This includes the matrix products of gradients.
+    """
 
     @functools.wraps(function)
     def traced(config, *args):
@@ -194,34 +230,44 @@ def train_step(
     batching.refuse_stacked(hyperparams)
     chex.assert_rank([features_bn, state.loss_t, state.step], [2, 1, 0])
     x_bm, y_bo = world.inputs(features_bn), world.targets(features_bn)
-    penalty_key = jax.random.fold_in(_batch_key(state), _PENALTY)
+    step_key = _batch_key(config, hyperparams, state)
+    penalty_key = jax.random.fold_in(step_key, _PENALTY)
+    origin = origins.ORIGINS[config.origin]
+    moment = Moment(
+        state.anchors, state.step, len(state.loss_t), jax.random.fold_in(step_key, _ORIGIN)
+    )
     if config.noise == "on":
-        noise_key = jax.random.fold_in(_batch_key(state), _NOISE)
+        noise_key = jax.random.fold_in(step_key, _NOISE)
         x_bm += hyperparams.noise_scale * jax.random.normal(noise_key, x_bm.shape, x_bm.dtype)
 
     def objective(model: AnyModel):
-        hidden_bk = model.neurons(x_bm)
+        net = origin.evaluated(hyperparams, model, moment)
+        hidden_bk = net.neurons(x_bm)
         read_bk = hidden_bk
         if config.dropout == "on":
-            dropout_key = jax.random.fold_in(_batch_key(state), _DROPOUT)
+            dropout_key = jax.random.fold_in(step_key, _DROPOUT)
             read_bk = models.dropout(hidden_bk, hyperparams.dropout_rate, dropout_key)
-        task_loss = ((model.read_out(read_bk) - y_bo) ** 2).sum(axis=-1).mean()
-        penalty = PENALTIES[config.penalty].on_features(model, world, penalty_key)
-        loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk) + hyperparams.alpha * penalty
+        task_loss = ((net.read_out(read_bk) - y_bo) ** 2).sum(axis=-1).mean()
+        penalty = PENALTIES[config.penalty].on_features(net, world, penalty_key)
+        loss = origin.loss(hyperparams, task_loss, model, moment) + hyperparams.l1 * activation_l1(
+            hidden_bk
+        )
+        loss += hyperparams.alpha * penalty
         if config.bias_pull == "on":
-            loss += biases.pull(hyperparams, model)
+            loss += biases.pull(hyperparams, net)
         return loss, (task_loss, penalty, hidden_bk)
 
     grads, (task_loss, penalty, hidden_bk) = jax.grad(objective, has_aux=True)(state.model)
-    state, grads = masks.changed(config, hyperparams, state, grads, _batch_key(state))
+    state, grads = masks.changed(config, hyperparams, state, grads, step_key)
     updates, optimizer = optimizers.build(config, hyperparams).update(
         grads, state.optimizer, state.model
     )
-    model = masks.applied(state.masks, optax.apply_updates(state.model, updates))
+    model = optax.apply_updates(state.model, updates)
     firing_k = biases.firing(state.firing_k, hidden_bk)
     model = biases.decay(
         config, hyperparams, state.model, model, firing_k, state.step, len(state.loss_t)
     )
+    model = masks.applied(state.masks, origin.after(config, hyperparams, model, moment))
     stepped = state.replace(
         model=model,
         optimizer=optimizer,
@@ -254,147 +300,10 @@ def advance(
     """
 
     def step(_, state: State) -> State:
-        features_bn = features.sample(config, hyperparams, _batch_key(state), limits)
+        features_bn = features.sample(
+            config, hyperparams, _batch_key(config, hyperparams, state), limits
+        )
         state, _ = train_step(config, hyperparams, world, state, features_bn)
         return state
 
     return jax.lax.fori_loop(0, steps, step, state)
-
-
-def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
-    """Trains one model from scratch. Pure: `jax.vmap` it over hyperparams and keys.
-
-    Args:
-      config: Static settings.
-      hyperparams: Traced settings, scalars.
-      key: Source of all randomness.
-
-    Raises:
-      ValueError: A hyperparameter is out of range, or hyperparams or keys are stacked.
-      TypeError: The key is not a PRNG key, or config or hyperparams are something else.
-
-    Example:
-      >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
-      >>> fit(config, Hyperparams(eps=1 / 8), jax.random.key(0)).loss_t.shape
-      (64,)
-    """
-    hyperparams = batching.refuse_others(config, hyperparams, (Config, Hyperparams)).checked()
-    limits = features.limits_on_device(config, hyperparams)
-    return _fit(config, hyperparams, batching.one_key(key), limits)
-
-
-@functools.partial(jax.jit, static_argnums=3)
-def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, limits: Limits | None) -> Run:
-    world, state = begin(config, hyperparams, key)
-
-    def to_next_snapshot(state: State, steps: Int[Array, ""]) -> tuple[State, AnyModel]:
-        state = advance(config, hyperparams, world, state, steps, limits)
-        return state, state.model
-
-    lengths_c = jnp.diff(jnp.array([0, *config.snapshot_steps]))
-    state, snapshots = jax.lax.scan(to_next_snapshot, state, lengths_c)
-    return Run(config, hyperparams, key, world, snapshots, state.loss_t, state.masks)
-
-
-def fit_many(
-    config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray, progress: bool = False
-) -> Run:
-    """Trains many models in one program: `jit(vmap(fit))`.
-
-    Rounding depends on the number of runs and training amplifies it; not so in sweeps.
-
-    Args:
-      config: Shared by all runs.
-      hyperparams: Each `[r]`, or a scalar that all runs share.
-      keys: One key for each run, `[r]`.
-      progress: Whether to show a live bar with the mean loss. Training is then
-        divided into about 64 calls of `advance`, with the same results.
-
-    Returns:
-      A `Run` whose arrays are stacked, `[r …]`; `config.unstack` separates them.
-
-    Raises:
-      ValueError: A hyperparameter is out of range, or its length is not that of the keys.
-      TypeError: The keys are not PRNG keys, or config or hyperparams are something else.
-
-    Example:
-      >>> config = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6)
-      >>> hyperparams = Hyperparams(eps=1 / 8, init_bias=jnp.array([-1.0, -0.5, 0.0]))
-      >>> fit_many(config, hyperparams, jax.random.split(jax.random.key(0), 3)).loss_t.shape
-      (3, 64)
-    """
-    batching.refuse_others(config, hyperparams, (Config, Hyperparams))
-    hyperparams, keys = batching.broadcast(hyperparams, keys)
-    if progress:
-        return _fit_many_with_bar(config, hyperparams, keys)
-    return _fit_many(config, hyperparams, keys, features.limits_on_device(config, hyperparams))
-
-
-@functools.partial(jax.jit, static_argnums=3)
-def _fit_many(config, hyperparams, keys, limits):
-    return jax.vmap(lambda one, key: _fit(config, one, key, limits))(hyperparams, keys)
-
-
-_begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0)))
-_advance_many = jax.jit(jax.vmap(advance, in_axes=(None, 0, 0, 0, None)))
-
-_SEGMENTS = 64  # Our choice: updates of a bar, between which a call's overhead is small.
-
-
-def _fit_many_with_bar(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
-    world, state = _begin_many(config, hyperparams, keys)
-    longest, snapshots = max(1, config.steps // _SEGMENTS), []
-    with tqdm(total=config.steps, desc=f"{len(keys)} runs", unit="step") as bar:
-        for start, end in itertools.pairwise((0, *config.snapshot_steps)):
-            for step in range(start, end, longest):
-                steps = min(longest, end - step)
-                state = _advance_many(config, hyperparams, world, state, steps)
-                loss = state.loss_t[:, step : step + steps].mean()
-                bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)
-                bar.update(steps)
-            snapshots.append(state.model)
-    snapshots_rc = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *snapshots)
-    return Run(config, hyperparams, keys, world, snapshots_rc, state.loss_t, state.masks)
-
-
-def replay(
-    config: Config,
-    hyperparams: Hyperparams,
-    world: World,
-    model: AnyModel,
-    features_tbn: Float[Array, "t b n"],
-) -> tuple[AnyModel, Float[Array, " t"]]:
-    """Trains `model` on given batches, e.g. to compare with another program.
-
-    The number of batches is the number of steps; bias decay stops at half of it.
-
-    Args:
-      config: Names the task, nonlinearity, optimiser and schedule; `batch_size`
-        and `log2_steps` are ignored.
-      hyperparams: Scalars; `init_bias` and `eps` are ignored, since the model and
-        the batches are given.
-      world: The embedding.
-      model: The weights before the first step.
-      features_tbn: A batch for each step; signed for `abs`.
-
-    Returns:
-      The model after the last step, and the task loss before each step.
-    """
-    chex.assert_rank(features_tbn, 3)
-    return _replay(
-        config,
-        hyperparams.checked(),
-        world.replace(task=config.task),
-        model.replace(nonlinearity=config.nonlinearity),
-        jnp.asarray(features_tbn),
-    )
-
-
-@jax.jit
-def _replay(config, hyperparams, world, model, features_tbn):
-    def step(state: State, features_bn: Float[Array, "b n"]) -> tuple[State, None]:
-        return train_step(config, hyperparams, world, state, features_bn)[0], None
-
-    state = _untrained(config, hyperparams, model, len(features_tbn), jax.random.key(0))
-    state, _ = jax.lax.scan(step, state, features_tbn)
-    return state.model, state.loss_t

@@ -72,10 +72,13 @@ def test_the_zero_output_loss_is_the_unit_of_shares(run):
 
 
 def test_kinds_of_pairs():
-    assert connectivity._pair(0.9, 0.6) == "monosemantic"
-    assert connectivity._pair(0.0, 0.09) == "polysemantic"
-    assert connectivity._pair(0.05, 0.8) == connectivity._pair(0.8, 0.05) == "mixed"
-    assert connectivity._pair(0.3, 0.8) == "other"
+    def pair_of(*shares):
+        return connectivity.kinds_of_pair(*map(connectivity.kind, shares))
+
+    assert pair_of(0.9, 0.6) == "monosemantic"
+    assert pair_of(0.0, 0.09) == "polysemantic"
+    assert pair_of(0.05, 0.8) == pair_of(0.8, 0.05) == "mixed"
+    assert pair_of(0.3, 0.8) == "other"
 
 
 def test_stored_pairs_are_cached(pair, tmp_path, monkeypatch):

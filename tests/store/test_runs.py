@@ -208,20 +208,25 @@ def test_every_field_that_matters_is_in_the_name():
     other = {"penalty": "soft", "optimizer": "adam", "schedule": "constant", "task": "abs"}
     other |= {"nonlinearity": "gelu", "feature_law": "equal", "matmul_precision": "bfloat16"}
     other |= {"dropout": "off", "noise": "off", "bias_pull": "off", "decay_rule": "moving"}
-    other |= {"bias_start": "below_each", "sparsity": "rigl", "density_rule": "erk"}
+    other |= {"bias_start": "below_each", "origin": "continued", "match_parents": "none"}
+    other |= {"sparsity": "rigl", "density_rule": "erk"}
     base = Config(
         "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw",
         dropout="on", noise="on", bias_pull="on", decay_rule="silent", sparsity="set",
     )  # fmt: skip
     plain = {"bias_pull": "off", "decay_rule": "all", "sparsity": "none"}
     tied = dataclasses.replace(base, model="tied", **plain)
+    pulled = dataclasses.replace(base, origin="pull")
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)
-        config = tied if field == "model" else dataclasses.replace(base, **{field: value})
+        of = pulled if field == "match_parents" else base
+        config = tied if field == "model" else dataclasses.replace(of, **{field: value})
         names.add(store.name(config, Hyperparams(), 0))
     started = dataclasses.replace(base, bias_start="below_all")
-    where_it_matters = {"init_scale": tied, "start_margin": started}
+    where_it_matters = {"init_scale": tied, "start_margin": started, "attraction": pulled}
+    where_it_matters["line_loss"] = dataclasses.replace(base, origin="connect")
+    where_it_matters["fork_step"] = dataclasses.replace(base, fork_seed=1)
     for field in TOY_HYPERPARAMS:
         config = where_it_matters.get(field, base)
         names.add(store.name(config, Hyperparams(**{field: 0.375}), 0))

@@ -14,6 +14,7 @@ from jaxtyping import PRNGKeyArray
 from toymono import scores, train
 from toymono.config import Config, Hyperparams
 from toymono.models import AnyModel, Model
+from toymono.origins import as_fresh
 
 COPIES = ("rotated", "untrained", "untrained_spread", "untrained_unbiased")
 """Names of the models of `copies`, as frames have them."""
@@ -52,7 +53,7 @@ def copies(
     Raises:
       ValueError: The model has no hidden biases, such as a tied one.
     """
-    _, state = train.begin(config, hyperparams, key)
+    _, state = train.begin(as_fresh(config), hyperparams, key)
     first = state.model
     if not isinstance(first, Model) or not isinstance(model, Model):
         raise ValueError(f"a {type(first).__name__} has no hidden biases to compare")

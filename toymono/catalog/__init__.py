@@ -24,6 +24,7 @@ __all__ = [
     "WIDTHS",
     "Scale",
     "Sweep",
+    "named",
     "points",
 ]
 
@@ -34,9 +35,18 @@ def points(names: Sequence[str], scale: str, **changed: Any) -> Iterator[dict[st
     Raises:
       ValueError: A name is neither in `SWEEPS` nor in `BEYOND`.
     """
+    for sweep in named(names):
+        yield from sweep.points(scale, **changed)
+
+
+def named(names: Sequence[str]) -> list[Sweep]:
+    """The sweeps of these names; `all` names those of `SWEEPS`.
+
+    Raises:
+      ValueError: As `points`.
+    """
     known = {**SWEEPS, **BEYOND}
     for name in names:
         if name not in known and name != "all":
             raise ValueError(f"sweep={name!r} is not one of {', '.join(known)}, all")
-    for name in SWEEPS if "all" in names else names:
-        yield from known[name].points(scale, **changed)
+    return [known[name] for name in (SWEEPS if "all" in names else names)]

@@ -1,17 +1,62 @@
 """Sweeps for what readers asked under the paper: basins of the loss, bias schemes, sparse weights.
 
 Models can be compared weight by weight only if they share a world, so `BASIN`
-varies the seed beside a fixed `world_seed`. In `SPARSE` wide models with sparse
-weights have as many weights in use as the dense one of half the features' number of
-neurons, except where input or output weights alone are sparse.
+varies the seed beside a fixed `world_seed`. The sweeps `HOP`, `CURVE` and
+`CONNECT` start from its runs, and train them too where they are not stored. In `SPARSE` wide
+models with sparse weights have as many weights in use as the dense one of half the
+features' number of neurons, except where input or output weights alone are sparse.
 """
 
-from toymono.catalog.sweep import Sweep
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from toymono.catalog.sweep import Ancestor, Sweep
 
 _PAPER = {"learning_rate": (0.003,), "bias_decay": (0.03,)}
 _SMALL = {"learning_rate": (0.01,), "bias_decay": (0.1,)}
 _OURS = dict.fromkeys(_PAPER, "our choice: as in B3")
 _DENSE = {"init_bias": (-1.0,), **_PAPER}
+
+_SEEDS = 3  # of BASIN
+
+
+def _model(scale: str, like: Mapping[str, Any], init_bias: float, seed: int) -> Ancestor:
+    """A run of `BASIN` in the world of another point."""
+    for point in BASINS["BASIN"].points(scale):
+        if (point["world_seed"], point["init_bias"]) == (like["world_seed"], init_bias):
+            return Ancestor(point, seed % _SEEDS)
+    raise ValueError(f"BASIN has no world {like['world_seed']}")
+
+
+def _other_kind(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    """From a model with the point's initial bias to one with the other, of the next seed."""
+    bias = point["init_bias"]
+    return ((_model(scale, point, bias, seed), _model(scale, point, -1 - bias, seed + 1)),)
+
+
+def _pairs(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    """From a model with the point's initial bias to those with biases no lower, of the next
+    seed.
+    """
+    first = _model(scale, point, point["init_bias"], seed)
+    biases = [bias for bias in (-1.0, 0.0) if bias >= point["init_bias"]]
+    return [(first, _model(scale, point, bias, seed + 1)) for bias in biases]
+
+
+def _same_kind(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    """From a model to one of the next seed with the same initial bias."""
+    bias = point["init_bias"]
+    return ((_model(scale, point, bias, seed), _model(scale, point, bias, seed + 1)),)
+
+
+def _alone(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    return ((_model(scale, point, point["init_bias"], seed),),)
+
+
+# Our choices for runs that start from others: 1024 steps suffice at the small scale, and a
+# pull gets as many again in which the model is free.
+_SHORT = {"learning_rate": (0.01,), "bias_decay": (0.0,), "log2_steps": (11,)}
+_WORLDS = (0, 1)
 
 BASINS: dict[str, Sweep] = {
     "BASIN": Sweep(
@@ -50,6 +95,98 @@ BASINS: dict[str, Sweep] = {
         ({"bias_pull": ("on",), "pull_weight": (0.01, 0.1, 1.0, 10.0), **_PAPER},),
         _SMALL,
         {**_OURS, "pull_weight": "our choice"},
+    ),
+    "HOP": Sweep(
+        "pull towards a model of the other kind, then release",
+        "attraction",
+        (
+            {
+                "origin": ("pull",),
+                "world_seed": _WORLDS,
+                "init_bias": (-1.0, 0.0),
+                "attraction": (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2),
+                **_SHORT,
+            },
+            {
+                "origin": ("pull",),
+                "match_parents": ("none",),
+                "world_seed": _WORLDS,
+                "init_bias": (-1.0, 0.0),
+                "attraction": (1e-3,),
+                **_SHORT,
+            },
+        ),
+        {},
+        {"attraction": "our choice"},
+        _other_kind,
+    ),
+    "CURVE": Sweep(
+        "curves between two models of a world",
+        "init_bias",
+        (
+            {
+                "origin": ("curve",),
+                "world_seed": _WORLDS,
+                "init_bias": (-1.0, 0.0),
+                "optimizer": ("adam",),
+                "learning_rate": (0.003,),
+                # The rate falls to 0 at the last step.
+                "cosine_period": (2048.0,),
+                "bias_decay": (0.0,),
+                "log2_steps": (10,),
+            },
+        ),
+        {},
+        {},
+        _pairs,
+    ),
+    "CONNECT": Sweep(
+        "fine-tuning that drives a polysemantic model away from another one",
+        "line_loss",
+        (
+            {
+                "origin": ("connect",),
+                "world_seed": _WORLDS,
+                "init_bias": (0.0,),
+                # The loss of an output of 0 where N eps is 4, and about the aligned barrier
+                # between two polysemantic models above their loss.
+                "line_loss": (1.333, 0.83),
+                **_SHORT,
+            },
+        ),
+        {},
+        {"line_loss": "our choice"},
+        _same_kind,
+    ),
+    "ONWARD": Sweep(
+        "the models of BASIN trained on, the control of CONNECT",
+        "init_bias",
+        (
+            {
+                "origin": ("continued",),
+                "world_seed": _WORLDS,
+                "init_bias": (-1.0, 0.0),
+                **_SHORT,
+            },
+        ),
+        {},
+        {},
+        _alone,
+    ),
+    "FORK": Sweep(
+        "copies of one state that go on with other batches",
+        "fork_step",
+        (
+            {
+                "fork_seed": (1,),
+                "fork_step": (0.0, 512.0, 2048.0),
+                "world_seed": (0,),
+                "init_bias": (-1.0, 0.0),
+                **_PAPER,
+            },
+        ),
+        _SMALL,
+        {**_OURS, "fork_step": "our choice: the beginning, 1/16 and 1/4 of 2^13 steps"},
     ),
     "SPARSE": Sweep(
         "sparse weights at equal numbers of weights in use",

@@ -2,8 +2,8 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from toymono import fields
 
@@ -35,6 +35,25 @@ def paper_preset(given: Mapping[str, Any]) -> dict[str, Any]:
 PRESETS: dict[str, Preset] = {"smoke": _smoke, "laptop": _laptop, "paper": paper_preset}
 
 Grid = Mapping[str, tuple]
+
+
+class Ancestor(NamedTuple):
+    """A run that another starts from."""
+
+    point: Mapping[str, Any]
+    """Fields of `Config` and `Hyperparams`, all that are not defaults."""
+    seed: int
+    parents: tuple["Ancestor", ...] = ()
+    """The runs that it starts from itself."""
+
+
+Ancestry = Callable[[str, Mapping[str, Any], int], Sequence[tuple[Ancestor, ...]]]
+"""From the scale, a point of a sweep and a seed to what the run starts from. Several answers
+mean several runs."""
+
+
+def _none(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    return ((),)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,6 +113,8 @@ class Sweep:
     """What replaces values other than 0 at a scale with few steps, beside the sizes."""
     ours: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Fields whose values the paper does not state, and how they were chosen."""
+    parents: Ancestry = _none
+    """What its runs start from; by default no other run."""
 
     def points(self, scale: str, **changed: Any) -> Iterator[dict[str, Any]]:
         """Every setting of the sweep at a scale, as fields of `Config` and `Hyperparams`.

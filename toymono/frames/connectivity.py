@@ -151,7 +151,11 @@ def _pairs(
         found = store.cached(_compared, of, other=of_other, by=by, points=points)
         numbers = found["numbers"]
         shares = (numbers["mono_per_feature"], numbers["other_mono_per_feature"])
-        names = {"other_run": name["run"], "other_seed": name["seed"], "pair": _pair(*shares)}
+        names = {
+            "other_run": name["run"],
+            "other_seed": name["seed"],
+            "pair": kinds_of_pair(*map(kind, shares)),
+        }
         yield identity, names, found
 
 
@@ -181,11 +185,16 @@ def kind(mono_per_feature: float) -> str:
     return "polysemantic" if mono_per_feature < POLY else "other"
 
 
-def _pair(share: float, other: float) -> str:
-    kinds = {kind(share), kind(other)}
-    if "other" in kinds:
+def kinds_of_pair(one: str, other: str) -> str:
+    """What two models of these kinds are together: one of `PAIRS`.
+
+    Example:
+      >>> kinds_of_pair("monosemantic", "polysemantic")
+      'mixed'
+    """
+    if "other" in (one, other):
         return "other"
-    return kinds.pop() if len(kinds) == 1 else "mixed"
+    return one if one == other else "mixed"
 
 
 def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from toymono import features, scores, store, train
 from toymono.analysis import polytopes
 from toymono.analysis.polytopes import Dense, toy
 from toymono.frames import toy as toy_frames
+from toymono.origins import as_fresh
 from toymono.store import StoredRun
 from toymono.tasks import TASKS
 from toymono.train import Run
@@ -51,7 +52,7 @@ Rows = list[dict[str, Any]]
 def copies(run: Run) -> Mapping[str, Dense]:
     """The networks of `COPIES`, of one toy run."""
     net = polytopes.dense(run.final)
-    _, state = train.begin(run.config, run.hyperparams, run.key)
+    _, state = train.begin(as_fresh(run.config), run.hyperparams, run.key)
     first = polytopes.dense(state.model)
     bias_k = first.layers[0][1]
     spread_k = bias_k - float(run.hyperparams.init_bias)

@@ -55,7 +55,7 @@ def each(runs: Runs) -> Iterator[tuple[Run, dict[str, Any]]]:
     for run in checked(runs, Run):
         run = store.load(run) if isinstance(run, StoredRun) else run
         fields = store.fields(run.config, run.hyperparams, run.seed)
-        name = store.name(run.config, run.hyperparams, run.seed)
+        name = store.name(run.config, run.hyperparams, run.seed, parents=run.parents)
         diverged = np.nan if run.diverged is None else run.diverged
         yield run, {**fields, "run": name, "diverged": diverged}
 

@@ -100,8 +100,10 @@ class Comparison:
     """`comparison`, `by_number` or `one_seed`."""
 
     def __call__(self, runs: pd.DataFrame, by: str | None = None) -> Selected:
-        if len(runs):  # the figures are about neurons, which tied models do not have
-            runs = runs[runs["model"] != "tied"]
+        if len(runs):
+            # The figures are about neurons, which tied models do not have, and how training
+            # makes them.
+            runs = runs[(runs["model"] != "tied") & (runs["origin"] == "fresh")]
         chosen = self.choose(runs, by) if len(runs) else runs
         if len(chosen):
             return Selected(chosen)

@@ -10,7 +10,15 @@ import dataclasses
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.quantities import agreement, connectivity, overlap, polytopes, spectrum, visualise
+from toymono.quantities import (
+    agreement,
+    connectivity,
+    origins,
+    overlap,
+    polytopes,
+    spectrum,
+    visualise,
+)
 from toymono.quantities.formats import plain, truth
 from toymono.quantities.quantity import (
     Quantity,
@@ -239,6 +247,7 @@ def _all() -> dict[str, Quantity]:
     groups += (
         agreement.QUANTITIES,
         connectivity.QUANTITIES,
+        origins.QUANTITIES,
         overlap.QUANTITIES,
         polytopes.QUANTITIES,
         spectrum.QUANTITIES,
@@ -284,6 +293,7 @@ INDEX_COLUMNS = {
     "map_on": "array: linear map from features to outputs",
     **agreement.INDEX_COLUMNS,
     **connectivity.INDEX_COLUMNS,
+    **origins.INDEX_COLUMNS,
     **polytopes.INDEX_COLUMNS,
     **spectrum.INDEX_COLUMNS,
     **visualise.INDEX_COLUMNS,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         find,
         load,
         named,
+        parent_paths,
         path,
         positions,
         read,
@@ -48,6 +49,7 @@ __all__ = [
     "load_partial",
     "name",
     "named",
+    "parent_paths",
     "partial_step",
     "path",
     "positions",
@@ -66,7 +68,7 @@ _MODULES = {
     "toymono.store.partial": ("load_partial", "partial_step", "save_partial"),
     "toymono.store.runs": (
         *("StoredRun", "every", "find", "load", "named", "path", "positions", "read"),
-        *("run_files", "save"),
+        *("parent_paths", "run_files", "save"),
     ),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -40,6 +40,11 @@ def path(runs_dir: str | Path, job: Job) -> Path:
     return Path(runs_dir) / (job.name + SUFFIX)
 
 
+def parent_paths(runs_dir: str | Path, job: Job) -> list[Path]:
+    """Where the runs that a job starts from are, or would be, stored."""
+    return [Path(runs_dir) / (name + SUFFIX) for name in job.parents]
+
+
 def versions() -> dict[str, str]:
     """What trains in this process, as stored with every run."""
     return {
@@ -101,7 +106,8 @@ def load(stored: StoredRun | str | Path) -> Any:
     tensors = files.read_tensors(source, header, _like(job, header))
     key = jax.random.wrap_key_data(tensors.pop("key", _key_words(job)), impl=KEY_IMPL)
     try:
-        return job.kind.load(job.config, job.hyperparams, key, job.fingerprint, tensors)
+        run = job.kind.load(job.config, job.hyperparams, key, job.fingerprint, tensors)
+        return run.replace(parents=job.parents) if job.parents else run
     except (KeyError, IndexError, TypeError) as error:
         raise broken(source, f"tensors are missing or unknown: {error}") from error
 

@@ -8,9 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from toymono import train
 from toymono.autoencoders.data import Patches
 from toymono.classifiers.data import Dataset
+from toymono.config import Config, Hyperparams
 from toymono.job import Job
+from toymono.origins import ORIGINS, Parents, as_fresh
 
 
 class Shape(NamedTuple):
@@ -36,24 +39,25 @@ def of_run(job: Job) -> dict[str, Shape] | None:
 def _of_config(kind: Any, config: Any) -> dict[str, Shape] | None:
     if kind.name not in _SHARED:
         return None
-    first, *others = [_traced(kind, config, shared) for shared in _SHARED[kind.name](config)]
+    first, *others = [_traced(kind, config, read) for read in _SHARED[kind.name](config)]
     return {
         name: Shape(_common([leaf.shape, *(other[name].shape for other in others)]), leaf.dtype)
         for name, leaf in first.items()
     }
 
 
-def _traced(kind: Any, config: Any, shared: Any) -> dict[str, Any]:
+def _traced(kind: Any, config: Any, read: Callable[[], Any]) -> dict[str, Any]:
     hyperparams = kind.hyperparams().checked()
 
-    def tensors(shared: Any, key: Any) -> dict[str, Any]:
+    def tensors(key: Any) -> dict[str, Any]:
+        shared = read()
         world, state = kind.begin(config, hyperparams, shared, key)
         snapshots = jax.tree.map(
             lambda leaf: jnp.stack([leaf] * len(config.snapshot_steps)), kind.snapshot(state)
         )
         return kind.tensors(kind.finish(config, hyperparams, shared, key, world, snapshots, state))
 
-    return jax.eval_shape(tensors, shared, jax.random.key(0))
+    return jax.eval_shape(tensors, jax.random.key(0))
 
 
 def _common(shapes: list[tuple[int, ...]]) -> tuple[int | None, ...]:
@@ -74,10 +78,19 @@ def _patches(config: Any) -> Patches:
     return Patches(patch_bd)
 
 
-_SHARED: dict[str, Callable[[Any], tuple[Any, ...]]] = {
-    "toy": lambda config: (None,),
-    "classifier": lambda config: (_images(8), _images(28)),
-    "autoencoder": lambda config: (_patches(config),),
+def _parents(config: Config) -> Any:
+    """Those of a toy run; None if it starts afresh."""
+    count = ORIGINS[config.origin].parents
+    if not count:
+        return None
+    world, state = train.begin(as_fresh(config), Hyperparams().checked(), jax.random.key(0))
+    return Parents(world, (state.model,) * count)
+
+
+_SHARED: dict[str, Callable[[Any], tuple[Callable[[], Any], ...]]] = {
+    "toy": lambda config: (lambda: _parents(config),),
+    "classifier": lambda config: (lambda: _images(8), lambda: _images(28)),
+    "autoencoder": lambda config: (lambda: _patches(config),),
 }
-"""What runs of a kind could read, by the config: lengths in which these differ depend on the
-data."""
+"""What runs of a kind could read, by the config, made while tracing: lengths in which these differ
+depend on the data."""

@@ -11,12 +11,17 @@ there.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
 from toymono import catalog, cli
 from toymono.fields import TOY, grid
+
+if TYPE_CHECKING:
+    from toymono.job import Job
+    from toymono.store import StoredRun
 
 cli.define_fields(TOY)
 _PRESET = flags.DEFINE_enum(
@@ -39,6 +44,12 @@ _SCALE = flags.DEFINE_enum(
 )
 _seeds = cli.seeds(2)
 flags.declare_key_flag("runs_dir")
+_PARENTS = flags.DEFINE_list(
+    "parents",
+    None,
+    "With --origin: names of the stored runs to start from, files without their ending. Settings "
+    "that are not given are those of the first.",
+)
 _GROUP_SIZE = cli.count_or_auto(
     "group_size", "auto", "Runs of one compiled program; it changes no result."
 )
@@ -58,25 +69,19 @@ def main() -> int:
     _refuse_unused_sizes()
     cli.prepare_jax()
     from toymono import frames, store  # after the flags: these import JAX
-    from toymono.config import split
-    from toymono.job import Job
     from toymono.sweep import devices, plan, progress
 
     if _COORDINATOR.value is not None:
         _join(_COORDINATOR.value)
     given = cli.given(TOY)
     seeds = _seeds()
+    runs_dir = cli.RUNS_DIR.value
     try:
-        jobs = cli.limited(
-            Job(config, hyperparams, seed)
-            for config, hyperparams in map(split, _points(given))
-            for seed in seeds
-        )
+        jobs = cli.limited(_jobs(given, seeds, runs_dir))
+        cli.refuse_unused(TOY, given, [job.fields for job in jobs])
+        todo = plan.make(jobs, runs_dir, _GROUP_SIZE.value)
     except ValueError as error:
         raise cli.UsageError(str(error)) from None
-    cli.refuse_unused(TOY, given, [job.fields for job in jobs])
-    runs_dir = cli.RUNS_DIR.value
-    todo = plan.make(jobs, runs_dir, _GROUP_SIZE.value)
     print(progress.describe(todo))
     if _DRY_RUN.value:
         return 0
@@ -98,6 +103,14 @@ def _refuse_unused_sizes() -> None:
     """A grid takes its sizes from a preset, a sweep from a scale; hosts need a coordinator."""
     if _SWEEP.value == []:
         raise cli.UsageError("--sweep is empty; it takes all, or names of sweeps")
+    if _PARENTS.value is not None:
+        if not _PARENTS.value:
+            raise cli.UsageError("--parents is empty; it takes names of stored runs")
+        if not flags.FLAGS["origin"].present:
+            raise cli.UsageError("--parents requires --origin")
+        for name in ("sweep", "preset"):
+            if flags.FLAGS[name].present:
+                raise cli.UsageError(f"--{name} does not go with --parents")
     if _COORDINATOR.value is None and (_HOSTS.value, _HOST.value) != (None, None):
         raise cli.UsageError("--hosts and --host require --coordinator")
     if _SWEEP.value is None and flags.FLAGS["scale"].present:
@@ -122,14 +135,39 @@ def _join(coordinator: str) -> None:
         raise cli.Failure(f"coordinator {coordinator!r}: {error}") from error
 
 
-def _points(given: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
-    """The settings that the flags name: a sweep's, or those of a grid and a preset."""
-    if _SWEEP.value is None:
+def _jobs(
+    given: Mapping[str, Sequence[Any]], seeds: Sequence[int], runs_dir: str
+) -> "Iterator[Job]":
+    """What the flags request: a sweep, a grid of a preset, or a grid that starts from runs."""
+    from toymono.config import split
+    from toymono.job import Job
+    from toymono.sweep import jobs
+
+    if _SWEEP.value is not None:
         for point in grid(given):
-            yield {**catalog.PRESETS[_PRESET.value](point), **point}
+            yield from jobs.of_sweeps(_SWEEP.value, _SCALE.value, seeds, **point)
+    elif _PARENTS.value:
+        yield from jobs.from_runs(list(grid(given)), _parents(_PARENTS.value, runs_dir), seeds)
     else:
         for point in grid(given):
-            yield from catalog.points(_SWEEP.value, _SCALE.value, **point)
+            config, hyperparams = split({**catalog.PRESETS[_PRESET.value](point), **point})
+            yield from (Job(config, hyperparams, seed) for seed in seeds)
+
+
+def _parents(names: Sequence[str], runs_dir: str) -> "list[StoredRun]":
+    from toymono import store
+    from toymono.files import BrokenRun
+
+    found = []
+    for name in names:
+        path = Path(runs_dir) / f"{name}.safetensors"
+        if not path.exists():
+            raise cli.UsageError(f"--parents: there is no run {name} in {runs_dir}")
+        try:
+            found.append(store.read(path))
+        except BrokenRun as error:
+            raise cli.UsageError(f"--parents: {error}") from None
+    return found
 
 
 if __name__ == "__main__":

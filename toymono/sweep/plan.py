@@ -18,11 +18,12 @@ from toymono.sweep import cost, devices
 
 @dataclasses.dataclass(frozen=True)
 class Group:
-    """Runs of one config that train in one program."""
+    """Runs of one config, and of the same parents, that train in one program."""
 
     jobs: tuple[Job, ...]
     shared: Any
-    """What they read: nothing, or a data set."""
+    """What they read: nothing, a data set, or what they take from the runs that they start from,
+    which the trainer loads."""
 
     @functools.cached_property
     def cost(self) -> Cost:
@@ -67,11 +68,16 @@ def make(
       runs_dir: Where runs are stored; it need not exist.
       group_size: Runs of one program; None chooses by the config and the kind of device.
       data_dir: Folder of data sets, for runs that read one from files.
+
+    Raises:
+      ValueError: A run that another starts from is neither on disk nor requested, or not of
+        its kind, world or shape.
     """
     by_name = {job.name: job for job in jobs}
     exists = Path(runs_dir).is_dir()
     on_disk = store.every(runs_dir) if exists else []
     stored = {run.name: run for run in on_disk if run.name in by_name}
+    _check_parents(by_name, {run.name: run for run in on_disk})
     # All are shared out, stored or not: another process may be storing some right now.
     mine = devices.shard(list(by_name.values()))
     blocked = {
@@ -79,18 +85,27 @@ def make(
         for name, job in by_name.items()
         if exists and name not in stored and os.path.lexists(store.path(runs_dir, job))
     }
-    by_config: dict[Any, list[Job]] = {}
+    by_origin: dict[Any, list[Job]] = {}
     for job in mine:
         if job.name not in stored and job.name not in blocked:
-            by_config.setdefault(job.config, []).append(job)
+            by_origin.setdefault((job.config, job.parents), []).append(job)
     groups = []
-    for config, members in by_config.items():
+    for (config, _), members in by_origin.items():
         shared = members[0].kind.shared(config, data_dir)
         size = group_size or cost.group_size(Group(tuple(members), shared).cost)
         # Groups as equal as possible, so that at most two programs are compiled.
         for part in _parts(members, math.ceil(len(members) / size)):
             groups.append(Group(tuple(part), shared))
     return Plan(tuple(by_name.values()), tuple(groups), stored, tuple(blocked.values()))
+
+
+def _check_parents(by_name: dict[str, Job], on_disk: dict[str, StoredRun]) -> None:
+    for job in by_name.values():
+        found = [on_disk.get(name) or by_name.get(name) for name in job.parents]
+        for name, parent in zip(job.parents, found, strict=True):
+            if parent is None:
+                raise ValueError(f"a run is to start from {name}, which is not among the runs")
+        job.kind.check_parents(job, found)
 
 
 def _parts(members: Sequence[Job], count: int) -> list[Sequence[Job]]:

@@ -80,6 +80,8 @@ def refuse_missing(plan: Plan, runs: Sequence[Any], runs_dir: str) -> None:
       Failure: Some are not.
     """
     if missing := len(plan.jobs) - len(runs):
+        if not plan.blocked:
+            raise Failure(f"{counted(missing, 'run')} not trained: they could not start, see above")
         raise Failure(
             f"{counted(missing, 'run')} not trained: their files exist but cannot be read; run "
             f"python -m toymono.store check --runs_dir {runs_dir} --quarantine"

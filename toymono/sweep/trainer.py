@@ -22,10 +22,11 @@ from jaxtyping import Array, Float, Int
 
 from toymono import store
 from toymono.config import stack, unstack
+from toymono.files import BrokenRun
 from toymono.job import Job
 from toymono.sweep import devices, unfinished
 from toymono.sweep.claims import Claims
-from toymono.sweep.plan import Plan
+from toymono.sweep.plan import Group, Plan
 
 # Our choices.
 _SEGMENT_SECONDS = 1.0
@@ -69,6 +70,9 @@ def run_plan(
         while left:
             later = []
             for index, group, jobs in left:
+                if not all(map(os.path.lexists, store.parent_paths(runs_dir, jobs[0]))):
+                    later.append((index, group, jobs))  # they come first in a plan
+                    continue
                 mine, elsewhere = _claimed(claims, jobs, runs_dir)
                 if elsewhere:
                     later.append((index, group, elsewhere))
@@ -77,7 +81,8 @@ def run_plan(
                     told(trained * jobs[0].config.steps, math.nan)
                 if not mine:
                     continue
-                for part in unfinished.parts(dataclasses.replace(group, jobs=mine), runs_dir):
+                group = _with_parents(dataclasses.replace(group, jobs=mine), runs_dir)
+                for part in unfinished.parts(group, runs_dir) if group else ():
                     yield from _train(part, runs_dir, told, stopped, timer)
                     if stopped():
                         return
@@ -94,6 +99,19 @@ def run_plan(
                 if stopped():
                     return
             left = later
+
+
+def _with_parents(group: Group, runs_dir: str | Path) -> Group | None:
+    """The group with what its runs take from their parents; None, with a warning, if it cannot."""
+    job = group.jobs[0]
+    if not job.parents:
+        return group
+    try:
+        runs = [store.load(path) for path in store.parent_paths(runs_dir, job)]
+        return dataclasses.replace(group, shared=job.kind.gather(job.config, runs))
+    except (BrokenRun, ValueError) as error:
+        warnings.warn(f"run {job.name} cannot start: {error}", stacklevel=2)
+        return None
 
 
 def _claimed(
@@ -162,6 +180,8 @@ def _train(
     runs = kind.finish(config, hyperparams, group.shared, keys, world, history, state)
     # On the host first: a device would cut out each array of each run by itself.
     trained = unstack(jax.device_get(runs))[: len(jobs)]
+    if jobs[0].parents:
+        trained = [run.replace(parents=jobs[0].parents) for run in trained]
     for job, run in zip(jobs, trained, strict=True):
         store.save(runs_dir, run, job)
     return trained

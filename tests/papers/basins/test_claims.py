@@ -11,7 +11,7 @@ import pytest
 from toymono import Hyperparams, store
 from toymono.alignment import permute
 from toymono.frames import connectivity
-from toymono.papers.basins import paper
+from toymono.papers.basins import measures, paper
 from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.paper import PAPER
 from toymono.papers.claims import judge
@@ -33,6 +33,9 @@ MONO = {
 POLY = {**MONO, "mono_per_feature": 0.0, "kind_barrier": 0.1, "mixed_ratio": 2.0}
 BETWEEN = dict.fromkeys(MONO, np.nan) | {"mono_per_feature": 0.3}
 
+CURVES = {"start_mono": 0.8, "target_mono": 0.8, "curve_barrier": 0.0, "curve_excess": 0.0}
+PULLED = {"hop_share": 0.3, "hopped": 0.0, "pull_ratio": 0.0}
+
 BROKEN = {
     "mono_connected": ({"kind_barrier": 0.04}, {}),
     "poly_apart": ({}, {"kind_barrier": 0.03}),
@@ -42,7 +45,7 @@ BROKEN = {
 """For each claim what changes in mono- and in polysemantic models, so that it differs."""
 
 
-def evidence(mono=MONO, poly=POLY):
+def basin_runs(mono=MONO, poly=POLY):
     rows = [
         {
             **numbers,
@@ -56,15 +59,125 @@ def evidence(mono=MONO, poly=POLY):
         for bias, numbers in ((-1.0, mono), (-0.1, BETWEEN), (0.0, poly))
         for seed in range(3)
     ]
-    return Evidence({"BASIN": Sweep("BASIN", 9, pd.DataFrame(rows))})
+    return pd.DataFrame(rows)
+
+
+def seeds(*settings):
+    """Three seeds of each setting."""
+    rows = [
+        {"world_seed": 0, "setting": str(i), "seed": seed, **setting}
+        for i, setting in enumerate(settings)
+        for seed in range(3)
+    ]
+    return pd.DataFrame(rows)
+
+
+def curve_runs(same=0.0, mixed=0.1):
+    poly = {"start_mono": 0.0, "target_mono": 0.0}
+    both = {"target_mono": 0.0, "curve_excess": mixed}
+    return seeds(*({**CURVES, "curve_barrier": same, **ends} for ends in ({}, poly, both)))
+
+
+def hop_runs(ratio=2.0, control=0.05):
+    """Models that go over at a pull of `ratio` barriers and above, not at half of it."""
+    pulls = (
+        (0.0, 0.0, control),
+        (1e-3, ratio / 2, control),
+        (2e-3, ratio, 0.9),
+        (1e-2, 5 * ratio, 1.0),
+    )
+    return seeds(
+        *(
+            {**PULLED, "init_bias": bias, "match_parents": "weights", "attraction": weight}
+            | {"pull_ratio": size, "hop_share": share, "hopped": float(share > 0.5)}
+            for bias in (0.0, -1.0)
+            for weight, size, share in pulls
+        )
+    )
+
+
+def connected(mono=0.6, loss=0.5):
+    numbers = {"init_bias": 0.0, "mono_per_feature": mono, "task_loss": loss}
+    return seeds(*({**numbers, "line_loss": goal} for goal in (1.333, 0.83)))
+
+
+def forked(barrier=0.0):
+    return seeds(
+        *(
+            {"fork_step": step, "init_bias": bias, "end_barrier": value}
+            for step, value in ((0.0, 0.2), (2048.0, barrier))
+            for bias in (-1.0, 0.0)
+        )
+    )
+
+
+PLAIN = {"firing_step": 700.0, "low_step": 4000.0, "mono_per_feature": 0.8, "loss": 0.5}
+
+
+def started(low_step=3000.0, **changed):
+    at_once = {**PLAIN, "firing_step": 100.0, "low_step": low_step, **changed}
+    return seeds({**PLAIN, "bias_start": "shifted"}, {**at_once, "bias_start": "below_each"})
+
+
+def decayed(loss=0.4, mono=0.9):
+    other = {**PLAIN, "loss": loss, "mono_per_feature": mono, "decay_rule": "silent"}
+    return seeds({**PLAIN, "decay_rule": "all"}, other)
+
+
+def pulled(mono=0.8):
+    weights = ((0.01, 0.0), (1.0, mono))
+    return seeds(*({"pull_weight": w, **PLAIN, "mono_per_feature": m} for w, m in weights))
+
+
+AGREEING = {
+    "BASIN": basin_runs, "CURVE": curve_runs, "HOP": hop_runs, "CONNECT": connected,
+    "ONWARD": lambda: seeds({"init_bias": 0.0, "mono_per_feature": 0.0, "task_loss": 0.6}),
+    "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
+}  # fmt: skip
+"""Runs of every sweep with which all claims agree."""
+
+
+def evidence(**changed):
+    frames = {name: changed.get(name, make()) for name, make in AGREEING.items()}
+    return Evidence(
+        {name: Sweep(name, rows["setting"].nunique(), rows) for name, rows in frames.items()}
+    )
+
+
+OTHERS = {
+    "same_kind_joined": {"CURVE": curve_runs(same=0.05)},
+    "kinds_apart_on_curves": {"CURVE": curve_runs(mixed=0.01)},
+    "hop": {"HOP": hop_runs(ratio=100.0)},
+    "fine_tuned": {"CONNECT": connected(mono=0.1)},
+    "fixed_early": {"FORK": forked(barrier=0.05)},
+    "starts": {"START": started(low_step=3900.0)},
+    "rules": {"RULE": decayed(loss=0.5)},
+    "pulled_down": {"PULL": pulled(mono=0.5)},
+}
+"""For each of the other claims the sweep whose runs contradict it."""
 
 
 @pytest.mark.parametrize("name", CLAIMS)
 def test_a_claim_agrees_within_its_limits_and_differs_beyond(name):
     assert judge(CLAIMS[name], evidence()).verdict == Verdict.AGREES
-    mono, poly = BROKEN[name]
-    changed = evidence({**MONO, **mono}, {**POLY, **poly})
+    if name in BROKEN:
+        mono, poly = BROKEN[name]
+        changed = evidence(BASIN=basin_runs({**MONO, **mono}, {**POLY, **poly}))
+    else:
+        changed = evidence(**OTHERS[name])
     assert judge(CLAIMS[name], changed).verdict == Verdict.DIFFERS
+
+
+def test_a_threshold_lies_between_the_last_pull_without_and_the_first_with_a_hop():
+    """At 1 and 2 barriers: the geometric mean, in both directions."""
+    found = [f for f in measures.hop(hop_runs(ratio=2.0)) if "threshold" in f.measure]
+    assert [f.values for f in found] == [pytest.approx((2**0.5,) * 3)] * 2
+
+
+def test_models_that_never_hop_have_no_threshold():
+    runs = hop_runs().assign(hopped=0.0)
+    found = measures.hop(runs)
+    assert [f.values for f in found if "went over" in f.measure] == [(0.0,) * 3] * 2
 
 
 def test_models_in_between_are_of_no_kind():
@@ -79,8 +192,12 @@ def test_the_ordering_has_one_value_for_each_world():
 
 
 def test_every_number_that_claims_read_is_in_the_evidence():
-    [source] = PAPER.sources("small")
-    assert set(MONO) <= set(source.quantities) <= set(QUANTITIES)
+    sources = PAPER.sources("small")
+    assert set(MONO) <= set(sources[0].quantities)
+    assert {*CURVES, *PULLED, "end_barrier", "task_loss"} <= set(sources[1].quantities)
+    assert set(PLAIN) <= set(sources[2].quantities)
+    for source in sources:
+        assert set(source.quantities) <= set(QUANTITIES)
 
 
 def test_a_stored_run_is_measured_beside_the_others_of_its_world(

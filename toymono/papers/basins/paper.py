@@ -1,13 +1,13 @@
 """What readers asked about basins: the runs that answer it, and the page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from toymono import store
-from toymono.frames import connectivity
+from toymono.frames import biases, connectivity, origins
 from toymono.markdown import table
 from toymono.papers import evidence
 from toymono.papers.basins.claims import CLAIMS
@@ -23,12 +23,36 @@ _START = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
 _NAME = "basins-small"
 
 
+_ORIGINS = ("CURVE", "HOP", "CONNECT", "ONWARD", "FORK")
+_SCHEMES = ("START", "RULE", "PULL")
+_OF_ORIGINS, _OF_SCHEMES = "basins-origins-small", "basins-biases-small"
+
+
 def _sources(scale: str) -> tuple[Source, ...]:
-    return (Source(_NAME, "toy", connectivity.PER_RUN, (), _find, _measure),)
+    def of(sweeps: tuple[str, ...]):
+        return lambda runs_dir: _found(runs_dir, sweeps)
+
+    return (
+        Source(_NAME, "toy", connectivity.PER_RUN, (), _find, _measure),
+        Source(_OF_ORIGINS, "toy", origins.PER_RUN, (), of(_ORIGINS), _one_row(origins.per_run)),
+        Source(_OF_SCHEMES, "toy", biases.PER_RUN, (), of(_SCHEMES), _one_row(biases.per_run)),
+    )
+
+
+def _one_row(per_run: Callable[..., pd.DataFrame]) -> Callable[[StoredRun], Mapping[str, Any]]:
+    def measured(stored: StoredRun) -> Mapping[str, Any]:
+        rows = per_run([stored])
+        return rows.iloc[0].to_dict() if len(rows) else {}
+
+    return measured
 
 
 def _find(runs_dir: str | Path) -> list[StoredRun]:
-    settings = store.positions("BASIN", "small")
+    return _found(runs_dir, ("BASIN",))
+
+
+def _found(runs_dir: str | Path, sweeps: Sequence[str]) -> list[StoredRun]:
+    settings = {name for sweep in sweeps for name in store.positions(sweep, "small")}
     return [run for run in store.find(runs_dir) if run.setting in settings]
 
 
@@ -42,8 +66,20 @@ def _measure(stored: StoredRun) -> dict[str, Any]:
 
 
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
-    settings = list(store.positions("BASIN", "small"))
-    return Evidence({"BASIN": evidence.sweep("BASIN", frames[_NAME], settings, _START)})
+    def sweep(name: str, source: str):
+        start = f"python -m toymono.sweep --sweep {name} --scale small --seeds 3"
+        settings = list(store.positions(name, "small"))
+        return name, evidence.sweep(name, frames[source], settings, start)
+
+    return Evidence(
+        dict(
+            [
+                sweep("BASIN", _NAME),
+                *(sweep(name, _OF_ORIGINS) for name in _ORIGINS),
+                *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
+            ]
+        )
+    )
 
 
 def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
@@ -112,8 +148,10 @@ def _caveats(scale: str) -> Sequence[str]:
         "Lines have 25 points, losses 8192 common samples; neurons are aligned by all their "
         "weights, exactly. Only runs of different seeds are compared, which start from different "
         "weights and see different batches.",
-        "Of the questions asked, only the straight line is answered here: curves, pulls, "
-        "pruning and matched losses are not measured yet.",
+        "Curves are trained with Adam for 2^10 steps, pulls, fine-tuning and continued training "
+        "with LAMB for 2^11; a pull acts in the first half. The second model is aligned to the "
+        "first before training starts. Of the questions asked, pairs matched in loss are not "
+        "judged yet.",
     )
 
 

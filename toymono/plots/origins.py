@@ -1,0 +1,178 @@
+"""Figures of runs that start from stored runs, and of schemes for biases."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from toymono.cli import counted
+from toymono.frames import biases, origins
+from toymono.plots import style
+from toymono.plots.figure import Figure, NothingToDraw, drawn
+from toymono.plots.selection import OfSweeps
+
+_PAIRS = {
+    "monosemantic": "Two monosemantic models",
+    "polysemantic": "Two polysemantic models",
+    "mixed": "From mono- to polysemantic",
+}
+
+
+@drawn
+def curves(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """Loss and monosemantic neurons on trained curves of low loss between two models.
+
+    Args:
+      paths: From `frames.origins.paths`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    kinds = [kind for kind in _PAIRS if (paths["pair"] == kind).any()]
+    if not kinds:
+        raise NothingToDraw("no curve has ends that are clearly mono- or polysemantic")
+    figure = plt.figure(figsize=(2.6 * len(kinds) + 0.6, 4.4), layout="constrained")
+    axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
+    colors: dict[str, Any] = {"line": "0.6", "curve": sns.color_palette("colorblind")[0]}
+    for column, kind in enumerate(kinds):
+        of_kind = paths[paths["pair"] == kind]
+        for row, measure in enumerate(("path_loss", "path_mono")):
+            for (_, path), line in of_kind.groupby(["run", "path_kind"]):
+                axes[row, column].plot(
+                    line["path_position"], line[measure], color=colors[path], alpha=0.6, lw=0.9
+                )
+        count = counted(of_kind["run"].nunique(), "pair")
+        axes[0, column].set_title(f"{_PAIRS[kind]} ({count})")
+        axes[1, column].set_xlabel("t, position on the path")
+    for row, measure in zip(axes, ("path_loss", "path_mono"), strict=True):
+        row[0].set_ylabel({"path_loss": "task loss", "path_mono": "monosemantic neurons"}[measure])
+        style.from_zero(row[0])
+    words = {"line": "straight line, aligned", "curve": "trained curve"}
+    handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    style.caption(figure, paths, note, head=head, seeds=None)
+    return figure
+
+
+@drawn
+def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """What a pull towards a model of the other kind does, while it lasts and after its release.
+
+    Args:
+      runs: From `frames.origins.per_run`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    pulled = runs[(runs["pair"] == "mixed") & runs["origin"].isin(["pull", "decoupled_pull"])]
+    matched = pulled[pulled["match_parents"] == "weights"]
+    if matched.empty:
+        raise NothingToDraw("no model was pulled towards one of the other kind")
+    directions = {
+        "To a monosemantic model": matched["target_mono"] > matched["start_mono"],
+        "To a polysemantic model": matched["target_mono"] < matched["start_mono"],
+    }
+    shown = {title: matched[which] for title, which in directions.items() if which.any()}
+    figure = plt.figure(figsize=(3.3 * len(shown) + 0.6, 4.6), layout="constrained")
+    axes = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False)
+    blue, orange = sns.color_palette("colorblind")[:2]
+    rows = (
+        ("held_mono", "mono_per_feature", "start_mono", "target_mono"),
+        ("held_loss", "task_loss", "start_loss", "target_loss"),
+    )
+    for column, (title, part) in enumerate(shown.items()):
+        for row, (held, freed, start, target) in enumerate(rows):
+            panel = axes[row, column]
+            for measure, color, marker in ((held, "0.6", "s"), (freed, blue, "o")):
+                mean = part.groupby("attraction")[measure].mean()
+                panel.plot(mean.index, mean, color=color, lw=1.2)
+                panel.plot(part["attraction"], part[measure], marker, color=color, ms=3, alpha=0.6)
+            for reference, dashes in ((start, ":"), (target, "--")):
+                panel.axhline(part[reference].mean(), color=orange, linestyle=dashes, lw=1)
+            style.number_axis(panel, "attraction", part["attraction"])
+            panel.set_xlabel("")
+            style.from_zero(panel)
+        axes[0, column].set_title(title)
+        axes[1, column].set_xlabel(style.label("attraction"))
+    axes[0, 0].set_ylabel(style.label("mono_per_feature"))
+    axes[1, 0].set_ylabel("task loss")
+    handles = [
+        Line2D([], [], color="0.6", marker="s", ms=3, label="while pulled"),
+        Line2D([], [], color=blue, marker="o", ms=3, label="after release"),
+        Line2D([], [], color=orange, linestyle=":", label="model that it started from"),
+        Line2D([], [], color=orange, linestyle="--", label="model that pulled"),
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    style.caption(figure, matched, f"Lines: means. {note}", head=head, seeds=None)
+    return figure
+
+
+@drawn
+def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """How soon training makes progress, and how it ends, by scheme for biases.
+
+    Args:
+      runs: From `frames.biases.per_run`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    schemes = list(dict.fromkeys(runs["scheme"]))
+    columns = ("firing_step", "low_step", "mono_per_feature", "loss")
+    names = ("steps until loss < 0.9", "steps until loss < 0.4", "mono. neurons / feature", "loss")
+    height = 1.5 + 0.28 * len(schemes)
+    figure = plt.figure(figsize=(8.4, height), layout="constrained")
+    axes = figure.subplots(1, len(columns), sharey=True)
+    blue = sns.color_palette("colorblind")[0]
+    for panel, column, name in zip(axes, columns, names, strict=True):
+        for place, scheme in enumerate(schemes):
+            values = runs.loc[runs["scheme"] == scheme, column].dropna()
+            if values.empty:
+                panel.annotate("never", (0.02, place), xycoords=("axes fraction", "data"),
+                               va="center", fontsize=7, color="0.4")  # fmt: skip
+                continue
+            panel.plot(values, [place] * len(values), "o", color=blue, ms=3, alpha=0.7)
+            panel.plot([values.mean()], [place], "|", color="0.2", ms=9)
+        panel.set_xlabel(name)
+        panel.set_xlim(0, 1.06 * runs[column].max())
+    axes[0].set_yticks(range(len(schemes)), schemes)
+    axes[0].set_ylim(len(schemes) - 0.5, -0.5)
+    words = "Losses below are shares of the zero-output loss. Points: seeds; ticks: their mean."
+    style.caption(figure, runs, f"{words} {note}", head=head, seeds=None)
+    return figure
+
+
+_CURVE = "python -m toymono.sweep --sweep CURVE --scale small --seeds 3"
+_HOP = "python -m toymono.sweep --sweep HOP --scale small --seeds 3"
+_SCHEMES = "python -m toymono.sweep --sweep START,RULE,PULL --scale small --seeds 3"
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "curves",
+        "Loss and monosemantic neurons on trained curves of low loss between two models.",
+        curves,
+        (origins.paths,),
+        OfSweeps(("CURVE",)),
+        _CURVE,
+        compares=False,
+    ),
+    Figure(
+        "hops",
+        "What a pull towards a model of the other kind does, and what stays after its release.",
+        hops,
+        (origins.per_run,),
+        OfSweeps(("HOP",)),
+        _HOP,
+        compares=False,
+    ),
+    Figure(
+        "bias_schemes",
+        "Steps until training makes progress, and its outcome, by scheme for biases.",
+        bias_schemes,
+        (biases.per_run,),
+        OfSweeps(("START", "RULE", "PULL")),
+        _SCHEMES,
+        compares=False,
+    ),
+)
+"""Figures of runs that start from stored runs, and of schemes for biases."""
