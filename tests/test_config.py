@@ -100,6 +100,9 @@ OUT_OF_RANGE = [
     ("start_margin", -2.0, "[-1, inf)"),
     ("firing_target", 1.5, "[0, 1]"),
     ("pull_weight", -1.0, "[0, inf)"),
+    ("density", 0.0, "(0, 1]"),
+    ("density", 1.5, "(0, 1]"),
+    ("drop_share", -0.1, "[0, 1]"),
     ("init_bias", math.nan, "(-inf, inf)"),
     ("init_bias", -math.inf, "(-inf, inf)"),
 ]

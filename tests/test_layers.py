@@ -39,6 +39,8 @@ LAYERS = {
     "alignment": 2,
     "biases": 2,
     "origins": 2,
+    "masks": 2,
+    "pruning": 2,
     "batching": 2,
     "features": 2,
     "models": 2,

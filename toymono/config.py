@@ -60,6 +60,8 @@ class Config:
     origin: str = _default("origin")
     match_parents: str = _default("match_parents")
     fork_seed: int = _default("fork_seed")
+    sparsity: str = _default("sparsity")
+    density_rule: str = _default("density_rule")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)
@@ -73,6 +75,8 @@ class Config:
                 "model=tied has no neurons with biases: it takes bias_start=shifted, "
                 "decay_rule=all and bias_pull=off"
             )
+        if self.model == "tied" and self.sparsity != "none":
+            raise ValueError(f"sparsity={self.sparsity}: model=tied has sparsity=none alone")
 
         if self.model == "tied" and self.origin not in ("fresh", "continued"):
             raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
@@ -110,6 +114,8 @@ class Hyperparams(flax.struct.PyTreeNode):
     attraction: Scalar = _default("attraction")
     line_loss: Scalar = _default("line_loss")
     fork_step: Scalar = _default("fork_step")
+    density: Scalar = _default("density")
+    drop_share: Scalar = _default("drop_share")
 
     def checked(self) -> "Hyperparams":
         """Converts to float32 and checks ranges; tracers are not checked.

@@ -48,7 +48,7 @@ def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, limits: Li
 
     lengths_c = jnp.diff(jnp.array([0, *config.snapshot_steps]))
     state, snapshots = jax.lax.scan(to_next_snapshot, state, lengths_c)
-    return Run(config, hyperparams, key, world, snapshots, state.loss_t)
+    return Run(config, hyperparams, key, world, snapshots, state.loss_t, masks=state.masks)
 
 
 def fit_many(
@@ -109,7 +109,7 @@ def _fit_many_with_bar(config: Config, hyperparams: Hyperparams, keys: PRNGKeyAr
                 bar.update(steps)
             snapshots.append(state.model)
     snapshots_rc = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *snapshots)
-    return Run(config, hyperparams, keys, world, snapshots_rc, state.loss_t)
+    return Run(config, hyperparams, keys, world, snapshots_rc, state.loss_t, masks=state.masks)
 
 
 def replay(

@@ -30,6 +30,7 @@ from toymono.classifiers.train import ClassifierRun, Measures
 from toymono.config import Config, Hyperparams, split_fields
 from toymono.features import World
 from toymono.fields import TOY, TOY_CONFIG, Field
+from toymono.masks import Masks
 from toymono.models import MODELS
 from toymono.penalties import PENALTIES
 from toymono.tasks import TASKS
@@ -109,15 +110,16 @@ def _toy_advance(config, hyperparams, shared, world, state, steps, limits):
 
 
 def _toy_finish(config, hyperparams, shared, key, world, snapshots, state) -> Run:
-    return Run(config, hyperparams, key, world, snapshots, state.loss_t)
+    return Run(config, hyperparams, key, world, snapshots, state.loss_t, masks=state.masks)
 
 
 def _toy_tensors(run: Run) -> dict[str, Any]:
     tensors = {"loss_t": run.loss_t}
-    for prefix, tree in (("world", run.world), ("snapshots", run.snapshots)):
+    trees = {"world": run.world, "snapshots": run.snapshots, "masks": run.masks}
+    for prefix, tree in trees.items():
         tensors |= {
             f"{prefix}.{name}": leaf
-            for name, leaf in vars(tree).items()
+            for name, leaf in (() if tree is None else vars(tree).items())
             if isinstance(leaf, jax.Array | np.ndarray)
         }
     return tensors
@@ -128,6 +130,7 @@ def _toy_load(config, hyperparams, key, fingerprint, tensors: Tensors) -> Run:
         start = f"{prefix}."
         return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
 
+    used = named("masks")
     return Run(
         config=config,
         hyperparams=hyperparams,
@@ -137,6 +140,7 @@ def _toy_load(config, hyperparams, key, fingerprint, tensors: Tensors) -> Run:
             **named("snapshots"), nonlinearity=config.nonlinearity
         ),
         loss_t=tensors["loss_t"],
+        masks=Masks(**used) if used else None,
     )
 
 
@@ -153,10 +157,11 @@ def _toy_cost(config: Config, shared: Any) -> Cost:
     arrays += PENALTIES[config.penalty].elements(n, k)
     arrays += b * k if config.dropout == "on" else 0
     snapshots = len(config.snapshot_steps) * parameters
+    masks = 0 if config.sparsity == "none" else k * (m + o)  # a byte each
     return Cost(
         flops=config.steps * 2 * b * products,
-        training_bytes=4 * arrays,
-        stored_bytes=4 * (snapshots + max(embeddings, 1) * n * m + config.steps),
+        training_bytes=4 * arrays + masks,
+        stored_bytes=4 * (snapshots + max(embeddings, 1) * n * m + config.steps) + masks,
         step_flops=2 * b * products,
     )
 

@@ -19,9 +19,10 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono import batching, biases, features, models, optimizers, origins
+from toymono import batching, biases, features, masks, models, optimizers, origins
 from toymono.config import Config, Hyperparams
 from toymono.features import Limits, World
+from toymono.masks import Masks
 from toymono.models import AnyModel, Model
 from toymono.origins import Moment, Parents
 from toymono.penalties import PENALTIES, activation_l1
@@ -43,6 +44,8 @@ class State(flax.struct.PyTreeNode):
     """Running share of samples that each neuron fires on, if `Config.decay_rule` needs it."""
     anchors: tuple[Model, ...] = ()
     """The models of the run's parents, see `origins`; none if it has no parents."""
+    masks: Masks | None = None
+    """Which weights are in use; None if all are."""
 
 
 class Metrics(NamedTuple):
@@ -53,7 +56,7 @@ class Metrics(NamedTuple):
     penalty: Float[Array, ""]
     """The polysemantic penalty of `Config.penalty`, not yet multiplied by alpha; 0 for `none`."""
     gradient_norm: Float[Array, ""]
-    """Euclidean norm of the gradient of the whole loss, over all weights."""
+    """Euclidean norm of the gradient of the whole loss, over all weights in use."""
 
 
 class Run(batching.OneRun, flax.struct.PyTreeNode):
@@ -72,6 +75,8 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
     """Task loss on each step's fresh batch, before that step's update."""
     parents: tuple[str, ...] = flax.struct.field(pytree_node=False, default=())
     """Names of the stored runs that it started from."""
+    masks: Masks | None = None
+    """Which weights of the final model are in use; None if all are."""
 
     @property
     def final(self) -> Any:
@@ -122,15 +127,22 @@ def begin(
         world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)
     world = features.build(config, world_key)
     model = models.MODELS[config.model].init(config, hyperparams, model_key)
+    used = masks.drawn(config, hyperparams, model, batch_key)
+    model = masks.applied(used, model)
     start_key = jax.random.fold_in(batch_key, _START)
     model = biases.start(config, hyperparams, model, world, start_key)
-    return world, untrained(config, hyperparams, model, config.steps, batch_key)
+    return world, untrained(config, hyperparams, model, config.steps, batch_key, used)
 
 
 def untrained(
-    config: Config, hyperparams: Hyperparams, model: AnyModel, steps: int, key: PRNGKeyArray
+    config: Config,
+    hyperparams: Hyperparams,
+    model: AnyModel,
+    steps: int,
+    key: PRNGKeyArray,
+    used: Masks | None = None,
 ) -> State:
-    """The state before the first of so many steps from a model."""
+    """The state before the first of so many steps from a model, of which `used` are in use."""
     return State(
         model=model,
         optimizer=optimizers.build(config, hyperparams).init(model),
@@ -138,6 +150,7 @@ def untrained(
         step=jnp.zeros((), jnp.int32),
         key=key,
         firing_k=biases.before_firing(config),
+        masks=used,
     )
 
 
@@ -245,6 +258,7 @@ def train_step(
         return loss, (task_loss, penalty, hidden_bk)
 
     grads, (task_loss, penalty, hidden_bk) = jax.grad(objective, has_aux=True)(state.model)
+    state, grads = masks.changed(config, hyperparams, state, grads, step_key)
     updates, optimizer = optimizers.build(config, hyperparams).update(
         grads, state.optimizer, state.model
     )
@@ -253,7 +267,7 @@ def train_step(
     model = biases.decay(
         config, hyperparams, state.model, model, firing_k, state.step, len(state.loss_t)
     )
-    model = origin.after(config, hyperparams, model, moment)
+    model = masks.applied(state.masks, origin.after(config, hyperparams, model, moment))
     stepped = state.replace(
         model=model,
         optimizer=optimizer,

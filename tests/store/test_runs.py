@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from toymono import Config, Hyperparams, store, unstack
+from toymono import Config, Hyperparams, masks, pruning, store, unstack
+from toymono.config import split
 from toymono.fields import TOY, TOY_CONFIG, TOY_HYPERPARAMS
 from toymono.job import Job, job_of
 from toymono.store import format as file_format
@@ -60,6 +61,25 @@ def test_runs_of_many_come_back_as_they_were(tmp_path, runs):
 def test_a_loaded_run_is_saved_under_its_own_name(tmp_path, run):
     path = store.save(tmp_path, run)
     assert store.save(tmp_path, store.load(path)) == path
+
+
+def test_masks_are_stored_though_a_weight_in_use_is_0(tmp_path, run):
+    """What is 0 does not say which weights are in use: one may have just grown."""
+    used = pruning.prune(run.final, None, 0.5)
+    thin = jax.vmap(lambda model: masks.applied(used, model))(run.snapshots)
+    thin = thin.replace(w_ko=0 * thin.w_ko)
+    config = dataclasses.replace(run.config, sparsity="set")
+    path = store.save(tmp_path, run.replace(config=config, snapshots=thin, masks=used))
+    loaded = store.load(path)
+    chex.assert_trees_all_equal(loaded.masks, jax.device_get(used))
+    assert loaded.masks.w_ko.dtype == bool
+    assert store.load(store.save(tmp_path, run)).masks is None
+
+
+def test_a_file_without_its_masks_is_refused(tmp_path, run):
+    sparse = run.replace(config=dataclasses.replace(run.config, sparsity="set"))
+    with pytest.raises(store.BrokenRun, match=r"lacks the tensors masks\.w_ko, masks\.w_mk"):
+        store.load(store.save(tmp_path, sparse))
 
 
 def test_a_diverged_run_is_marked(tmp_path, diverged_run):
@@ -142,6 +162,9 @@ def test_run_names_are_stable():
         ("firing_target", 0.25, {"decay_rule": "silent"}),
         ("pull_weight", 0.25, {"bias_pull": "on"}),
         ("pull_target", 0.25, {"bias_pull": "on"}),
+        ("density_rule", "erk", {"sparsity": "set"}),
+        ("density", 0.5, {"sparsity": "erdos_renyi"}),
+        ("drop_share", 0.25, {"sparsity": "rigl"}),
         ("init_scale", 0.5, {"model": "tied", "task": "identity"}),
     ],
 )
@@ -149,13 +172,11 @@ def test_a_field_without_effect_is_not_part_of_the_name(field, value, matters):
     """Or the same run would be trained twice, under two names."""
     idle = {"penalty": "none", "feature_law": "equal", "schedule": "constant"}
 
-    def name(config, **hyperparams):
-        return store.name(config, Hyperparams(**hyperparams), 0)
+    def name(**values):
+        return store.name(*split({**idle, **values}), 0)
 
-    config = Config(**idle)
-    assert name(config) == name(config, **{field: value})
-    config = Config(**idle | matters)
-    assert name(config) != name(config, **{field: value})
+    assert name() == name(**{field: value})
+    assert name(**matters) != name(**matters, **{field: value})
 
 
 @given(st.floats(width=32, min_value=0.015625, max_value=1))
@@ -188,11 +209,13 @@ def test_every_field_that_matters_is_in_the_name():
     other |= {"nonlinearity": "gelu", "feature_law": "equal", "matmul_precision": "bfloat16"}
     other |= {"dropout": "off", "noise": "off", "bias_pull": "off", "decay_rule": "moving"}
     other |= {"bias_start": "below_each", "origin": "continued", "match_parents": "none"}
+    other |= {"sparsity": "rigl", "density_rule": "erk"}
     base = Config(
         "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw",
-        dropout="on", noise="on", bias_pull="on", decay_rule="silent",
+        dropout="on", noise="on", bias_pull="on", decay_rule="silent", sparsity="set",
     )  # fmt: skip
-    tied = dataclasses.replace(base, model="tied", bias_pull="off", decay_rule="all")
+    plain = {"bias_pull": "off", "decay_rule": "all", "sparsity": "none"}
+    tied = dataclasses.replace(base, model="tied", **plain)
     pulled = dataclasses.replace(base, origin="pull")
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:

@@ -181,6 +181,28 @@ def test_a_stopped_plan_continues_to_the_same_runs(jobs, whole, tmp_path, segmen
     assert_same_files(tmp_path, whole)
 
 
+@pytest.mark.parametrize("rule", ["set", "rigl"])
+def test_masks_continue_where_they_were_stopped(config, tmp_path, rule):
+    """Stopped between two changes of the masks, and trained in other groups from there on."""
+    sparse = dataclasses.replace(config, sparsity=rule, log2_steps=8)
+    jobs = [Job(sparse, Hyperparams(0.02, eps=0.25, density=density), 3) for density in (0.3, 0.6)]
+    runs = trained(jobs, tmp_path / "whole")
+    assert trained(jobs, tmp_path / "parts", stopped=stop_after(8)) == []
+    steps = [store.partial_step(tmp_path / "parts", job) for job in jobs]
+    assert 64 < steps[0] == steps[1] < 192
+    trained(jobs[::-1], tmp_path / "parts", 1)
+    assert_same_files(tmp_path / "parts", tmp_path / "whole")
+    for job, run in zip(jobs, runs, strict=True):
+        stored = store.load(store.path(tmp_path / "parts", job))
+        assert stored.masks.w_ko.dtype == bool
+        assert_same(stored, run)
+        for name in ("w_mk", "w_ko"):
+            assert not np.asarray(getattr(stored.final, name))[~getattr(stored.masks, name)].any()
+            density = float(job.hyperparams.density)
+            size = getattr(stored.masks, name).size
+            assert getattr(stored.masks, name).sum() == round(density * size)
+
+
 def test_stop_is_checked_once_per_segment(jobs, tmp_path):
     """Or a Ctrl-C between two answers would end the training with nothing saved."""
     answers = itertools.chain([False, True], itertools.repeat(False))

@@ -1,8 +1,10 @@
-"""Sweeps for what readers asked under the paper: basins of the loss, and better bias schemes.
+"""Sweeps for what readers asked under the paper: basins of the loss, bias schemes, sparse weights.
 
 Models can be compared weight by weight only if they share a world, so `BASIN`
 varies the seed beside a fixed `world_seed`. The sweeps `HOP`, `CURVE` and
-`CONNECT` start from its runs, and train them too where they are not stored.
+`CONNECT` start from its runs, and train them too where they are not stored. In `SPARSE` wide
+models with sparse weights have as many weights in use as the dense one of half the
+features' number of neurons, except where input or output weights alone are sparse.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +15,7 @@ from toymono.catalog.sweep import Ancestor, Sweep
 _PAPER = {"learning_rate": (0.003,), "bias_decay": (0.03,)}
 _SMALL = {"learning_rate": (0.01,), "bias_decay": (0.1,)}
 _OURS = dict.fromkeys(_PAPER, "our choice: as in B3")
+_DENSE = {"init_bias": (-1.0,), **_PAPER}
 
 _SEEDS = 3  # of BASIN
 
@@ -184,6 +187,31 @@ BASINS: dict[str, Sweep] = {
         ),
         _SMALL,
         {**_OURS, "fork_step": "our choice: the beginning, 1/16 and 1/4 of 2^13 steps"},
+    ),
+    "SPARSE": Sweep(
+        "sparse weights at equal numbers of weights in use",
+        "sparsity",
+        (
+            {"k": (512,), **_DENSE},
+            *(
+                {
+                    "k": (int(512 / density),),
+                    "density": (density,),
+                    "sparsity": ("erdos_renyi", "set", "rigl"),
+                    **_DENSE,
+                }
+                for density in (0.5, 0.25, 0.125)
+            ),
+            {
+                "k": (1024,),
+                "density": (0.5,),
+                "sparsity": ("erdos_renyi",),
+                "density_rule": ("input", "output"),
+                **_DENSE,
+            },
+        ),
+        _SMALL,
+        {**_OURS, "density": "our choice", "k": "our choice"},
     ),
 }
 """By name, as in `catalog.SWEEPS`."""

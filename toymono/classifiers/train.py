@@ -17,7 +17,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from toymono import batching, penalties, scores
+from toymono import batching, masks, penalties, scores
 from toymono.classifiers import network
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.classifiers.data import CLASSES, Dataset
@@ -311,9 +311,8 @@ def _prune(params, mask, step, config, steps_per_epoch):
     def largest(weight):
         if weight.ndim == 1:
             return jnp.ones_like(weight)
-        sorted_ = jnp.sort(abs(weight).ravel())
-        floor = sorted_[jnp.minimum((sparsity * weight.size).astype(int), weight.size - 1)]
-        return (abs(weight) >= floor).astype(weight.dtype)
+        pruned = (sparsity * weight.size).astype(int)
+        return masks.largest(abs(weight), weight.size - pruned).astype(weight.dtype)
 
     due = (step >= 0) & ((step % _PRUNE_EVERY == 0) | (step == last))
     mask = jax.lax.cond(due, lambda: jax.tree.map(largest, params), lambda: mask)

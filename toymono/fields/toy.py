@@ -1,6 +1,7 @@
 """Every setting of a toy run. The defaults are those of the laptop preset."""
 
 from toymono.fields.field import Field, table
+from toymono.fields.sparsity import SPARSE_CONFIG, SPARSE_HYPERPARAMS
 
 _LARGEST = 2**24  # Our choice: larger arrays do not fit in memory.
 
@@ -250,6 +251,7 @@ TOY_CONFIG = table(
         2**31 - 1,
         before=-1,
     ),
+    *SPARSE_CONFIG,
 )
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
 
@@ -414,6 +416,7 @@ TOY_HYPERPARAMS = table(
         unless=("fork_seed", -1),
         before=0.0,
     ),
+    *SPARSE_HYPERPARAMS,
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""
 

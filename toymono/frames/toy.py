@@ -69,8 +69,11 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
     `features_with_0` … `features_with_4`, the number of features
     with so many monosemantic neurons (4: or more); `positive_bias` and
     `bias_above_005`, numbers of neurons with a bias above 0 and above 0.05, the
-    paper's proxy for highly polysemantic ones; `mean_bias`; then the registered
-    scores (`frames.SCORES`) per run.
+    paper's proxy for highly polysemantic ones; `mean_bias`; `mono_per_live`, the
+    monosemantic fraction of the neurons that are not dead; `nonzero_weights`, the
+    weights in use, `weight_density`, their share of all, `input_density` and
+    `output_density`, the shares of the input and of the output weights; then the
+    registered scores (`frames.SCORES`) per run.
 
     Args:
       runs: Toy runs.
@@ -85,6 +88,9 @@ def per_run(runs: Runs, threshold: float = scores.THRESHOLD) -> pd.DataFrame:
             "loss": _mean_loss(run, run.config.steps - steps, run.config.steps),
             "zero_loss": float(_zero_loss(run.config, run.hyperparams, run.world)),
         }
+        live = neurons["monosemantic"] + neurons["polysemantic"]
+        neurons["mono_per_live"] = neurons["monosemantic"] / live if live else np.nan
+        neurons |= _in_use(run)
         own = registered(run.final, run.world, "run")
         rows.append({**identity, **loss, **neurons, **_nan_unless_finite(run, own)})
     return pd.DataFrame(rows)
@@ -254,6 +260,21 @@ def _neuron_counts(run: Run, models_c: AnyModel, threshold: float) -> list[dict[
         {name: column[c].item() if finite else np.nan for name, column in counts.items()}
         for c, finite in enumerate(finite_c)
     ]
+
+
+def _in_use(run: Run) -> dict[str, Any]:
+    """How many weights the run has that are not always 0, biases apart."""
+    masks = {name: w for name, w in vars(run.final).items() if name.startswith("w_")}
+    masks = {name: np.ones(w.shape, bool) for name, w in masks.items()}
+    masks |= {} if run.masks is None else vars(run.masks)
+    used = sum(int(mask.sum()) for mask in masks.values())
+    share = {name: float(mask.mean()) for name, mask in masks.items()}
+    return {
+        "nonzero_weights": used,
+        "weight_density": used / sum(mask.size for mask in masks.values()),
+        "input_density": share.get("w_mk", 1.0),
+        "output_density": share.get("w_ko", 1.0),
+    }
 
 
 @jax.jit

@@ -10,7 +10,15 @@ import dataclasses
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.quantities import agreement, connectivity, origins, polytopes, spectrum, visualise
+from toymono.quantities import (
+    agreement,
+    connectivity,
+    origins,
+    overlap,
+    polytopes,
+    spectrum,
+    visualise,
+)
 from toymono.quantities.formats import plain, truth
 from toymono.quantities.quantity import (
     Quantity,
@@ -47,6 +55,16 @@ _RUNS = (
     count_of("positive_bias", "neurons with a bias above 0", "biases above 0"),
     count_of("bias_above_005", "neurons with a bias above 0.05", "biases above 0.05"),
     signed("mean_bias", "mean bias"),
+    fraction(
+        "mono_per_live",
+        "monosemantic fraction " + unbroken("of living neurons"),
+        "mono/live",
+        none="all neurons are dead",
+    ),
+    count_of("nonzero_weights", "weights in use"),
+    fraction("weight_density", "share of weights in use"),
+    fraction("input_density", "share of input weights in use"),
+    fraction("output_density", "share of output weights in use"),
 )
 
 _NEURONS_AND_FEATURES = (
@@ -230,6 +248,7 @@ def _all() -> dict[str, Quantity]:
         agreement.QUANTITIES,
         connectivity.QUANTITIES,
         origins.QUANTITIES,
+        overlap.QUANTITIES,
         polytopes.QUANTITIES,
         spectrum.QUANTITIES,
         visualise.QUANTITIES,

@@ -43,7 +43,7 @@ _NUMBERS = {
 """Their names of hyperparameters, and ours."""
 
 _FIXED = ("exponent", "cosine_period", "optimizer", "schedule", "penalty", "dropout", "model")
-_FIXED += ("noise", "bias_start", "decay_rule", "bias_pull")
+_FIXED += ("noise", "bias_start", "decay_rule", "bias_pull", "sparsity")
 """Fields of ours that their program has at our default only."""
 
 

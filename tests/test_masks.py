@@ -1,0 +1,543 @@
+"""Sparse weights: masks by hand and by brute force, and training that keeps to them."""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from settings import TINY
+
+from toymono import (
+    Config,
+    Hyperparams,
+    Model,
+    advance,
+    begin,
+    features,
+    fit,
+    fit_many,
+    masks,
+    optimizers,
+    pruning,
+    train,
+    train_step,
+    unstack,
+)
+from toymono.fields import TOY_CONFIG
+from toymono.masks import Masks
+
+HYPERPARAMS = Hyperparams(learning_rate=0.02, eps=0.25, density=0.3)
+CHANGING = ("set", "rigl")
+SPARSE = ("erdos_renyi", *CHANGING)
+
+
+def sparse(rule, log2_steps=8, **fields):
+    """Long enough for changes at steps 64 and 128, the last before three quarters."""
+    return dataclasses.replace(TINY, sparsity=rule, log2_steps=log2_steps, **fields)
+
+
+def tensors(model_or_masks):
+    return {"w_mk": np.asarray(model_or_masks.w_mk), "w_ko": np.asarray(model_or_masks.w_ko)}
+
+
+def counts_of(found):
+    return [int(mask.sum()) for mask in tensors(found).values()]
+
+
+# Choosing the largest.
+
+
+@given(
+    st.lists(st.sampled_from([0.0, 1.0, 2.0, -1.0]), min_size=1, max_size=12),
+    st.integers(0, 12),
+    st.booleans(),
+)
+def test_the_largest_are_exactly_as_many(values, count, at_random):
+    count = min(count, len(values))
+    key = jax.random.key(count) if at_random else None
+    score = jnp.array(values)
+    mask = np.asarray(masks.largest(score, count, key))
+    assert mask.sum() == count
+    if 0 < count < len(values):
+        assert score[mask].min() >= score[~mask].max()
+    if not at_random:
+        expected = np.argsort(-np.array(values), kind="stable")[:count]
+        assert set(np.flatnonzero(mask)) == set(expected.tolist())
+
+
+def test_equal_scores_are_chosen_alike():
+    """Each of 6 equal scores is among 2 with probability 1/3, one that is larger always."""
+    score = jnp.array([[1.0, 5.0, 1.0], [1.0, 1.0, 1.0]])
+    draws = 3000
+    keys = jax.random.split(jax.random.key(0), draws)
+    share = np.asarray(jax.vmap(lambda key: masks.largest(score, 2, key))(keys).mean(0)).ravel()
+    assert share[1] == 1
+    equal = np.delete(share, 1)
+    np.testing.assert_allclose(equal, 0.2, atol=4 * (0.2 * 0.8 / draws) ** 0.5)
+
+
+@pytest.mark.parametrize(
+    ("share", "count", "expected"),
+    [(0.2, 10, 2), (0.2, 8, 1), (0.4, 5, 2), (0.34, 3, 1), (1 / 3, 3, 1), (0.0, 5, 0), (1.0, 5, 5)]
+    + [(0.53, 100, 53), (0.65, 180, 117)]  # float32 products of these are below whole numbers
+    + [(0.7, 10 * 2**power, 7 * 2**power) for power in range(18)],
+)
+def test_a_share_is_rounded_down_but_for_its_own_rounding(share, count, expected):
+    assert masks.part(jnp.float32(share), count) == expected
+
+
+# How many weights are in use.
+
+SHAPES = ((32, 512), (512, 256))
+
+
+@pytest.mark.parametrize(
+    ("rule", "density", "expected"),
+    [
+        ("uniform", 0.5, (8192, 65536)),
+        ("uniform", 0.3, (4915, 39322)),
+        ("input", 0.5, (8192, 131072)),
+        ("output", 0.1, (16384, 13107)),
+        ("erk", 0.5, (16384, 57344)),
+        ("erk", 0.25, (15284, 21580)),
+        ("erk", 0.125, (7642, 10790)),
+        ("erk", 1.0, (16384, 131072)),
+    ],
+)
+def test_counts_by_hand(rule, density, expected):
+    """The densities of the spec: .933 and .165 at .25, .466 and .082 at .125."""
+    found = [count.item() for count in masks.counts(rule, density, SHAPES)]
+    assert found == pytest.approx(expected, abs=3 if rule == "erk" and density < 0.5 else 0)
+    if rule == "erk":
+        assert sum(found) == round(density * (16384 + 131072))
+        shares = [count / size for count, size in zip(found, (16384, 131072), strict=True)]
+        spec = {0.5: (1, 0.4375), 0.25: (0.933, 0.165), 0.125: (0.466, 0.082), 1.0: (1, 1)}
+        assert shares == pytest.approx(spec[density], abs=6e-4)
+
+
+def test_erk_caps_either_tensor():
+    wide_input, wide_output = ((512, 8), (8, 2)), ((2, 8), (8, 512))
+    for shapes, capped in ((wide_input, 1), (wide_output, 0)):
+        sizes = [np.prod(shape) for shape in shapes]
+        found = [count.item() for count in masks.counts("erk", 0.9, shapes)]
+        assert found[capped] == sizes[capped]
+        assert sum(found) == round(0.9 * sum(sizes))
+
+
+@given(st.floats(2**-10, 1, width=32), st.sampled_from(list(masks.DENSITIES)))
+def test_no_tensor_has_more_weights_than_it_holds(density, rule):
+    sizes = (16384, 131072)
+    found = [count.item() for count in masks.counts(rule, density, SHAPES)]
+    assert all(0 <= count <= size for count, size in zip(found, sizes, strict=True))
+
+
+@pytest.mark.parametrize("density", [0.01, 0.3, 0.5, 1.0])
+def test_drawn_masks_have_exact_counts(density):
+    config, hyperparams = sparse("erdos_renyi"), HYPERPARAMS.replace(density=density)
+    model = begin(TINY, hyperparams, jax.random.key(0))[1].model
+    found = [
+        masks.drawn(config, hyperparams, model, key) for key in jax.random.split(jax.random.key(1))
+    ]
+    for drawn in found:
+        assert counts_of(drawn) == [round(density * 4 * 24), round(density * 24 * 16)]
+    if density < 1:
+        assert (found[0].w_ko != found[1].w_ko).any()
+    assert masks.drawn(TINY, hyperparams, model, jax.random.key(0)) is None
+
+
+def test_each_weight_is_drawn_alike():
+    config, model = Config(n=4, m=2, k=3, sparsity="erdos_renyi"), Model(*SMALL)
+    draws, hyperparams = 2000, Hyperparams(density=0.5)
+    keys = jax.random.split(jax.random.key(0), draws)
+    drawn = jax.vmap(lambda key: masks.drawn(config, hyperparams, model, key))(keys)
+    for mask in tensors(drawn).values():
+        np.testing.assert_allclose(mask.mean(0), 0.5, atol=4 * (0.25 / draws) ** 0.5)
+
+
+SMALL = (jnp.ones((2, 3)), jnp.zeros(3), jnp.ones((3, 4)))
+
+
+# Pruning.
+
+
+def flat(values, others=(1.0,)):
+    """A model of one neuron with these input weights."""
+    return Model(jnp.array(values)[:, None], jnp.zeros(1), jnp.array([others]))
+
+
+def test_pruning_by_hand():
+    model = flat([0.1, -0.2, 0.3, -0.4, 0.5])
+    assert pruning.prune(model, None, 0.4).w_mk[:, 0].tolist() == [False, False, True, True, True]
+    ten = flat(np.arange(1.0, 11))
+    once = pruning.prune(ten, None, 0.2)
+    twice = pruning.prune(ten, once, 0.2)
+    assert (once.w_mk.sum(), twice.w_mk.sum()) == (8, 7)  # 6.4 would be left: the part is 1.6
+    assert twice.w_mk[:, 0].tolist() == [False] * 3 + [True] * 7
+
+
+def test_pruning_counts_exactly_where_weights_are_equal():
+    model = Model(jnp.ones((4, 5)), jnp.zeros(5), -jnp.ones((5, 6)))
+    assert counts_of(pruning.prune(model, None, 0.25)) == [15, 23]
+    assert sum(counts_of(pruning.prune(model, None, 0.25, "global"))) == 38
+    assert counts_of(pruning.prune(model, None, 1.0)) == [0, 0]
+
+
+@pytest.mark.parametrize("scope", pruning.SCOPES)
+def test_pruning_again_and_again_is_brute_force(toy, scope):
+    model, _ = toy()
+    weights, kept = tensors(model), masks.whole(model)
+    used = {name: np.ones(w.shape, bool) for name, w in weights.items()}
+    for _ in range(4):
+        kept = pruning.prune(model, kept, 0.3, scope)
+        groups = [list(weights)] if scope == "global" else [[name] for name in weights]
+        for group in groups:
+            sizes = np.concatenate([abs(weights[name][used[name]]) for name in group])
+            threshold = np.sort(sizes)[int(0.3 * len(sizes))]
+            for name in group:
+                used[name] &= abs(weights[name]) >= threshold
+        for name, mask in tensors(kept).items():
+            np.testing.assert_array_equal(mask, used[name])
+
+
+def test_an_unused_weight_is_never_taken_back(toy):
+    """Though it is larger than others: parents' weights outside masks may be anything."""
+    model, _ = toy()
+    first = pruning.shuffled(pruning.prune(model, None, 0.5), jax.random.key(0))
+    for scope in pruning.SCOPES:
+        second = pruning.prune(model, first, 0.5, scope)
+        for mask, before in zip(*(tensors(m).values() for m in (second, first)), strict=True):
+            assert (before | ~mask).all()
+
+
+def test_tickets(toy):
+    model, _ = toy()
+    early = model.replace(w_mk=model.w_mk + 1, w_ko=-model.w_ko)
+    chosen = pruning.ticket(model, None)
+    chex.assert_trees_all_equal(chosen, pruning.prune(model, None, 0.2, "global"))
+    ticket = pruning.rewound(chosen, early)
+    for name, weight in tensors(ticket).items():
+        mask = tensors(chosen)[name]
+        np.testing.assert_array_equal(weight[mask], tensors(early)[name][mask])
+        assert not weight[~mask].any()
+    chex.assert_trees_all_equal(ticket.b_k, early.b_k)
+    control = pruning.shuffled(chosen, jax.random.key(0))
+    assert counts_of(control) == counts_of(chosen)
+    assert (control.w_ko != chosen.w_ko).any()
+
+
+def test_permuted_masks_are_those_of_the_permuted_model(toy):
+    from toymono.alignment import permute
+
+    model, _ = toy()
+    order_k = jax.random.permutation(jax.random.key(3), 10)
+    chex.assert_trees_all_equal(
+        pruning.permuted(pruning.prune(model, None, 0.4), order_k),
+        pruning.prune(permute(model, order_k), None, 0.4),
+    )
+
+
+def test_an_expanded_model_has_as_many_weights(toy):
+    model, _ = toy()
+    for parent in (None, pruning.prune(model, None, 0.25)):
+        wide, parts = pruning.expanded(model, parent, 3, jax.random.key(0))
+        used = masks.whole(model) if parent is None else parent
+        assert counts_of(parts) == counts_of(used)
+        assert wide.w_mk.shape == (4, 30)
+        # Each input weight is one child's.
+        for whole, split in ((used.w_mk, parts.w_mk), (model.w_mk * used.w_mk, wide.w_mk)):
+            split = np.asarray(split).reshape(4, 3, 10)
+            assert ((split != 0).sum(1) <= 1).all()
+            np.testing.assert_array_equal(split.sum(1), whole)
+        np.testing.assert_array_equal(wide.b_k.reshape(3, 10), jnp.stack([model.b_k] * 3))
+        size = abs(jnp.tile(model.w_ko, (3, 1)))
+        out = jnp.tile(used.w_ko, (3, 1))
+        assert size[parts.w_ko].min() >= size[out & ~parts.w_ko].max()
+    same, every = pruning.expanded(model, None, 1, jax.random.key(0))
+    chex.assert_trees_all_equal((same, every), (model, masks.whole(model)))
+
+
+# Dropping and growing.
+
+MASK = jnp.array([True, True, True, False, False])
+WEIGHT = jnp.array([3.0, -1.0, 2.0, 0.0, 0.0])
+
+
+@pytest.mark.parametrize(
+    ("gradient", "expected"),
+    [
+        ([9, 0.2, 9, 0.5, 0.1], [1, 0, 1, 1, 0]),
+        ([9, 0.2, 9, 0.1, 0.5], [1, 0, 1, 0, 1]),
+        ([9, 0.6, 9, 0.5, 0.1], [1, 1, 1, 0, 0]),
+    ],
+)
+@pytest.mark.parametrize("share", [0.34, 1 / 3])
+def test_a_step_of_rigl_by_hand(gradient, expected, share):
+    found = masks.regrown(MASK, WEIGHT, jnp.array(gradient), share, jax.random.key(0))
+    assert found.tolist() == [bool(e) for e in expected]
+
+
+def test_a_step_of_set_grows_any_of_the_others_alike():
+    draws = 3000
+    keys = jax.random.split(jax.random.key(0), draws)
+    zeros = jnp.zeros(5)
+    share = jax.vmap(lambda key: masks.regrown(MASK, WEIGHT, zeros, 0.34, key))(keys).mean(0)
+    assert share[0] == share[2] == 1
+    np.testing.assert_allclose(share[np.array([1, 3, 4])], 1 / 3, atol=4 * (2 / 9 / draws) ** 0.5)
+
+
+@given(st.integers(0, 2**16), st.floats(0, 1, width=32))
+def test_the_number_in_use_is_conserved(seed, share):
+    keys = jax.random.split(jax.random.key(seed), 4)
+    mask = jax.random.bernoulli(keys[0], 0.4, (5, 7))
+    weight, score = jnp.round(jax.random.normal(keys[1], (2, 5, 7)))  # many are equal
+    after = masks.regrown(mask, weight * mask, score, share, keys[2])
+    assert after.sum() == mask.sum()
+    kept = mask.sum() - masks.part(share, mask.sum())
+    assert (mask & after).sum() >= kept
+
+
+def changed_state(rule, step, hyperparams=HYPERPARAMS):
+    """A state with moments, before and after what `masks.changed` does at a step."""
+    config = sparse(rule)
+    world, state = begin(config, hyperparams, jax.random.key(0))
+    state = advance(config, hyperparams, world, state, 20).replace(step=jnp.int32(step))
+    grads = jax.tree.map(lambda w: jax.random.normal(jax.random.key(8), w.shape), state.model)
+    after, masked = masks.changed(config, hyperparams, state, grads, jax.random.key(9))
+    return state, after, grads, masked
+
+
+@pytest.mark.parametrize("rule", CHANGING)
+def test_a_change_keeps_what_stays_and_grows_from_0(rule):
+    state, after, grads, masked = changed_state(rule, 64)
+    moments = [state.optimizer[0].mu, state.optimizer[0].nu]
+    moments_after = [after.optimizer[0].mu, after.optimizer[0].nu]
+    for name in ("w_mk", "w_ko"):
+        old, new = (tensors(s.masks)[name] for s in (state, after))
+        stay, grown = old & new, new & ~old
+        assert grown.any()
+        assert (old & ~new).sum() == grown.sum() <= int(0.3 * old.sum())
+        pairs = zip([state.model, *moments], [after.model, *moments_after], strict=True)
+        for before, now in pairs:
+            np.testing.assert_array_equal(tensors(now)[name], tensors(before)[name] * stay)
+        np.testing.assert_array_equal(tensors(masked)[name], tensors(grads)[name] * new)
+    chex.assert_trees_all_equal(masked.b_k, grads.b_k)
+    chex.assert_trees_all_equal(moments_after[0].b_k, moments[0].b_k)
+
+
+def test_rigl_grows_where_the_gradient_is_largest():
+    state, after, grads, _ = changed_state("rigl", 128)
+    for name in ("w_mk", "w_ko"):
+        old, new = (tensors(s.masks)[name] for s in (state, after))
+        size, weight = abs(tensors(grads)[name]), abs(tensors(state.model)[name])
+        dropped = int(masks.part(0.3, int(old.sum())))
+        kept = np.zeros(old.shape, bool)
+        kept.ravel()[np.argsort(-np.where(old, weight, -1).ravel())[: old.sum() - dropped]] = True
+        grown = np.zeros(old.shape, bool)
+        grown.ravel()[np.argsort(-np.where(kept, -1, size).ravel())[:dropped]] = True
+        np.testing.assert_array_equal(new, kept | grown)
+
+
+@pytest.mark.parametrize("step", [0, 1, 63, 65, 192, 193, 255])
+def test_masks_change_every_64_steps_in_three_quarters_of_training(step):
+    for rule in CHANGING:
+        state, after, _, _ = changed_state(rule, step)
+        chex.assert_trees_all_equal(after.masks, state.masks)
+        chex.assert_trees_all_equal(after.model, state.model)
+    state, after, _, _ = changed_state("set", 128)
+    assert (after.masks.w_ko != state.masks.w_ko).any()
+
+
+# Training.
+
+
+@pytest.mark.parametrize("optimizer", TOY_CONFIG["optimizer"].choices)
+@pytest.mark.parametrize("rule", SPARSE)
+def test_training_keeps_unused_weights_and_their_moments_at_0(rule, optimizer):
+    config = sparse(rule, optimizer=optimizer)
+    world, state = begin(config, HYPERPARAMS, jax.random.key(0))
+    start = state.masks
+    expected = [round(0.3 * 4 * 24), round(0.3 * 24 * 16)]
+    for steps in (1, 63, 1, 1, 190):
+        before = state
+        state = advance(config, HYPERPARAMS, world, state, steps)
+        assert counts_of(state.masks) == expected
+        models = [state.model, *(s for s in jax.tree.leaves(state.optimizer, is_leaf=of_model))]
+        for model in filter(of_model, models):
+            for name, weight in tensors(model).items():
+                assert not weight[~tensors(state.masks)[name]].any()
+        changed = any((a != b).any() for a, b in zip(*map(masks_of, (before, state)), strict=True))
+        assert changed == (rule in CHANGING and 64 in range(int(before.step), int(state.step))) or (
+            rule in CHANGING and steps == 190
+        )
+    if rule == "erdos_renyi":
+        chex.assert_trees_all_equal(state.masks, start)
+    assert np.isfinite(state.loss_t).all()
+
+
+def of_model(part):
+    return isinstance(part, Model)
+
+
+def masks_of(state):
+    return tensors(state.masks).values()
+
+
+def step_of(config, hyperparams, state, world):
+    features_bn = features.sample(config, hyperparams, jax.random.key(4))
+    return train_step(config, hyperparams, world, state, features_bn)
+
+
+@pytest.mark.parametrize("rule", SPARSE)
+def test_at_density_1_a_step_is_that_of_dense_weights(rule):
+    hyperparams = HYPERPARAMS.replace(density=1.0)
+    world, state = begin(TINY, hyperparams, jax.random.key(0))
+    masked_world, masked = begin(sparse(rule, 4), hyperparams, jax.random.key(0))
+    chex.assert_trees_all_equal((masked_world, masked.model), (world, state.model))
+    for _ in range(3):
+        state, _ = step_of(TINY, hyperparams, state, world)
+        masked, _ = step_of(sparse(rule, 4), hyperparams, masked, world)
+        chex.assert_trees_all_close(masked.model, state.model, rtol=1e-6, atol=1e-6)
+
+
+def test_masks_that_are_given_stay_and_full_ones_are_density_1_bit_for_bit():
+    """A state with masks of a config without a rule, as a ticket has: one program."""
+    world, state = begin(sparse("erdos_renyi"), HYPERPARAMS.replace(density=1.0), jax.random.key(0))
+    full = masks.whole(state.model)
+    given = train.untrained(TINY, HYPERPARAMS, state.model, 256, state.key, full)
+    chex.assert_trees_all_equal(given.masks, state.masks)
+    for chosen in (full, pruning.ticket(state.model, full, 0.5)):
+        start = pruning.rewound(chosen, state.model)
+        given = train.untrained(TINY, HYPERPARAMS, start, 256, state.key, chosen)
+        end = advance(TINY, HYPERPARAMS, world, given, 256)
+        static = advance(
+            sparse("erdos_renyi"),
+            HYPERPARAMS,
+            world,
+            state.replace(model=start, masks=chosen),
+            256,
+        )
+        chex.assert_trees_all_equal(end.replace(key=None), static.replace(key=None))
+        assert counts_of(end.masks) == [int(mask.sum()) for mask in tensors(chosen).values()]
+        for name, weight in tensors(end.model).items():
+            assert not weight[~tensors(chosen)[name]].any()
+
+
+@pytest.mark.parametrize("rule", CHANGING)
+def test_a_drop_share_of_0_is_a_fixed_mask(rule):
+    hyperparams = HYPERPARAMS.replace(drop_share=0.0)
+    fixed, kept = (fit(sparse(r), hyperparams, jax.random.key(0)) for r in ("erdos_renyi", rule))
+    chex.assert_trees_all_equal(fixed.masks, kept.masks)
+    chex.assert_trees_all_close(fixed.final, kept.final, rtol=1e-4, atol=1e-5)
+
+
+def test_lamb_with_masks_is_lamb_on_the_weights_in_use():
+    """Norms, moments and steps are those of the shorter tensors: pruned ones have no part."""
+    config, hyperparams = sparse("erdos_renyi"), HYPERPARAMS
+    world, state = begin(config, hyperparams, jax.random.key(0))
+    used = tensors(state.masks)
+    transform = optimizers.build(config, hyperparams)
+    short = {name: weight[used[name]] for name, weight in tensors(state.model).items()}
+    short["b_k"] = state.model.b_k
+    optimizer = transform.init(short)
+    features_bn = features.sample(config, hyperparams, jax.random.key(4))
+    for _ in range(4):
+
+        def loss(model):
+            error_bo = model(world.inputs(features_bn)) - world.targets(features_bn)
+            return (error_bo**2).sum(1).mean()
+
+        dense = jax.grad(loss)(state.model)
+        grads = {name: grad[used[name]] for name, grad in tensors(dense).items()}
+        grads["b_k"] = dense.b_k
+        updates, optimizer = transform.update(grads, optimizer, short)
+        short = jax.tree.map(jnp.add, short, updates)
+        state, metrics = train_step(config, hyperparams, world, state, features_bn)
+        norm = np.sqrt(sum((leaf**2).sum() for leaf in grads.values()))
+        np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-5)
+        decayed = 1 - 0.1 * 0.02
+        short["b_k"] = short["b_k"] * decayed
+        for name, weight in tensors(state.model).items():
+            np.testing.assert_allclose(weight[used[name]], short[name], rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(state.model.b_k, short["b_k"], rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("rule", SPARSE)
+def test_densities_do_not_recompile(rule, compilations):
+    config = sparse(rule)
+    run_at = {}
+    run_at[0.3] = fit(config, HYPERPARAMS, jax.random.key(0))
+    with compilations() as compiled:
+        for density in (0.1, 1.0):
+            hyperparams = HYPERPARAMS.replace(density=density, drop_share=density / 2)
+            run_at[density] = fit(config, hyperparams, jax.random.key(0))
+    assert not [name for name in compiled if "fit" in name]
+    for density, run in run_at.items():
+        assert counts_of(run.masks) == [round(density * 96), round(density * 384)]
+
+
+@pytest.mark.parametrize("rule", SPARSE)
+def test_many_runs_are_those_of_the_loop(rule):
+    """At a step where one changes masks, all do what they do alone."""
+    config, keys = sparse(rule), jax.random.split(jax.random.key(5), 2)
+    density = jnp.array([0.2, 0.6])
+    together = fit_many(config, HYPERPARAMS.replace(density=density), keys)
+    for one, run in enumerate(unstack(together)):
+        alone = fit(config, HYPERPARAMS.replace(density=float(density[one])), keys[one])
+        np.testing.assert_allclose(run.loss_t[:64], alone.loss_t[:64], rtol=1e-3)
+        assert counts_of(run.masks) == counts_of(alone.masks)
+        if rule != "rigl":  # whose choices rounding could change
+            chex.assert_trees_all_equal(run.masks, alone.masks)
+
+
+def test_weights_outside_given_masks_are_0_after_the_first_step():
+    world, state = begin(TINY, HYPERPARAMS, jax.random.key(0))
+    chosen = pruning.prune(state.model, None, 0.5)
+    after, _ = step_of(TINY, HYPERPARAMS, state.replace(masks=chosen), world)
+    for name, weight in tensors(after.model).items():
+        assert not weight[~tensors(chosen)[name]].any()
+
+
+def test_without_sparsity_there_are_no_masks(run):
+    assert run.masks is None
+    assert begin(TINY, HYPERPARAMS, jax.random.key(0))[1].masks is None
+
+
+def test_masks_change_neither_the_world_nor_the_draws():
+    """Weights in use start at the values that they have in the dense model."""
+    world, state = begin(TINY, HYPERPARAMS, jax.random.key(0))
+    for rule in SPARSE:
+        same, masked = begin(sparse(rule, 4), HYPERPARAMS, jax.random.key(0))
+        chex.assert_trees_all_equal(same, world)
+        for name, weight in tensors(masked.model).items():
+            expected = tensors(state.model)[name] * tensors(masked.masks)[name]
+            np.testing.assert_array_equal(weight, expected)
+        assert (jax.random.key_data(masked.key) == jax.random.key_data(state.key)).all()
+
+
+# Bad input.
+
+
+def test_bad_input_ends_in_one_line(toy):
+    with pytest.raises(ValueError, match=r"^density=0 is not in \(0, 1\]$"):
+        fit(sparse("set"), HYPERPARAMS.replace(density=0.0), jax.random.key(0))
+    with pytest.raises(ValueError, match=r"^density=1.5 is not in \(0, 1\]$"):
+        fit_many(sparse("set"), Hyperparams(density=jnp.array([1.5])), jax.random.key(0)[None])
+    with pytest.raises(ValueError, match=r"^sparsity=rigl: model=tied has sparsity=none alone$"):
+        Config("identity", n=8, m=4, model="tied", sparsity="rigl")
+    with pytest.raises(ValueError, match=r"^sparsity='rigI' is not one of none, erdos_renyi, set"):
+        Config(sparsity="rigI")
+    with pytest.raises(ValueError, match=r"^scope='layer' is not one of tensor, global$"):
+        pruning.prune(toy()[0], None, 0.5, "layer")
+    with pytest.raises(ValueError, match=r"^children=0 is less than 1$"):
+        pruning.expanded(toy()[0], None, 0, jax.random.key(0))
+    with pytest.raises(AssertionError):
+        pruning.rewound(Masks(jnp.ones((2, 2), bool), jnp.ones((2, 2), bool)), toy()[0])
+
+
+def test_records_are_those_of_the_fields():
+    assert [*masks.RULES] == [*TOY_CONFIG["sparsity"].choices]
+    assert [*masks.DENSITIES] == [*TOY_CONFIG["density_rule"].choices]

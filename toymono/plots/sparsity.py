@@ -1,0 +1,123 @@
+"""Wide models with sparse weights beside a dense one with as many weights in use."""
+
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
+
+from toymono import frames
+from toymono.plots import selection, style
+from toymono.plots.figure import Figure, NothingToDraw, drawn
+from toymono.plots.selection import OfSweeps
+
+_WORDS = {
+    "erdos_renyi": "fixed, random",
+    "set": "SET: grown\nat random",
+    "rigl": "RigL: grown\nby gradient",
+}
+"""What a legend says of a value of `Config.sparsity`."""
+
+_ALONE = {"input": ("s", "input alone"), "output": ("^", "output alone")}
+"""Marks of models of which one tensor alone is sparse, by `Config.density_rule`."""
+
+
+@drawn
+def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """The loss, and monosemantic neurons, of models of different density with as many weights.
+
+    Lines join models with the number of weights in use that the dense model has.
+    Models of which only the input or only the output weights are sparse have more
+    and stand by themselves.
+
+    Args:
+      runs: From `frames.per_run`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    dense, sparse = runs[runs["sparsity"] == "none"], runs[runs["sparsity"] != "none"]
+    even = sparse[~sparse["density_rule"].isin(_ALONE)]
+    if even.empty:
+        raise NothingToDraw("no run has sparse input and output weights")
+    palette = style.colors(even, "sparsity")
+    joined = pd.concat([even, *(dense.assign(sparsity=rule) for rule in palette)])
+    figure = plt.figure(figsize=(6.4, 4.8), layout="constrained")
+    panels = figure.subplots(2, 1, sharex=True)
+    for panel, measure in zip(panels, ("loss", "mono_per_feature"), strict=True):
+        sns.lineplot(
+            joined,
+            x="weight_density",
+            y=measure,
+            hue="sparsity",
+            hue_order=list(palette),
+            palette=palette,
+            marker="o",
+            legend=False,
+            ax=panel,
+            **style.SEEDS,
+        )
+        if len(dense):
+            panel.axhline(dense[measure].mean(), **style.REFERENCE)
+        for rule, (marker, _) in _ALONE.items():
+            alone = sparse[sparse["density_rule"] == rule]
+            for name, color in palette.items():
+                of_rule = alone[alone["sparsity"] == name]
+                means = of_rule.groupby("weight_density")[measure].mean()
+                panel.plot(means.index, means, linestyle="", **_mark(marker, color))
+        panel.set_ylabel(style.label(measure))
+    style.from_zero(panels[1])
+    _ticks(panels[-1], joined)
+    shown = [rule for rule in _ALONE if (sparse["density_rule"] == rule).any()]
+    handles = [
+        Line2D([], [], color=color, marker="o", label=_WORDS.get(name, name))
+        for name, color in palette.items()
+    ]
+    for rule in shown:
+        marker, words = _ALONE[rule]
+        of = sparse.loc[sparse["density_rule"] == rule, "sparsity"].iloc[0]
+        mark: Any = _mark(marker, palette.get(of, "0.3"))
+        handles.append(Line2D([], [], linestyle="", label=words, **mark))
+    style.legend_of(figure, handles, "Sparse weights")
+    words = f"On lines {_numbers(joined)} weights are in use"
+    words += "; dotted: the dense model." if len(dense) else "."
+    if shown:
+        alone = sparse[sparse["density_rule"].isin(shown)]
+        words += f" Hollow marks: one tensor alone is sparse, {_numbers(alone)} weights in use."
+    style.caption(figure, runs, f"{words} {note}", beside=True, head=head)
+    figure.align_ylabels()
+    return figure
+
+
+def _numbers(runs: pd.DataFrame) -> str:
+    """The numbers of weights in use, in figures of three digits."""
+    used = selection.values(runs, "nonzero_weights")
+    return " or ".join(f"{int(n):,}".replace(",", "\N{NARROW NO-BREAK SPACE}") for n in used)
+
+
+def _mark(marker: str, color: Any) -> dict[str, Any]:
+    look = {"marker": marker, "markersize": 5, "markerfacecolor": "none"}
+    return {**look, "markeredgecolor": color, "color": color}
+
+
+def _ticks(panel: Any, joined: pd.DataFrame) -> None:
+    """A tick for each density on a line, with the number of neurons."""
+    style.number_axis(panel, "weight_density", joined["weight_density"])
+    neurons = joined.groupby("weight_density")["k"].first()
+    labels = [f"{style.value('density', density)}\n$k$ = {k}" for density, k in neurons.items()]
+    panel.set_xticks(list(neurons.index), labels)
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "sparse_losses",
+        "Loss and monosemantic neurons against the density of the weights, as many in use.",
+        sparse_losses,
+        (frames.per_run,),
+        OfSweeps(("SPARSE",)),
+        "python -m toymono.sweep --sweep SPARSE --scale small --seeds 3",
+        compares=False,
+    ),
+)
+"""The figure of sparse weights."""
