@@ -95,6 +95,10 @@ class Model(flax.struct.PyTreeNode):
         """Outputs of the network."""
         return self.read_out(self.neurons(x_bm))
 
+    def to_output(self, output: Int[Array, ""] | int) -> "Model":
+        """The network with one of its outputs alone."""
+        return self.replace(w_ko=self.w_ko[:, output, None])
+
     def scale_biases(self, factor: Float[Array, "*k"]) -> "Model":
         """The model with its biases times `factor`, one number or one for each neuron."""
         return self.replace(b_k=self.b_k * factor)

@@ -115,7 +115,7 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
         mono_per_feature=pairs["other_mono_per_feature"],
     )  # fmt: skip
     both = pd.concat([pairs, turned])
-    identities = {identity["run"]: identity for _, identity in toy.each(_listed(runs))}
+    identities = {identity["run"]: identity for _, identity in toy.each(listed(runs))}
     rows = []
     for name, of_run in both.groupby("run", sort=False):
         same = of_run[of_run["pair"].isin(PAIRS[:2])]
@@ -133,7 +133,8 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
     return pd.DataFrame(rows)
 
 
-def _listed(runs: Runs) -> list[Run | StoredRun]:
+def listed(runs: Runs) -> list[Run | StoredRun]:
+    """The runs in a list; stacked ones are separated."""
     return list(unstack(runs)) if isinstance(runs, Run) else list(runs)
 
 
@@ -141,7 +142,7 @@ def _pairs(
     runs: Runs, by: str, points: int
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
     """What determines the first run; the other run and the kind of pair; what is found."""
-    loaded = [(of, *next(toy.each([of]))) for of in _listed(runs)]
+    loaded = [(of, *next(toy.each([of]))) for of in listed(runs)]
     loaded = [entry for entry in loaded if entry[1].diverged is None]
     # One order, so that a pair is computed and cached once.
     loaded.sort(key=lambda entry: entry[2]["run"])

@@ -10,7 +10,7 @@ import dataclasses
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.quantities import agreement, connectivity, polytopes, spectrum, visualise
+from toymono.quantities import agreement, connectivity, polytopes, regimes, spectrum, visualise
 from toymono.quantities.formats import plain, truth
 from toymono.quantities.quantity import (
     Quantity,
@@ -230,6 +230,7 @@ def _all() -> dict[str, Quantity]:
         agreement.QUANTITIES,
         connectivity.QUANTITIES,
         polytopes.QUANTITIES,
+        regimes.QUANTITIES,
         spectrum.QUANTITIES,
         visualise.QUANTITIES,
     )
@@ -274,6 +275,7 @@ INDEX_COLUMNS = {
     **agreement.INDEX_COLUMNS,
     **connectivity.INDEX_COLUMNS,
     **polytopes.INDEX_COLUMNS,
+    **regimes.INDEX_COLUMNS,
     **spectrum.INDEX_COLUMNS,
     **visualise.INDEX_COLUMNS,
 }
