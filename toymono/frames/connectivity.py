@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -213,8 +212,8 @@ def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[st
         "excess": aligned.excess,
         "barrier_share": aligned.barrier / zero,
         "unaligned_barrier": unaligned.barrier,
-        "weight_distance": _distance(*pair),
-        "unaligned_weight_distance": _distance(model, target),
+        "weight_distance": connectivity.distance(*pair),
+        "unaligned_weight_distance": connectivity.distance(model, target),
         "matched_mono": matched.both_mono_k.sum(),
         "matched_same_feature": matched.same_feature_k.sum(),
     }
@@ -228,8 +227,3 @@ def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[st
 def _mono(model: Any, world: Any) -> int:
     response_kn = scores.responses(model, world)
     return int(scores.classify_neurons(response_kn).monosemantic_k.sum())
-
-
-def _distance(model: Any, other: Any) -> float:
-    pairs = zip(jax.tree.leaves(model), jax.tree.leaves(other), strict=True)
-    return float(np.sqrt(sum(jnp.square(a - b).sum() for a, b in pairs)))

@@ -1,9 +1,10 @@
-"""What is measured of features by their frequency, and of training's last octaves."""
+"""What is measured of features by frequency, of training's last octaves, and of skip paths."""
 
 from toymono.quantities.formats import probability
 from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed
 
 _BROKEN = "a weight is not finite"
+_NO_NEURON = "no monosemantic neuron at either end"
 _EQUAL = "features are equally frequent"
 
 QUANTITIES: tuple[Quantity, ...] = (
@@ -28,6 +29,37 @@ QUANTITIES: tuple[Quantity, ...] = (
         none=f"{_EQUAL}, or none or all of them are served",
     ),
     signed("edge_direction", "1 if frequent features are served, −1 if rare ones are"),
+    signed("octave_mono_change", "change of monosemantic neurons per feature in an octave"),
+    signed("octave_loss_change", "change of the loss in an octave, over the zero-output loss"),
+    fraction(
+        "octave_jaccard",
+        "similarity of monosemantic pairs before and after an octave",
+        "Jaccard",
+        none=_NO_NEURON,
+    ),
+    fraction(
+        "octave_retained",
+        "monosemantic pairs that an octave retains (fraction)",
+        none="no monosemantic neuron before it",
+    ),
+    number("unaligned_barrier_share", "barrier without alignment over the zero-output loss"),
+    count_of("moved_neurons", "neurons that alignment exchanges"),
+    fraction("last_jaccard", "similarity of monosemantic pairs, last octave", none=_NO_NEURON),
+    number(
+        "last_distance_ratio",
+        "weight distance of the last octave over the one before",
+        none="no weight changed in the octave before",
+    ),
+    count_of("path_rank", "rank of the skip path, 0 without one", "path rank"),
+    fraction("mono_per_living", "monosemantic fraction of living neurons"),
+    fraction("features_without_mono", "features without a monosemantic neuron (fraction)"),
+    number("skip_effective_rank", "effective rank of the skip path's map"),
+    signed("skip_slope", "mean slope of the skip path along its feature"),
+    Quantity(
+        "convergence",
+        "what training did at its end",
+        choices=("converged", "ridge", "moving"),
+    ),
 )
 
 INDEX_COLUMNS = {
