@@ -57,6 +57,7 @@ class Config:
     bias_start: str = _default("bias_start")
     decay_rule: str = _default("decay_rule")
     bias_pull: str = _default("bias_pull")
+    skip_rank: int = _default("skip_rank")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)

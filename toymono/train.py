@@ -72,7 +72,7 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
 
     @property
     def final(self) -> Any:
-        """The trained model: a `Model`, or a `TiedModel` where `config.model` is tied."""
+        """The trained model: a `Model`, or what `config.model` names."""
         return self.snapshots.last()
 
     @property
@@ -205,7 +205,7 @@ def train_step(
         if config.dropout == "on":
             dropout_key = jax.random.fold_in(_batch_key(state), _DROPOUT)
             read_bk = models.dropout(hidden_bk, hyperparams.dropout_rate, dropout_key)
-        task_loss = ((model.read_out(read_bk) - y_bo) ** 2).sum(axis=-1).mean()
+        task_loss = ((model.past(x_bm, model.read_out(read_bk)) - y_bo) ** 2).sum(axis=-1).mean()
         penalty = PENALTIES[config.penalty].on_features(model, world, penalty_key)
         loss = task_loss + hyperparams.l1 * activation_l1(hidden_bk)
         loss += hyperparams.alpha * penalty

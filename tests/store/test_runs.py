@@ -193,10 +193,12 @@ def test_every_field_that_matters_is_in_the_name():
         dropout="on", noise="on", bias_pull="on", decay_rule="silent",
     )  # fmt: skip
     tied = dataclasses.replace(base, model="tied", bias_pull="off", decay_rule="all")
+    skip = dataclasses.replace(base, model="skip")
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)
-        config = tied if field == "model" else dataclasses.replace(base, **{field: value})
+        start = skip if field == "skip_rank" else base
+        config = tied if field == "model" else dataclasses.replace(start, **{field: value})
         names.add(store.name(config, Hyperparams(), 0))
     started = dataclasses.replace(base, bias_start="below_all")
     where_it_matters = {"init_scale": tied, "start_margin": started}

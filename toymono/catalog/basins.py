@@ -1,4 +1,4 @@
-"""Sweeps for what readers asked under the paper: basins of the loss, and better bias schemes.
+"""Sweeps for what readers asked under the paper: basins, bias schemes, another architecture.
 
 Models can be compared weight by weight only if they share a world, so `BASIN`
 varies the seed beside a fixed `world_seed`.
@@ -47,6 +47,22 @@ BASINS: dict[str, Sweep] = {
         ({"bias_pull": ("on",), "pull_weight": (0.01, 0.1, 1.0, 10.0), **_PAPER},),
         _SMALL,
         {**_OURS, "pull_weight": "our choice"},
+    ),
+    # m/4, m/2 and m, beside no path.
+    "SKIP": Sweep(
+        "rank of a linear path beside the hidden layer",
+        "skip_rank",
+        (
+            {"model": ("two_layer",), "init_bias": (-1.0, 0.0), **_PAPER},
+            {
+                "model": ("skip",),
+                "skip_rank": (16, 32, 64),
+                "init_bias": (-1.0, 0.0),
+                **_PAPER,
+            },
+        ),
+        _SMALL,
+        {**_OURS, "skip_rank": "our choice"},
     ),
 }
 """By name, as in `catalog.SWEEPS`."""

@@ -157,6 +157,7 @@ TOY_CONFIG = table(
         choices={
             "two_layer": "a hidden layer of neurons between two linear maps",
             "tied": "phi(Wᵀ W x + b), of Elhage et al. (2022); with the task identity alone",
+            "skip": "two_layer with a linear path of rank skip_rank beside the hidden layer",
         },
         before="two_layer",
     ),
@@ -214,6 +215,18 @@ TOY_CONFIG = table(
         str,
         choices={"off": "none", "on": "pull_weight · mean(relu(b - pull_target)²)"},
         before="off",
+    ),
+    Field(
+        "skip_rank",
+        32,
+        "Rank of the linear path beside the hidden layer; above m it can do no more.",
+        int,
+        1,
+        _LARGEST,
+        label="rank of the skip path",
+        symbol="s",
+        unless=("model", "two_layer", "tied"),
+        before=32,
     ),
 )
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
@@ -307,7 +320,7 @@ TOY_HYPERPARAMS = table(
         "Factor of the initial weights, whose standard deviation is sqrt(2 / (n + m)) times it.",
         low=0.0,
         low_open=True,
-        unless=("model", "two_layer"),
+        unless=("model", "two_layer", "skip"),
         before=1.0,
     ),
     Field(
