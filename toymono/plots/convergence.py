@@ -28,6 +28,8 @@ _ROWS = {
     "octave_jaccard": "Jaccard of\nmono pairs",
     "octave_retained": "Mono pairs\nretained",
 }
+_FEWEST = 8
+"""Pairs are shown where there are so many at least; our choice."""
 _MARKERS = {"converged": "o", "ridge": "^", "moving": ""}
 
 
@@ -43,6 +45,12 @@ def late_convergence(
       head: First words of the caption.
       note: Last sentences of the caption.
     """
+    after = octaves["mono_per_feature"] * octaves["n"]
+    before = after - octaves["octave_mono_change"] * octaves["n"]
+    octaves = octaves.assign(
+        octave_jaccard=octaves["octave_jaccard"].where(np.maximum(before, after) >= _FEWEST),
+        octave_retained=octaves["octave_retained"].where(before >= _FEWEST),
+    )
     sweeps = [sweep for sweep in _FIELDS if (octaves["sweep"] == sweep).any()]
     figure = plt.figure(figsize=(1.75 * len(sweeps) + 2.0, 9.0), layout="constrained")
     axes = figure.subplots(len(_ROWS), len(sweeps), squeeze=False, sharex=True, sharey="row")
@@ -88,7 +96,8 @@ def late_convergence(
     ]
     figure.legend(handles=handles, loc="outside right upper", alignment="left", fontsize=8)
     words = "The last four rows compare the models before and after an octave of steps, "
-    words += "a pair being a monosemantic neuron with its feature."
+    words += "a pair being a monosemantic neuron with its feature; fewer than "
+    words += f"{_FEWEST} pairs are not shown."
     style.caption(figure, octaves, f"{words} {note}", head=head, beside=True, seeds=None)
     return figure
 
