@@ -219,7 +219,7 @@ TOY_CONFIG = table(
     Field(
         "skip_rank",
         32,
-        "Rank of the linear path beside the hidden layer; above m it can do no more.",
+        "Rank of the skip path. Above m it can do no more.",
         int,
         1,
         _LARGEST,
