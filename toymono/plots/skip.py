@@ -45,11 +45,10 @@ def skip_path(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
             **style.SEEDS,
         )
         panel.set_ylabel(style.label(measure))
-        panel.set_xlabel(QUANTITIES["path_rank"].axis)
+        panel.set_xlabel(QUANTITIES["path_rank"].axis if measure in _MEASURES[3:] else "")
         panel.set_xticks(ranks)
         panel.yaxis.set_major_locator(MaxNLocator(5))
         style.from_zero(panel)
-        panel.label_outer(remove_inner_ticks=False)
     style.legend(figure, "init_bias", palette, marker="o")
     words = "Rank 0: no path. Living neurons respond to some single feature."
     shown = runs.drop(columns=["model", "skip_rank"]).assign(model="two_layer", skip_rank=0)

@@ -50,7 +50,7 @@ QUANTITIES: tuple[Quantity, ...] = (
         "weight distance of the last octave over the one before",
         none="no weight changed in the octave before",
     ),
-    count_of("path_rank", "rank of the skip path, 0 without one", "path rank"),
+    count_of("path_rank", "rank of the path (0: none)", "path rank"),
     fraction("mono_per_living", "monosemantic fraction of living neurons"),
     fraction("features_without_mono", "features without a monosemantic neuron (fraction)"),
     number("skip_effective_rank", "effective rank of the skip path's map"),
