@@ -82,6 +82,30 @@ def capacity(vector_kn):
     return [row_n[n] ** 2 / (row_n**2).sum() if row_n[n] else 0 for n, row_n in enumerate(gram_nn)]
 
 
+def regimes(features_bn):
+    """Of a network: recovery and interference from loops over samples, the regime by its words."""
+
+    def of(net):
+        amplitude_b = (np.arange(len(features_bn)) + 0.5) / len(features_bn)
+        score_k, strongest_k = monosemanticity(net.response()), strongest(net.response())
+        rows = []
+        for n, capacity_ in enumerate(capacity(net.response())):
+            error, absent, zero = 0.0, 0.0, 0.0
+            for given_n, amplitude in zip(np.array(features_bn, float), amplitude_b, strict=True):
+                given_n[n] = amplitude
+                error += (net.output(given_n)[n] - amplitude) ** 2
+                zero += amplitude**2
+                given_n[n] = 0
+                absent += net.output(given_n)[n] ** 2
+            best = max([0, *(s for s, i in zip(score_k, strongest_k, strict=True) if i == n)])
+            served, recovery = best > 0.999, 1 - error / zero
+            regime = 0 if served else 2 if recovery < 0.05 else 1
+            rows.append((served, recovery, absent / len(features_bn), capacity_, best, regime))
+        return tuple(np.array(rows).T)
+
+    return of
+
+
 def all_features(net):
     """Every group holds all features; a neuron's strongest is taken out of it."""
     score_k, silent_k = [], []

@@ -20,12 +20,22 @@ import plain
 import pytest
 
 from toymono import Config, Model, World, features, models, scores
-from toymono.analysis import ablation, class_responses, clusters, coherence, kinks, parts, polytopes
+from toymono.analysis import (
+    ablation,
+    class_responses,
+    clusters,
+    coherence,
+    kinks,
+    parts,
+    polytopes,
+    regimes,
+)
 from toymono.tasks import TASKS
 
 N, M, K = 12, 4, 10
 KEY = jax.random.key(5)
 AMPLITUDE_B = jnp.linspace(0, 1, 4)
+EVERY_FEATURE_BN = np.outer(np.linspace(0, 0.2, 5), np.ones(N))
 X_BM = np.random.default_rng(3).normal(size=(3, M))
 NEURONS, FEATURES, VMAP, DEAD, RESCALING = "neurons", "features", "vmap", "dead", "rescaling"
 ALL = frozenset({NEURONS, FEATURES, VMAP, DEAD, RESCALING})
@@ -214,6 +224,13 @@ LAWS = {
         bounds=UNIT,
         oracle=brute_force(lambda net: plain.capacity((net.embed_nm @ net.w_mk).T)),
         under=ALL - {RESCALING, DEAD},  # a dead neuron has input weights
+    ),
+    "regimes": Law(
+        *(regimes.regimes, "n, n, n, n, n, n"),
+        args=lambda model, world: (model, world, EVERY_FEATURE_BN),
+        oracle=brute_force(plain.regimes(EVERY_FEATURE_BN)),
+        under=WITHOUT_RESCALING,  # of the capacity
+        networks="decoder",
     ),
     "multi_feature_monosemanticity": Law(
         *(scores.multi_feature_monosemanticity, "k, k"),
@@ -424,7 +441,7 @@ CASES = [
 
 def test_the_table_is_complete():
     """Every public function is in it, but for those of several networks or of a classifier."""
-    modules = (scores, parts, kinks, clusters, coherence, class_responses, ablation)
+    modules = (scores, parts, kinks, clusters, coherence, class_responses, ablation, regimes)
     public = {
         f"{module.__name__}.{name}".removeprefix("toymono.")
         for module in modules
@@ -445,6 +462,8 @@ def test_the_table_is_complete():
         "analysis.clusters.clusterabilities",
         "analysis.class_responses.responses",
         "analysis.ablation.ablate_clusters",
+        "analysis.regimes.check_task",
+        "analysis.regimes.edge",
     }
 
 

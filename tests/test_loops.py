@@ -20,6 +20,7 @@ CASES = {
     "abs": Config("abs", **TINY, feature_law="power_law", penalty="soft_random_amplitude"),
     "reproject": Config("reproject", **TINY, penalty="soft"),
     "tied": Config("identity", **TINY, model="tied", optimizer="adamw"),
+    "skip": Config(**TINY, model="skip", skip_rank=2),
 }
 
 

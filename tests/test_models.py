@@ -106,7 +106,7 @@ def test_the_nonlinearity_is_not_a_leaf(key):
 
 
 def test_parameters_are_the_leaves_of_a_model(key):
-    for task, name in [*itertools.product(TASKS, ("two_layer",)), ("identity", "tied")]:
+    for task, name in [*itertools.product(TASKS, ("two_layer", "skip")), ("identity", "tied")]:
         config = Config(task, n=8, m=4, k=6, model=name)
         model = MODELS[name].init(config, Hyperparams(), key)
         count = sum(leaf.size for leaf in jax.tree.leaves(model))

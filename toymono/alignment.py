@@ -5,7 +5,8 @@ under relu with each neuron's input weights and bias multiplied by a positive
 number and its output weights divided by it. Two models are compared modulo
 these symmetries: `align` finds the best order exactly, since the distance
 between two models of one hidden layer is a sum over matched neurons; `balanced`
-and `rescaled` choose the factors.
+and `rescaled` choose the factors. A skip path has no neurons to permute: it is
+interpolated as it is, although any invertible mixture of its s dimensions computes the same.
 
 Reference:
   Ainsworth, Hayase & Srinivasa (2022), Git Re-Basin, for matching weights and
@@ -21,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, ScalarLike
 from scipy.optimize import linear_sum_assignment
 
-from toymono.models import AnyModel, Model, permute
+from toymono.models import AnyModel, Model, SkipModel, permute
 
 __all__ = ["MATCHINGS", "align", "balanced", "cost", "interpolate", "permute", "rescaled"]
 
@@ -258,9 +259,17 @@ def check_alike(model: AnyModel, other: AnyModel) -> None:
         raise ValueError(
             f"the models differ in nonlinearity: {model.nonlinearity} and {other.nonlinearity}"
         )
-    shapes = [f"{net.w_mk.shape} and {net.w_ko.shape}" for net in (model, other)]
+    if type(model) is not type(other):
+        raise ValueError(f"a {type(model).__name__} and a {type(other).__name__} have no line")
+    shapes = [" and ".join(str(w.shape) for w in _maps(net)) for net in (model, other)]
     if shapes[0] != shapes[1]:
         raise ValueError(f"the models differ in size: weights of {shapes[0]}, and of {shapes[1]}")
+
+
+def _maps(model: Model) -> list[Array]:
+    """The linear maps of a model."""
+    path = [model.skip_ms, model.skip_so] if isinstance(model, SkipModel) else []
+    return [model.w_mk, model.w_ko, *path]
 
 
 def _refuse_scaling(model: Model) -> None:

@@ -62,6 +62,7 @@ class Config:
     fork_seed: int = _default("fork_seed")
     sparsity: str = _default("sparsity")
     density_rule: str = _default("density_rule")
+    skip_rank: int = _default("skip_rank")
 
     def __post_init__(self):
         check(self, TOY_CONFIG)

@@ -1,9 +1,10 @@
-"""The networks under study: one hidden layer between two linear maps, and the tied model.
+"""The networks under study: one hidden layer between two linear maps, and two variants.
 
 `h = phi(x W_in + b)`, `y = h W_out`; the second map has no bias (paper,
-eqs. 4-6). The tied model, `h = W x`, `y = phi(W^T h + b)`, is that of Elhage et
-al. (2022). A model is a pytree of its weights, so that many are stacked, mapped
-over and differentiated like any array.
+eqs. 4-6). The model with a skip path adds a linear map of x. The tied model,
+`h = W x`, `y = phi(W^T h + b)`, is that of Elhage et al. (2022). A model is a
+pytree of its weights, so that many are stacked, mapped over and differentiated
+like any array.
 """
 
 import dataclasses
@@ -91,9 +92,17 @@ class Model(flax.struct.PyTreeNode):
         """Outputs, from the activations."""
         return product(hidden_bk, self.w_ko)
 
+    def past(self, x_bm: Float[Array, "*b m"], output_bo: Float[Array, "*b o"]) -> Array:
+        """Outputs with what reaches them past the neurons: nothing, but for a `SkipModel`."""
+        return output_bo
+
     def __call__(self, x_bm: Float[Array, "*b m"]) -> Float[Array, "*b o"]:
         """Outputs of the network."""
-        return self.read_out(self.neurons(x_bm))
+        return self.past(x_bm, self.read_out(self.neurons(x_bm)))
+
+    def to_output(self, output: Int[Array, ""] | int) -> "Model":
+        """The network with one of its outputs alone."""
+        return self.replace(w_ko=self.w_ko[:, output, None])
 
     def scale_biases(self, factor: Float[Array, "*k"]) -> "Model":
         """The model with its biases times `factor`, one number or one for each neuron."""
@@ -104,6 +113,46 @@ class Model(flax.struct.PyTreeNode):
         return self.replace(
             w_mk=self.w_mk[..., -1, :, :], b_k=self.b_k[..., -1, :], w_ko=self.w_ko[..., -1, :, :]
         )
+
+
+_SKIP_MAPS = ("w_mk", "w_ko", "skip_ms", "skip_so")
+
+
+class SkipModel(Model, kw_only=True):
+    """A network with a linear path of rank s beside its neurons: `phi(x W_in + b) W_out + x P Q`.
+
+    Wherever neurons are scored, they are those of the hidden layer alone.
+    Monosemantic models use about m neurons of positive bias as a linear map of low
+    rank; the path can take it over.
+    """
+
+    skip_ms: Float[Array, "*c m s"]
+    """P, into the path."""
+    skip_so: Float[Array, "*c s o"]
+    """Q, out of the path."""
+
+    def past(self, x_bm: Float[Array, "*b m"], output_bo: Float[Array, "*b o"]) -> Array:
+        """Outputs with those of the path added."""
+        return output_bo + product(product(x_bm, self.skip_ms), self.skip_so)
+
+    def to_output(self, output: Int[Array, ""] | int) -> "SkipModel":
+        """The network with one of its outputs alone."""
+        w_ko, skip_so = (weight[:, output, None] for weight in (self.w_ko, self.skip_so))
+        return self.replace(w_ko=w_ko, skip_so=skip_so)
+
+    def without_skip(self) -> "SkipModel":
+        """The network with its path closed."""
+        return self.replace(skip_so=jnp.zeros_like(self.skip_so))
+
+    def assert_single(self) -> None:
+        """Raises AssertionError if several models are stacked."""
+        super().assert_single()
+        chex.assert_rank([self.skip_ms, self.skip_so], 2)
+
+    def last(self) -> "SkipModel":
+        """The last of the snapshots `[… c]` that are stacked."""
+        maps = {name: getattr(self, name)[..., -1, :, :] for name in _SKIP_MAPS}
+        return self.replace(b_k=self.b_k[..., -1, :], **maps)
 
 
 class TiedModel(flax.struct.PyTreeNode):
@@ -145,6 +194,10 @@ class TiedModel(flax.struct.PyTreeNode):
     def activate(self, input_bm: Float[Array, "*b m"]) -> Float[Array, "*b m"]:
         """The hidden dimensions, from what the input weights give: the same."""
         return input_bm
+
+    def past(self, x_bn: Float[Array, "*b n"], output_bn: Float[Array, "*b n"]) -> Array:
+        """The outputs: nothing reaches them past the hidden dimensions."""
+        return output_bn
 
     def read_out(self, hidden_bm: Float[Array, "*b m"]) -> Float[Array, "*b n"]:
         """Outputs, from the hidden dimensions."""
@@ -190,6 +243,32 @@ def init(config: Config, init_bias: Float[Array, ""] | float, key: PRNGKeyArray)
         b_k=uniform(bias_key, (config.k,), inputs) + init_bias,
         w_ko=uniform(w_out_key, (config.k, TASKS[config.task].outputs(config)), config.k),
         nonlinearity=config.nonlinearity,
+    )
+
+
+# Folded into the key of the model; the other weights are those of the two-layer model.
+_SKIP = 2**31 - 1
+
+
+def init_skip(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> SkipModel:
+    """An untrained model with a skip path: the two-layer model of the same key, its path closed.
+
+    P is uniform in ±1/sqrt(m), as the other maps of m inputs, and Q is 0: training
+    begins with the same function as without a path, so that runs of several
+    ranks differ in nothing but what they can learn. Q alone gets a gradient in
+    the first step, P from the second on.
+
+    Reference:
+      Hu et al. (2021), LoRA, section 4.1, starts its path so.
+    """
+    whole = init(config, hyperparams.init_bias, key)
+    shape = (whole.w_mk.shape[0], config.skip_rank)
+    bound = shape[0] ** -0.5
+    skip_key = jax.random.fold_in(key, _SKIP)
+    return SkipModel(
+        **vars(whole),
+        skip_ms=jax.random.uniform(skip_key, shape, jnp.float32, -bound, bound),
+        skip_so=jnp.zeros((config.skip_rank, whole.w_ko.shape[1]), jnp.float32),
     )
 
 
@@ -262,6 +341,11 @@ def _products(config: Config) -> int:
     return config.k * (2 * task.inputs(config) + 3 * task.outputs(config))
 
 
+def _skip_parameters(config: Config) -> int:
+    task = TASKS[config.task]
+    return config.skip_rank * (task.inputs(config) + task.outputs(config))
+
+
 MODELS: Mapping[str, Architecture] = {
     "two_layer": Architecture(
         model=Model,
@@ -269,6 +353,18 @@ MODELS: Mapping[str, Architecture] = {
         parameters=parameters,
         neurons=lambda config: config.k,
         products=_products,
+    ),
+    "skip": Architecture(
+        model=SkipModel,
+        init=init_skip,
+        parameters=lambda config: parameters(config) + _skip_parameters(config),
+        neurons=lambda config: config.k,
+        # Forward and weight gradient of both maps, and the gradient between them.
+        products=lambda config: (
+            _products(config)
+            + 2 * _skip_parameters(config)
+            + config.skip_rank * TASKS[config.task].outputs(config)
+        ),
     ),
     "tied": Architecture(
         model=TiedModel,

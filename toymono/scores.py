@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike
 
 from toymono.features import World
-from toymono.models import AnyModel, TiedModel
+from toymono.models import AnyModel, SkipModel, TiedModel
 from toymono.tasks import TASKS
 
 THRESHOLD = 0.999
@@ -41,6 +41,19 @@ def assert_one_model(model: AnyModel, world: World | None = None) -> None:
             "a tied model has no hidden layer to analyse; use one with model=two_layer"
         )
     _assert_single(model, world)
+
+
+def refuse_skip(model: AnyModel) -> None:
+    """Refuses a model whose outputs are not those of its neurons alone.
+
+    Raises:
+      ValueError: It has a skip path.
+    """
+    if isinstance(model, SkipModel):
+        raise ValueError(
+            "a model with a skip path has outputs that its neurons do not make; use one with "
+            "model=two_layer"
+        )
 
 
 def _assert_single(model: AnyModel, world: World | None = None) -> None:

@@ -80,7 +80,7 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
 
     @property
     def final(self) -> Any:
-        """The trained model: a `Model`, or a `TiedModel` where `config.model` is tied."""
+        """The trained model: a `Model`, or what `config.model` names."""
         return self.snapshots.last()
 
     @property
@@ -247,11 +247,11 @@ def train_step(
         if config.dropout == "on":
             dropout_key = jax.random.fold_in(step_key, _DROPOUT)
             read_bk = models.dropout(hidden_bk, hyperparams.dropout_rate, dropout_key)
-        task_loss = ((net.read_out(read_bk) - y_bo) ** 2).sum(axis=-1).mean()
+        output_bo = net.past(x_bm, net.read_out(read_bk))
+        task_loss = ((output_bo - y_bo) ** 2).sum(axis=-1).mean()
         penalty = PENALTIES[config.penalty].on_features(net, world, penalty_key)
-        loss = origin.loss(hyperparams, task_loss, model, moment) + hyperparams.l1 * activation_l1(
-            hidden_bk
-        )
+        loss = origin.loss(hyperparams, task_loss, model, moment)
+        loss += hyperparams.l1 * activation_l1(hidden_bk)
         loss += hyperparams.alpha * penalty
         if config.bias_pull == "on":
             loss += biases.pull(hyperparams, net)

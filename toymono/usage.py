@@ -30,7 +30,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
     for title, names in {
         "features and task": "task n m eps feature_law exponent noise noise_scale world_seed "
         "data patch",
-        "network": "model network k sizes nonlinearity layer_norm init_bias bias_start "
+        "network": "model network k skip_rank sizes nonlinearity layer_norm init_bias bias_start "
         "start_margin init_scale sparsity density_rule density drop_share",
         "training": "log2_steps steps epochs prune_epochs batch_size optimizer schedule "
         "learning_rate cosine_period bias_decay decay_rule firing_target bias_pull pull_weight "

@@ -216,11 +216,12 @@ def test_every_field_that_matters_is_in_the_name():
     )  # fmt: skip
     plain = {"bias_pull": "off", "decay_rule": "all", "sparsity": "none"}
     tied = dataclasses.replace(base, model="tied", **plain)
+    skip = dataclasses.replace(base, model="skip", sparsity="none")
     pulled = dataclasses.replace(base, origin="pull")
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)
-        of = pulled if field == "match_parents" else base
+        of = {"match_parents": pulled, "skip_rank": skip}.get(field, base)
         config = tied if field == "model" else dataclasses.replace(of, **{field: value})
         names.add(store.name(config, Hyperparams(), 0))
     started = dataclasses.replace(base, bias_start="below_all")

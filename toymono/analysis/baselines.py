@@ -13,7 +13,7 @@ from jaxtyping import PRNGKeyArray
 
 from toymono import scores, train
 from toymono.config import Config, Hyperparams
-from toymono.models import AnyModel, Model
+from toymono.models import AnyModel, Model, SkipModel
 from toymono.origins import as_fresh
 
 COPIES = ("rotated", "untrained", "untrained_spread", "untrained_unbiased")
@@ -32,7 +32,10 @@ def rotated(model: Model, key: PRNGKeyArray) -> Model:
     """
     scores.assert_one_model(model)
     rotation_mm = jax.random.orthogonal(key, len(model.w_mk), dtype=jnp.float32)
-    return model.replace(w_mk=rotation_mm @ model.w_mk)
+    rotated_ = model.replace(w_mk=rotation_mm @ model.w_mk)
+    if isinstance(rotated_, SkipModel):
+        return rotated_.replace(skip_ms=rotation_mm @ rotated_.skip_ms)
+    return rotated_
 
 
 def copies(

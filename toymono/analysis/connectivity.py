@@ -33,6 +33,7 @@ __all__ = [
     "balanced",
     "barrier",
     "basins",
+    "distance",
     "interpolate",
     "loss",
     "matched",
@@ -84,6 +85,12 @@ def loss(model: Model, world: World, features_bn: Float[Array, "b n"]) -> Float[
     model.assert_single()
     error_bo = model(world.inputs(features_bn)) - world.targets(features_bn)
     return (error_bo**2).sum(axis=-1).mean()
+
+
+def distance(model: Model, other: Model) -> float:
+    """Euclidean distance between the weights and biases of two models, as they are."""
+    pairs = zip(jax.tree.leaves(model), jax.tree.leaves(other), strict=True)
+    return float(np.sqrt(sum(jnp.square(a - b).sum() for a, b in pairs)))
 
 
 @jax.jit

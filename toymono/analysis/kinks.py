@@ -22,7 +22,7 @@ from toymono import scores
 from toymono.analysis import parts
 from toymono.analysis.parts import Feature
 from toymono.features import World
-from toymono.models import NONLINEARITIES, Model
+from toymono.models import NONLINEARITIES, Model, SkipModel
 
 LABELS = ("empty", "zero", "lag", "track", "rise")
 """Labels of the pieces of `Segments`; `label_p` holds indices into them."""
@@ -115,12 +115,18 @@ def kinks(
     positive_k = (start_k > 0) | ((start_k == 0) & (gain_k > 0))
     # Slopes of the nonlinearity on either side of its kink at 0.
     above, below = nonlinearity.function(jnp.ones(())), -nonlinearity.function(-jnp.ones(()))
+    start = nonlinearity.function(start_k) @ weight_k
+    slope = (jnp.where(positive_k, above, below) * gain_k) @ weight_k
+    if isinstance(model, SkipModel):
+        skip_m = model.skip_ms @ (model.skip_so @ read_o)
+        start += x_m @ skip_m
+        slope += sign * jnp.asarray(world.embed_nm)[feature] @ skip_m
     return Kinks(
         position_k=position_k[order_k],
         change_k=jnp.where(inside_k, (above - below) * abs(gain_k) * weight_k, 0)[order_k],
         neuron_k=jnp.where(inside_k[order_k], order_k, -1),
-        start=nonlinearity.function(start_k) @ weight_k,
-        slope=(jnp.where(positive_k, above, below) * gain_k) @ weight_k,
+        start=start,
+        slope=slope,
     )
 
 

@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int, ScalarLike
 
 from toymono import scores
 from toymono.features import World
-from toymono.models import NONLINEARITIES, Model
+from toymono.models import NONLINEARITIES, Model, SkipModel
 from toymono.tasks import TASKS
 
 Feature = Int[Array, ""] | int
@@ -58,7 +58,8 @@ def split(model: Model, mono_k: Bool[Array, " k"] | None = None) -> Parts:
     """The monosemantic and the polysemantic part; their outputs sum to the model's on every input.
 
     Each part keeps its own neurons. The weights and biases of the others are
-    0, which silences them under every nonlinearity.
+    0, which silences them under every nonlinearity. A skip path belongs to the
+    polysemantic part, which is nearly linear too.
 
     Args:
       model: One model.
@@ -85,7 +86,8 @@ def split(model: Model, mono_k: Bool[Array, " k"] | None = None) -> Parts:
             w_ko=jnp.where(in_part_k[:, None], model.w_ko, 0),
         )
 
-    return Parts(part(mono_k), part(~mono_k))
+    mono, poly = part(mono_k), part(~mono_k)
+    return Parts(mono.without_skip() if isinstance(mono, SkipModel) else mono, poly)
 
 
 def readouts(world: World) -> Float[Array, "n o"]:
@@ -178,7 +180,7 @@ def linearise(model: Model, world: World) -> Linearisation:
     With phi the nonlinearity, `M = (P W_in diag(phi'(b)) W_out)^T`, and the
     offset is `phi(b) W_out`. Under relu phi' is 1 for a positive bias and 0
     otherwise: M is the paper's `W_out[S+] W_in[S+] P`, its offset
-    `W_out[S+] b[S+]`.
+    `W_out[S+] b[S+]`. A skip path adds its own map.
 
     Args:
       model: Usually `split(model).poly`.
@@ -191,6 +193,8 @@ def linearise(model: Model, world: World) -> Linearisation:
     phi, b_k = NONLINEARITIES[model.nonlinearity].function, jnp.asarray(model.b_k)
     rest_k, gain_k = jax.jvp(phi, (b_k,), (jnp.ones_like(b_k),))
     map_on = (world.embed_nm @ (model.w_mk * gain_k[None]) @ model.w_ko).T
+    if isinstance(model, SkipModel):
+        map_on += (world.embed_nm @ model.skip_ms @ model.skip_so).T
     return Linearisation(
         map_on=map_on,
         offset_o=rest_k @ model.w_ko,

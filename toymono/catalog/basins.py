@@ -1,4 +1,4 @@
-"""Sweeps for what readers asked under the paper: basins of the loss, bias schemes, sparse weights.
+"""Sweeps for what readers asked: basins, bias schemes, sparse weights, a skip path.
 
 Models can be compared weight by weight only if they share a world, so `BASIN`
 varies the seed beside a fixed `world_seed`. The sweeps `HOP`, `CURVE` and
@@ -212,6 +212,22 @@ BASINS: dict[str, Sweep] = {
         ),
         _SMALL,
         {**_OURS, "density": "our choice", "k": "our choice"},
+    ),
+    # m/4, m/2 and m, beside no path.
+    "SKIP": Sweep(
+        "rank of a linear path beside the hidden layer",
+        "skip_rank",
+        (
+            {"model": ("two_layer",), "init_bias": (-1.0, 0.0), **_PAPER},
+            {
+                "model": ("skip",),
+                "skip_rank": (16, 32, 64),
+                "init_bias": (-1.0, 0.0),
+                **_PAPER,
+            },
+        ),
+        _SMALL,
+        {**_OURS, "skip_rank": "our choice"},
     ),
 }
 """By name, as in `catalog.SWEEPS`."""

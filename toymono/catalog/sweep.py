@@ -126,7 +126,9 @@ class Sweep:
         for grid in self.paper:
             axes = dict(grid)
             if of_scale.halved:
-                for name, paper in (("n", 512), ("m", 64), ("k", 1024)):
+                sizes = {"n": 512, "m": 64, "k": 1024}
+                sizes |= {name: 0 for name in ("skip_rank",) if name in grid}
+                for name, paper in sizes.items():
                     axes[name] = tuple(size // 2 for size in grid.get(name, (paper,)))
             if of_scale.short:
                 axes |= {name: v for name, v in self.small.items() if any(grid.get(name, ()))}

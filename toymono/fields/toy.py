@@ -1,6 +1,7 @@
 """Every setting of a toy run. The defaults are those of the laptop preset."""
 
 from toymono.fields.field import Field, table
+from toymono.fields.origins import ORIGIN_CONFIG, ORIGIN_HYPERPARAMS
 from toymono.fields.sparsity import SPARSE_CONFIG, SPARSE_HYPERPARAMS
 
 _LARGEST = 2**24  # Our choice: larger arrays do not fit in memory.
@@ -158,6 +159,7 @@ TOY_CONFIG = table(
         choices={
             "two_layer": "a hidden layer of neurons between two linear maps",
             "tied": "phi(Wᵀ W x + b), of Elhage et al. (2022); with the task identity alone",
+            "skip": "two_layer with a linear path of rank skip_rank beside the hidden layer",
         },
         before="two_layer",
     ),
@@ -216,42 +218,20 @@ TOY_CONFIG = table(
         choices={"off": "none", "on": "pull_weight · mean(relu(b - pull_target)²)"},
         before="off",
     ),
-    Field(
-        "origin",
-        "fresh",
-        "What the run starts from.",
-        str,
-        choices={
-            "fresh": "random weights",
-            "continued": "a stored run, trained on",
-            "pull": "a stored run, pulled to a second one in the first half of training",
-            "decoupled_pull": "the same, but weights are moved after each step",
-            "curve": "the middle of two stored runs, as the control point of a curve between them",
-            "connect": "a stored run, driven to a given loss on the line to a second one",
-        },
-        before="fresh",
-    ),
-    Field(
-        "match_parents",
-        "weights",
-        "How the neurons of a second parent are matched with those of the first.",
-        str,
-        choices={"weights": "by the least distance of all weights", "none": "not at all"},
-        label="matching of parents",
-        unless=("origin", "fresh", "continued"),
-        before="weights",
-    ),
-    Field(
-        "fork_seed",
-        -1,
-        "Seed of the batches from fork_step on, so that two runs share their first steps; -1: "
-        "its own.",
-        int,
-        -1,
-        2**31 - 1,
-        before=-1,
-    ),
+    *ORIGIN_CONFIG,
     *SPARSE_CONFIG,
+    Field(
+        "skip_rank",
+        32,
+        "Rank of the skip path. Above m it can do no more.",
+        int,
+        1,
+        _LARGEST,
+        label="rank of the skip path",
+        symbol="s",
+        unless=("model", "two_layer", "tied"),
+        before=32,
+    ),
 )
 """What changes the shape of an array or the code that runs: the fields of `Config`."""
 
@@ -344,7 +324,7 @@ TOY_HYPERPARAMS = table(
         "Factor of the initial weights, whose standard deviation is sqrt(2 / (n + m)) times it.",
         low=0.0,
         low_open=True,
-        unless=("model", "two_layer"),
+        unless=("model", "two_layer", "skip"),
         before=1.0,
     ),
     Field(
@@ -390,32 +370,7 @@ TOY_HYPERPARAMS = table(
         unless=("bias_pull", "off"),
         before=-0.5,
     ),
-    Field(
-        "attraction",
-        1e-3,
-        "Weight of half the squared distance to the second parent.",
-        low=0.0,
-        label="pull λ",
-        symbol="λ",
-        unless=("origin", "fresh", "continued", "curve", "connect"),
-        before=1e-3,
-    ),
-    Field(
-        "line_loss",
-        1.0,
-        "Loss that the line to the second parent is driven to.",
-        low=0.0,
-        unless=("origin", "fresh", "continued", "curve", "pull", "decoupled_pull"),
-        before=1.0,
-    ),
-    Field(
-        "fork_step",
-        0.0,
-        "First step whose batch is drawn with fork_seed.",
-        low=0.0,
-        unless=("fork_seed", -1),
-        before=0.0,
-    ),
+    *ORIGIN_HYPERPARAMS,
     *SPARSE_HYPERPARAMS,
 )
 """Numbers, which are traced: the fields of `Hyperparams`."""

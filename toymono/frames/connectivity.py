@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
@@ -115,7 +114,7 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
         mono_per_feature=pairs["other_mono_per_feature"],
     )  # fmt: skip
     both = pd.concat([pairs, turned])
-    identities = {identity["run"]: identity for _, identity in toy.each(_listed(runs))}
+    identities = {identity["run"]: identity for _, identity in toy.each(listed(runs))}
     rows = []
     for name, of_run in both.groupby("run", sort=False):
         same = of_run[of_run["pair"].isin(PAIRS[:2])]
@@ -133,7 +132,8 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
     return pd.DataFrame(rows)
 
 
-def _listed(runs: Runs) -> list[Run | StoredRun]:
+def listed(runs: Runs) -> list[Run | StoredRun]:
+    """The runs in a list; stacked ones are separated."""
     return list(unstack(runs)) if isinstance(runs, Run) else list(runs)
 
 
@@ -141,7 +141,7 @@ def _pairs(
     runs: Runs, by: str, points: int
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]]:
     """What determines the first run; the other run and the kind of pair; what is found."""
-    loaded = [(of, *next(toy.each([of]))) for of in _listed(runs)]
+    loaded = [(of, *next(toy.each([of]))) for of in listed(runs)]
     loaded = [entry for entry in loaded if entry[1].diverged is None]
     # One order, so that a pair is computed and cached once.
     loaded.sort(key=lambda entry: entry[2]["run"])
@@ -221,8 +221,8 @@ def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[st
         "excess": aligned.excess,
         "barrier_share": aligned.barrier / zero,
         "unaligned_barrier": unaligned.barrier,
-        "weight_distance": _distance(*pair),
-        "unaligned_weight_distance": _distance(model, target),
+        "weight_distance": connectivity.distance(*pair),
+        "unaligned_weight_distance": connectivity.distance(model, target),
         "matched_mono": matched.both_mono_k.sum(),
         "matched_same_feature": matched.same_feature_k.sum(),
     }
@@ -236,8 +236,3 @@ def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[st
 def _mono(model: Any, world: Any) -> int:
     response_kn = scores.responses(model, world)
     return int(scores.classify_neurons(response_kn).monosemantic_k.sum())
-
-
-def _distance(model: Any, other: Any) -> float:
-    pairs = zip(jax.tree.leaves(model), jax.tree.leaves(other), strict=True)
-    return float(np.sqrt(sum(jnp.square(a - b).sum() for a, b in pairs)))

@@ -57,12 +57,6 @@ def row(run: Run | StoredRun, decomposed: bool = False) -> dict[str, Any]:
     [(run, _)] = toy.each([run])
     [numbers] = toy.per_run([run]).to_dict("records")
     neurons = toy.per_neuron([run])
-    before, after = toy.per_snapshot([run])["mono_per_feature"].iloc[[-2, -1]]
-    loss_t, steps = np.asarray(run.loss_t, np.float64), run.config.steps
-    window = max(1, steps // 8)
-    halfway_loss, end_loss = (loss_t[at - window : at].mean() for at in (steps // 2, steps))
-    fall, rise = 1 - end_loss / halfway_loss, after - before
-
     mono_k = neurons["neuron_kind"] == "monosemantic"
     broad_k = neurons["feature_count"] >= _BROAD * run.config.n
     enough = _ENOUGH * len(neurons)
@@ -70,9 +64,7 @@ def row(run: Run | StoredRun, decomposed: bool = False) -> dict[str, Any]:
     nearly = neurons.loc[neurons["monosemanticity"] >= _NEARLY, "strongest_feature"]
     numbers |= {
         "loss_share": numbers["loss"] / numbers["zero_loss"],
-        "loss_fall": fall,
-        "mono_rise": rise,
-        "settled": bool(abs(fall) <= SETTLED_LOSS_FALL and abs(rise) <= SETTLED_MONO_RISE),
+        **second_half(run),
         "mono_bias": neurons.loc[mono_k, "bias"].mean() if mono_k.sum() >= enough else np.nan,
         "broad_bias": neurons.loc[broad_k, "bias"].mean() if broad_k.sum() >= enough else np.nan,
         "nearly_mono_features": len(set(nearly) - set(owners)),
@@ -81,6 +73,17 @@ def row(run: Run | StoredRun, decomposed: bool = False) -> dict[str, Any]:
         found = jax.device_get(anatomy(run.final, run.world))
         numbers |= {name: value.item() for name, value in found.items()}
     return numbers
+
+
+def second_half(run: Run) -> dict[str, Any]:
+    """`loss_fall`, `mono_rise` and `settled` of a loaded run, as in `row`."""
+    before, after = toy.per_snapshot([run])["mono_per_feature"].iloc[[-2, -1]]
+    loss_t, steps = np.asarray(run.loss_t, np.float64), run.config.steps
+    window = max(1, steps // 8)
+    halfway_loss, end_loss = (loss_t[at - window : at].mean() for at in (steps // 2, steps))
+    fall, rise = 1 - end_loss / halfway_loss, after - before
+    settled = bool(abs(fall) <= SETTLED_LOSS_FALL and abs(rise) <= SETTLED_MONO_RISE)
+    return {"loss_fall": fall, "mono_rise": rise, "settled": settled}
 
 
 def halfway(run: Run | StoredRun) -> Run:

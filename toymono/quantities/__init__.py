@@ -16,6 +16,7 @@ from toymono.quantities import (
     origins,
     overlap,
     polytopes,
+    regimes,
     spectrum,
     visualise,
 )
@@ -250,6 +251,7 @@ def _all() -> dict[str, Quantity]:
         origins.QUANTITIES,
         overlap.QUANTITIES,
         polytopes.QUANTITIES,
+        regimes.QUANTITIES,
         spectrum.QUANTITIES,
         visualise.QUANTITIES,
     )
@@ -295,6 +297,7 @@ INDEX_COLUMNS = {
     **connectivity.INDEX_COLUMNS,
     **origins.INDEX_COLUMNS,
     **polytopes.INDEX_COLUMNS,
+    **regimes.INDEX_COLUMNS,
     **spectrum.INDEX_COLUMNS,
     **visualise.INDEX_COLUMNS,
 }

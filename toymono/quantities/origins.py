@@ -2,9 +2,6 @@
 
 from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed
 
-_NOT_PULLED = {"none": "not a pull"}
-_NOT_CURVE = {"none": "not a curve"}
-
 QUANTITIES: tuple[Quantity, ...] = (
     number("task_loss", "task loss on common samples"),
     number("start_loss", "task loss of the model that it started from"),
@@ -15,14 +12,20 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     fraction("line_barrier", "barrier on the line between the parents", none="one parent"),
     fraction("line_excess", "loss above the worse parent on their line", none="one parent"),
-    number("held_loss", "task loss at the end of the pull", **_NOT_PULLED),
-    number("held_mono", "monosemantic neurons per feature at the end of the pull", **_NOT_PULLED),
-    signed("hop_share", "share of the way to the second model's monosemantic count", **_NOT_PULLED),
-    fraction("hopped", "whether it went over to the second model", **_NOT_PULLED),
-    number("pull_ratio", "pull at the start over the barrier", **_NOT_PULLED),
-    number("distance_left", "distance to the second model over that at the start", **_NOT_PULLED),
-    fraction("curve_barrier", "barrier on the trained curve", **_NOT_CURVE),
-    fraction("curve_excess", "loss above the worse end on the trained curve", **_NOT_CURVE),
+    number("held_loss", "task loss at the end of the pull", none="not a pull"),
+    number(
+        "held_mono", "monosemantic neurons per feature at the end of the pull", none="not a pull"
+    ),
+    signed(
+        "hop_share", "share of the way to the second model's monosemantic count", none="not a pull"
+    ),
+    fraction("hopped", "whether it went over to the second model", none="not a pull"),
+    number("pull_ratio", "pull at the start over the barrier", none="not a pull"),
+    number(
+        "distance_left", "distance to the second model over that at the start", none="not a pull"
+    ),
+    fraction("curve_barrier", "barrier on the trained curve", none="not a curve"),
+    fraction("curve_excess", "loss above the worse end on the trained curve", none="not a curve"),
     fraction("end_barrier", "barrier to the model it is compared with, aligned anew"),
     count_of("firing_step", "steps until the loss is below 0.9 of the zero-output loss"),
     count_of("low_step", "steps until the loss is below 0.4 of the zero-output loss"),

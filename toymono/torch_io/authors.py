@@ -24,7 +24,7 @@ import numpy as np
 from toymono.batching import key_of
 from toymono.config import Config, Hyperparams, decimal, split
 from toymono.job import Job
-from toymono.models import AnyModel, Model
+from toymono.models import AnyModel, Model, SkipModel
 from toymono.tasks import TASKS, World
 from toymono.train import Run
 
@@ -153,8 +153,8 @@ def state_dict(model: AnyModel) -> dict[str, np.ndarray]:
       >>> {name: array.shape for name, array in state_dict(model).items()}
       {'0.weight': (3, 2), '0.bias': (3,), '2.weight': (4, 3)}
     """
-    if not isinstance(model, Model):
-        raise ValueError("a tied model has no state dict of two linear layers")
+    if not isinstance(model, Model) or isinstance(model, SkipModel):
+        raise ValueError(f"a {type(model).__name__} has no state dict of two linear layers")
     model.assert_single()
     return {
         "0.weight": np.ascontiguousarray(np.asarray(model.w_mk).T),

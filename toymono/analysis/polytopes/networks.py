@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Real
 
+from toymono import scores
 from toymono.models import NONLINEARITIES, Model
 
 AnyArray = jax.Array | np.ndarray
@@ -80,7 +81,7 @@ def dense(model: Network) -> Dense:
     """A network in the form that this package computes with.
 
     Raises:
-      ValueError: It has no hidden layer, or its layers do not fit.
+      ValueError: It has no hidden layer, its layers do not fit, or it has a skip path.
       AssertionError: Several networks are stacked.
 
     Example:
@@ -91,6 +92,7 @@ def dense(model: Network) -> Dense:
         return model
     if isinstance(model, Model):
         chex.assert_rank([model.w_mk, model.b_k, model.w_ko], [2, 1, 2])
+        scores.refuse_skip(model)
         output = (model.w_ko, np.zeros(np.shape(model.w_ko)[1]))
         return _checked([(model.w_mk, model.b_k), output], model.nonlinearity)
     return _checked(model, "relu")

@@ -118,6 +118,7 @@ def diagonal_share(virtual_nn: Float[np.ndarray, "n n"]) -> float:
 
 def _by_feature(model: Model, world: World) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Responses `[k n]`, output weights along each feature's readout `[k n]`, and their product."""
+    scores.refuse_skip(model)
     response_kn = np.asarray(scores.responses(model, world), np.float64)
     read_no = np.asarray(jnp.asarray(TASKS[world.task].readouts(world)), np.float64)
     out_kn = np.asarray(model.w_ko, np.float64) @ read_no.T

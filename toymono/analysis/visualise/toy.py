@@ -67,8 +67,10 @@ def of_features(model: Model, world: World) -> Model:
 
     Raises:
       AssertionError: Several models are stacked.
+      ValueError: The model has a skip path.
     """
     scores.assert_one_model(model, world)
+    scores.refuse_skip(model)
     embed_nm = jnp.asarray(world.embed_nm)
     if TASKS[world.task].signed:
         embed_nm = jnp.concatenate([embed_nm, -embed_nm])

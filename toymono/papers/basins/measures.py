@@ -5,7 +5,8 @@ measurements on another world. A finding has one value per run: its mean over
 the pairs with other runs of its world.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -190,6 +191,21 @@ def _published(start: pd.DataFrame) -> pd.DataFrame:
     return start[start["bias_start"] == "shifted"]
 
 
+Measures = Sequence[tuple[str, str, dict[str, Any]]]
+"""Columns, what their ratio to the published scheme is called, and its limits."""
+
+_OF_STARTS: Measures = (
+    ("firing_step", "steps until neurons fire, over those from -1", {"high": 0.5}),
+    ("low_step", "steps to 0.4 of the zero-output loss, over the same", {"high": 0.95}),
+    ("mono_per_feature", "monosemantic neurons per feature, over the same", {"low": 0.95}),
+    ("loss", "loss over that from -1", {"high": 1.05}),
+)
+_OF_RULES: Measures = (
+    ("loss", "loss over that of the published decay", {"high": 0.98}),
+    ("mono_per_feature", "monosemantic neurons per feature, over the same", {"low": 1.02}),
+)
+
+
 def starts(start: pd.DataFrame) -> list[Finding]:
     """Biases that start where neurons are about to fire, beside a start at -1."""
     found = []
@@ -237,10 +253,7 @@ def rules(rule: pd.DataFrame) -> list[Finding]:
     found = []
     for name, rows in rule[rule["decay_rule"] != "all"].groupby("decay_rule"):
         both = _beside_published(rows, all_biases)
-        for column, measure, limits in (
-            ("loss", "loss over that of the published decay", {"high": 0.98}),
-            ("mono_per_feature", "monosemantic neurons per feature, over the same", {"low": 1.02}),
-        ):
+        for column, measure, limits in _OF_RULES:
             ratio = finite(both[column] / both[f"{column}_published"])
             found.append(Finding(f"decay {name}", measure, ratio, settled=None, **limits))
     return found

@@ -1,0 +1,72 @@
+"""The settings of runs that start from stored runs, or that share steps with another run."""
+
+from toymono.fields.field import Field
+
+ORIGIN_CONFIG = (
+    Field(
+        "origin",
+        "fresh",
+        "What the run starts from.",
+        str,
+        choices={
+            "fresh": "random weights",
+            "continued": "a stored run, trained on",
+            "pull": "a stored run, pulled to a second one in the first half of training",
+            "decoupled_pull": "the same, but weights are moved after each step",
+            "curve": "the middle of two stored runs, as the control point of a curve between them",
+            "connect": "a stored run, driven to a given loss on the line to a second one",
+        },
+        before="fresh",
+    ),
+    Field(
+        "match_parents",
+        "weights",
+        "How the neurons of a second parent are matched with those of the first.",
+        str,
+        choices={"weights": "by the least distance of all weights", "none": "not at all"},
+        label="matching of parents",
+        unless=("origin", "fresh", "continued"),
+        before="weights",
+    ),
+    Field(
+        "fork_seed",
+        -1,
+        "Seed of the batches from fork_step on, so that two runs share their first steps; -1: "
+        "its own.",
+        int,
+        -1,
+        2**31 - 1,
+        before=-1,
+    ),
+)
+"""Fields of `Config`."""
+
+ORIGIN_HYPERPARAMS = (
+    Field(
+        "attraction",
+        1e-3,
+        "Weight of half the squared distance to the second parent.",
+        low=0.0,
+        label="pull λ",
+        symbol="λ",
+        unless=("origin", "fresh", "continued", "curve", "connect"),
+        before=1e-3,
+    ),
+    Field(
+        "line_loss",
+        1.0,
+        "Loss that the line to the second parent is driven to.",
+        low=0.0,
+        unless=("origin", "fresh", "continued", "curve", "pull", "decoupled_pull"),
+        before=1.0,
+    ),
+    Field(
+        "fork_step",
+        0.0,
+        "First step whose batch is drawn with fork_seed.",
+        low=0.0,
+        unless=("fork_seed", -1),
+        before=0.0,
+    ),
+)
+"""Fields of `Hyperparams`."""

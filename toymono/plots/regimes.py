@@ -1,0 +1,135 @@
+"""Which features are ignored, and which have monosemantic neurons: maps over rank and setting."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import ListedColormap
+from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
+from matplotlib.ticker import FormatStrFormatter, NullLocator
+
+from toymono.frames import regimes
+from toymono.plots import selection, style
+from toymono.plots.figure import Figure, NothingToDraw, drawn
+from toymono.plots.selection import OfSweeps
+from toymono.quantities import QUANTITIES
+
+_REGIMES = {"monosemantic": style.WORDS[0], "polysemantic": style.WORDS[1], "ignored": "0.85"}
+_ABSENT = style.WORDS[2]
+_TITLES = {"LR2": "LR2: bias 0", "LR4": "LR4: bias −1", "K2": "K2: bias −1"}
+_PANELS = {"K0": "K0: bias 0, equal", "K1": "K1: bias −1, equal", "K2": "K2: bias −1, power law"}
+
+
+@drawn
+def feature_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """The regime of each feature by rank of frequency and k/n or learning rate, and its recovery.
+
+    Args:
+      ranked: From `frames.regimes.per_feature`. Of several seeds, the first is shown.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    ranked = selection.first_seeds(ranked)
+    ranked = ranked.assign(
+        per_feature=ranked["k"] / ranked["n"],
+        code=ranked["regime"].map(dict(zip(_REGIMES, range(3), strict=True))),
+    )
+    sweeps = [sweep for sweep in ("K2", "LR2", "LR4") if (ranked["sweep"] == sweep).any()]
+    if not sweeps:
+        raise NothingToDraw("no sweep of a power law")
+    figure = plt.figure(figsize=(2.5 * len(sweeps) + 1.5, 6.4), layout="constrained")
+    axes = figure.subplots(3, len(sweeps), squeeze=False, sharex=True)
+    words = ListedColormap(list(_REGIMES.values()))
+    rows = {
+        "code": {"cmap": words, "vmin": -0.5, "vmax": 2.5},
+        "recovery": {"cmap": "viridis", "vmin": 0, "vmax": 1},
+        "best_monosemanticity": {"cmap": "viridis", "vmin": 0, "vmax": 1},
+    }
+    for column, sweep in enumerate(sweeps):
+        part = ranked[ranked["sweep"] == sweep]
+        by = "per_feature" if sweep == "K2" else "learning_rate"
+        for panel, (measure, look) in zip(axes[:, column], rows.items(), strict=True):
+            table = part.pivot(index=by, columns="frequency_rank", values=measure)
+            edges = np.arange(1, table.shape[1] + 2) - 0.5
+            image = panel.pcolormesh(
+                edges, np.arange(len(table) + 1), table, rasterized=True, **look
+            )
+            name = "neurons_per_feature" if sweep == "K2" else by
+            ticks = [style.value(name, content) for content in table.index]
+            panel.set_yticks(np.arange(len(table)) + 0.5, ticks, fontsize=7)
+            panel.set_xscale("log")
+            panel.xaxis.set_major_formatter(FormatStrFormatter("%d"))
+            panel.xaxis.set_minor_locator(NullLocator())
+            panel.set_ylabel(QUANTITIES[name].axis, fontsize=8)
+            if column + 1 == len(sweeps) and measure != "code":
+                bar = figure.colorbar(image, ax=list(axes[list(rows).index(measure)]))
+                bar.set_label(style.label(measure), fontsize=8)
+        axes[0, column].set_title(_TITLES[sweep])
+        axes[-1, column].set_xlabel(QUANTITIES["frequency_rank"].axis)
+    handles = [Patch(color=color, label=word) for word, color in _REGIMES.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    words_of = "Rank 1 is the most frequent feature."
+    style.caption(figure, ranked, f"{words_of} {note}", head=head, seeds=("First seed of each", ""))
+    return figure
+
+
+@drawn
+def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """Features in each regime, and their part of the loss, against k/n, of equal and unequal ones.
+
+    Args:
+      runs: From `frames.regimes.per_run`. Of several seeds the mean is shown.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    sweeps = [sweep for sweep in _PANELS if (runs["sweep"] == sweep).any()]
+    figure = plt.figure(figsize=(2.5 * len(sweeps) + 0.8, 5.2), layout="constrained")
+    axes = figure.subplots(2, len(sweeps), squeeze=False, sharex=True, sharey="row")
+    prefixes = dict(zip(("served", "poly", "ignored"), _REGIMES.values(), strict=True))
+    for column, sweep in enumerate(sweeps):
+        means = runs[runs["sweep"] == sweep].groupby("neurons_per_feature").mean(numeric_only=True)
+        for panel, kind in zip(axes[:, column], ("share", "loss"), strict=True):
+            names = {f"{prefix}_{kind}": color for prefix, color in prefixes.items()}
+            if kind == "loss":
+                names["absent_loss"] = _ABSENT
+            stack = means[list(names)].to_numpy().T
+            panel.stackplot(means.index, stack, colors=list(names.values()), linewidth=0)
+            style.number_axis(panel, "neurons_per_feature", means.index)
+            panel.set_ylim(0, 1.05)
+            panel.label_outer()
+        axes[0, column].set_title(_PANELS[sweep], fontsize=9)
+    axes[0, 0].set_ylabel("Fraction of features")
+    axes[1, 0].set_ylabel("Loss over the\nzero-output loss")
+    colors = {**_REGIMES, "absent features (any)": _ABSENT}
+    handles = [Patch(color=color, label=word) for word, color in colors.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
+    words = "Below: loss where features of a regime are present, and where features are absent."
+    style.caption(figure, runs, f"{words} {note}", head=head, seeds=("Areas", ""))
+    return figure
+
+
+def _trained_by(sweeps: str) -> str:
+    return f"python -m toymono.sweep --sweep {sweeps} --scale small --seeds 3"
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "feature_regimes",
+        "The regime of each feature by rank of frequency and k/n or learning rate.",
+        feature_regimes,
+        (regimes.per_feature,),
+        OfSweeps(("K2", "LR2", "LR4")),
+        _trained_by("K2,LR2,LR4"),
+        compares=False,
+    ),
+    Figure(
+        "regime_shares",
+        "Features in each regime, and their part of the loss, against k/n.",
+        regime_shares,
+        (regimes.per_run,),
+        OfSweeps(("K0", "K1", "K2")),
+        _trained_by("K0,K1,K2"),
+        compares=False,
+    ),
+)
+"""Figures of features by their frequency."""
