@@ -13,17 +13,11 @@ QUANTITIES: tuple[Quantity, ...] = (
     fraction("line_barrier", "barrier on the line between the parents", none="one parent"),
     fraction("line_excess", "loss above the worse parent on their line", none="one parent"),
     number("held_loss", "task loss at the end of the pull", none="not a pull"),
-    number(
-        "held_mono", "monosemantic neurons per feature at the end of the pull", none="not a pull"
-    ),
-    signed(
-        "hop_share", "share of the way to the second model's monosemantic count", none="not a pull"
-    ),
+    number("held_mono", "monosemantic neurons per feature while pulled", none="not a pull"),
+    signed("hop_share", "share of the way to the second model's count", none="not a pull"),
     fraction("hopped", "whether it went over to the second model", none="not a pull"),
     number("pull_ratio", "pull at the start over the barrier", none="not a pull"),
-    number(
-        "distance_left", "distance to the second model over that at the start", none="not a pull"
-    ),
+    number("distance_left", "distance to the second model, relative", none="not a pull"),
     fraction("curve_barrier", "barrier on the trained curve", none="not a curve"),
     fraction("curve_excess", "loss above the worse end on the trained curve", none="not a curve"),
     fraction("end_barrier", "barrier to the model it is compared with, aligned anew"),

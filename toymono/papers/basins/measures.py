@@ -212,20 +212,7 @@ def starts(start: pd.DataFrame) -> list[Finding]:
     others = start[start["bias_start"] != "shifted"]
     for name, rows in others.groupby("bias_start"):
         both = _beside_published(rows, _published(start))
-        for column, measure, limits in (
-            ("firing_step", "steps until neurons fire, over those from -1", {"high": 0.5}),
-            (
-                "low_step",
-                "steps to 0.4 of the zero-output loss, over those from -1",
-                {"high": 0.95},
-            ),
-            (
-                "mono_per_feature",
-                "monosemantic neurons per feature, over those from -1",
-                {"low": 0.95},
-            ),
-            ("loss", "loss over that from -1", {"high": 1.05}),
-        ):
+        for column, measure, limits in _OF_STARTS:
             ratio = finite(both[column] / both[f"{column}_published"])
             found.append(Finding(f"start {name}", measure, ratio, settled=None, **limits))
     return found
