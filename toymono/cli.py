@@ -119,7 +119,7 @@ def refuse_unused(
         if field.unless and changed and not any(field.matters(values) for values in runs):
             other, *words = field.unless
             raise UsageError(
-                f"--{name} has no effect with {other}={' or '.join(words)}; use --{other}"
+                f"--{name} has no effect with {other}={' or '.join(map(str, words))}; use --{other}"
             )
 
 

@@ -43,7 +43,7 @@ class Field:
     """Its name on axes and in captions, in lower case; the name itself if empty."""
     symbol: str = ""
     """Its sign in formulas, for captions that have little room."""
-    unless: tuple[str, ...] | None = None
+    unless: tuple[Any, ...] | None = None
     """A field, then its values for which this field has no effect."""
     before: Any = MISSING
     """Value that older runs implicitly had; it is left out of the hash."""
