@@ -164,6 +164,15 @@ def test_parents_of_another_shape_are_refused(runs, changed, message):
         origins.gather(dataclasses.replace(child("pull"), **changed), runs)
 
 
+def test_sparse_weights_are_refused(runs):
+    """A run that starts from others has no masks, so that it would be dense without saying so."""
+    with pytest.raises(ValueError, match="sparsity=set: a run that starts from stored runs"):
+        child("continued", sparsity="set")
+    sparse = runs[0].replace(config=dataclasses.replace(WORLD, sparsity="set"))
+    with pytest.raises(ValueError, match="a parent has sparsity=set"):
+        origins.gather(child("continued"), [sparse])
+
+
 def test_parents_that_do_not_suit_are_refused(runs):
     with pytest.raises(ValueError, match="starts from 2 stored runs, not 1"):
         origins.gather(child("pull"), runs[:1])

@@ -81,6 +81,10 @@ class Config:
 
         if self.model == "tied" and self.origin not in ("fresh", "continued"):
             raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
+        if self.sparsity != "none" and self.origin != "fresh":
+            raise ValueError(
+                f"sparsity={self.sparsity}: a run that starts from stored runs has dense weights"
+            )
 
     @property
     def steps(self) -> int:

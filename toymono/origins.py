@@ -204,7 +204,7 @@ def check_parents(job: Any, parents: Sequence[Any]) -> None:
         )
 
 
-_INHERITED = ("task", "n", "m", "k", "nonlinearity", "model")
+_INHERITED = ("task", "n", "m", "k", "nonlinearity", "model", "skip_rank", "sparsity")
 
 
 def _check_configs(config: Config, parents: Sequence[Any]) -> None:
