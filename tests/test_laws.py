@@ -456,6 +456,7 @@ def test_the_table_is_complete():
     }
     assert public - in_table == {
         "scores.assert_one_model",  # what refuses a stack
+        "scores.refuse_skip",
         "scores.response_curves",  # needs a feature for each neuron
         "analysis.clusters.shuffled",
         "analysis.clusters.clusterability",

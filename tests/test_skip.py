@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from toymono import Config, Hyperparams, Model, World, alignment, catalog, scores, store, train
+from toymono import Config, Hyperparams, Model, World, alignment, catalog, fit, scores, store, train
 from toymono import features as feature_module
 from toymono.analysis import baselines, connectivity, kinks, parts, polytopes, regimes
 from toymono.analysis.visualise import connections
@@ -100,7 +100,7 @@ def test_the_path_alone_learns_an_identity():
         "identity", n=4, m=4, k=2, batch_size=64, log2_steps=9, model="skip", skip_rank=4
     )
     hyperparams = Hyperparams(eps=0.5, init_bias=-50.0, bias_decay=0.0)
-    run = train.fit(config, hyperparams, jax.random.key(0))
+    run = fit(config, hyperparams, jax.random.key(0))
     assert run.loss_t[-8:].mean() < 0.01 * run.loss_t[0]
     [row] = frames.per_run([run]).to_dict("records")
     assert row["skip_effective_rank"] == pytest.approx(4, abs=0.05)
@@ -198,7 +198,7 @@ def test_torch_has_no_such_network(net, untrained):
 
 
 def test_a_run_is_stored_with_its_path(tmp_path):
-    run = train.fit(CONFIG, Hyperparams(eps=0.5), jax.random.key(0))
+    run = fit(CONFIG, Hyperparams(eps=0.5), jax.random.key(0))
     assert run.final.skip_ms.shape == (4, 3)
     [stored] = [store.read(store.save(tmp_path, run))]
     loaded = store.load(stored)

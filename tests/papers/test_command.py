@@ -95,7 +95,7 @@ def test_the_command_writes_the_page_and_prints_the_verdicts(written):
     assert "basins: not measured" not in printed
     assert "k_small: not measured" in printed
     assert "    python -m toymono.sweep --sweep K0,K1 --scale small --seeds 3" in page
-    assert "the package has no sparse layers" in page
+    assert "its runs are not in the evidence yet" in page
     assert "docs/papers/jermyn2022.md: " in printed
     assert "(4 runs, 4 new)" in printed
     assert sorted(p.name for p in path.parent.iterdir()) == ["jermyn2022.md"]

@@ -24,9 +24,9 @@ def of_sweeps(
       ValueError: A sweep is unknown, or a value is out of its range.
 
     Example:
-      >>> jobs = list(of_sweeps(["CURVE"], "small", [0], world_seed=0))
-      >>> jobs[-1].config.origin, [job.name in jobs[-1].parents for job in jobs]
-      ('curve', [False, True, False, False, True, False])
+      >>> *_, curve = of_sweeps(["CURVE"], "small", [0])
+      >>> curve.config.origin, len(curve.parents)
+      ('curve', 2)
     """
     for sweep in catalog.named(names):
         for point in sweep.points(scale, **changed):
