@@ -91,6 +91,7 @@ def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
             for reference, dashes in ((start, ":"), (target, "--")):
                 panel.axhline(part[reference].mean(), color=orange, linestyle=dashes, lw=1)
             style.number_axis(panel, "attraction", part["attraction"])
+            panel.tick_params(axis="x", labelsize=7)
             panel.set_xlabel("")
             style.from_zero(panel)
         axes[0, column].set_title(title)
@@ -146,13 +147,15 @@ _CURVE = "python -m toymono.sweep --sweep CURVE --scale small --seeds 3"
 _HOP = "python -m toymono.sweep --sweep HOP --scale small --seeds 3"
 _SCHEMES = "python -m toymono.sweep --sweep START,RULE,PULL --scale small --seeds 3"
 
+_FROM = "Started from models of BASIN."  # whose scale the settings of these runs do not tell
+
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "curves",
         "Loss and monosemantic neurons on trained curves of low loss between two models.",
         curves,
         (origins.paths,),
-        OfSweeps(("CURVE",)),
+        OfSweeps(("CURVE",), heading=False, note=_FROM),
         _CURVE,
         compares=False,
     ),
@@ -161,7 +164,7 @@ FIGURES: tuple[Figure, ...] = (
         "What a pull towards a model of the other kind does, and what stays after its release.",
         hops,
         (origins.per_run,),
-        OfSweeps(("HOP",)),
+        OfSweeps(("HOP",), heading=False, note=_FROM),
         _HOP,
         compares=False,
     ),

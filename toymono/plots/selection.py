@@ -148,7 +148,8 @@ class OfSweeps:
         if not found or (self.needs_all and missing):
             raise MissingRuns(f"too few runs of {', '.join(missing)}", _command(missing))
         if not self.heading:
-            return Selected(pd.concat(found.values()), scale)
+            captions = {"note": self.note} if self.note else {}
+            return Selected(pd.concat(found.values()), scale, captions)
         notes = [
             f"{sweep}: {_settings(members)} of {wanted[sweep]} settings."
             for sweep, members in found.items()

@@ -180,6 +180,7 @@ def _tables(found: Evidence) -> Sequence[str]:
         rows.append((f"{world:g}", f"{bias:g}", str(len(part)), *numbers))
     head = ("world", "initial bias", "runs", *_COLUMNS.values())
     return (
+        *_PICTURES,
         "## Every setting",
         table(head, rows),
         "Means over seeds. Barriers are shares of the zero-output loss. A model is of a kind if "
@@ -187,6 +188,20 @@ def _tables(found: Evidence) -> Sequence[str]:
         "monosemantic neurons per feature; others have no kind and no barriers here.",
     )
 
+
+_PICTURES = (
+    "## Curves, pulls and biases",
+    "![Loss and monosemantic neurons on trained curves between two models](../figures/curves.png)",
+    "Loss and monosemantic neurons on a trained quadratic curve between two models, beside the "
+    "straight line after alignment.",
+    "![Monosemantic neurons and loss of pulled models, by pull](../figures/hops.png)",
+    "Models pulled towards one of the other kind: at the end of the pull, and after as many steps "
+    "without it.",
+    "![Steps to a given loss, monosemantic neurons and loss, by scheme for biases]"
+    "(../figures/bias_schemes.png)",
+    "Schemes for biases: steps until the loss is below 0.9 and 0.4 of the zero-output loss, and the "
+    "outcome.",
+)
 
 _COLUMNS = {
     "loss": "loss",
