@@ -199,8 +199,8 @@ _PICTURES = (
     "without it.",
     "![Steps to a given loss, monosemantic neurons and loss, by scheme for biases]"
     "(../figures/bias_schemes.png)",
-    "Schemes for biases: steps until the loss is below 0.9 and 0.4 of the zero-output loss, and the "
-    "outcome.",
+    "Schemes for biases: steps until the loss is below 0.9 and 0.4 of the zero-output loss, and "
+    "the outcome.",
 )
 
 _COLUMNS = {
