@@ -68,7 +68,7 @@ def _row(flag: flags.Flag) -> str:
         elif field.type in (int, float):
             text = f"{text} In {_interval(field)}."
         if field.unless:
-            other, *values = field.unless
+            other, *values = map(str, field.unless)
             text = f"{text} No effect with `--{other} {', '.join(values)}`."
         default = "" if field.default is None else field.text(field.default)
     else:
