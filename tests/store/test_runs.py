@@ -217,16 +217,17 @@ def test_every_field_that_matters_is_in_the_name():
     plain = {"bias_pull": "off", "decay_rule": "all", "sparsity": "none"}
     tied = dataclasses.replace(base, model="tied", **plain)
     skip = dataclasses.replace(base, model="skip", sparsity="none")
-    pulled = dataclasses.replace(base, origin="pull")
+    dense = dataclasses.replace(base, sparsity="none")
+    pulled = dataclasses.replace(dense, origin="pull")
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)
-        of = {"match_parents": pulled, "skip_rank": skip}.get(field, base)
+        of = {"match_parents": pulled, "skip_rank": skip, "origin": dense}.get(field, base)
         config = tied if field == "model" else dataclasses.replace(of, **{field: value})
         names.add(store.name(config, Hyperparams(), 0))
     started = dataclasses.replace(base, bias_start="below_all")
     where_it_matters = {"init_scale": tied, "start_margin": started, "attraction": pulled}
-    where_it_matters["line_loss"] = dataclasses.replace(base, origin="connect")
+    where_it_matters["line_loss"] = dataclasses.replace(dense, origin="connect")
     where_it_matters["fork_step"] = dataclasses.replace(base, fork_seed=1)
     for field in TOY_HYPERPARAMS:
         config = where_it_matters.get(field, base)
