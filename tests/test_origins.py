@@ -12,7 +12,7 @@ import pytest
 from settings import TINY, TINY_HYPERPARAMS
 
 from toymono import Model, begin, features, fit, optimizers, origins, store, train_step
-from toymono.alignment import align, interpolate, permute
+from toymono.alignment import align, interpolate, permute, square_distance
 from toymono.job import Job
 from toymono.origins import ORIGINS, Moment
 from toymono.sweep import jobs, plan, trainer
@@ -103,7 +103,7 @@ def test_a_pull_of_weight_0_is_plain_training(runs):
 def test_a_pull_acts_in_the_first_half_and_brings_the_models_together(runs):
     def distance(origin, attraction, steps):
         state, _ = stepped(origin, runs, steps, attraction=attraction)
-        return float(origins.square_distance(state.model, state.anchors[1]))
+        return float(square_distance(state.model, state.anchors[1]))
 
     for origin in ("pull", "decoupled_pull"):
         assert distance(origin, 1.0, 4) < distance(origin, 0.0, 4)
@@ -238,6 +238,20 @@ def test_a_run_whose_parent_diverged_is_left_out_with_a_warning(tmp_path):
     assert len(trained) == 1
     with pytest.raises(ValueError, match="a parent diverged"):
         plan.make([orphan], tmp_path)
+
+
+def test_what_starts_from_a_run_that_could_not_start_is_left_out_too(tmp_path):
+    """Otherwise training would wait for it for ever."""
+    first = Job(WORLD, TINY_HYPERPARAMS.replace(learning_rate=1e30), 0)
+    second = Job(child("continued"), TINY_HYPERPARAMS, 4, parents=(first.name,))
+    third = Job(child("continued"), TINY_HYPERPARAMS, 4, parents=(second.name,))
+    with pytest.warns(UserWarning, match="cannot start") as caught:
+        trained = list(trainer.run_plan(plan.make([first, second, third], tmp_path), tmp_path))
+    assert len(trained) == 1
+    assert [str(warning.message) for warning in caught] == [
+        f"run {second.name} cannot start: a parent diverged at step {trained[0].diverged}",
+        f"run {third.name} cannot start: a parent could not start",
+    ]
 
 
 def test_forked_runs_are_the_same_up_to_the_fork():

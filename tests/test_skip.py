@@ -105,7 +105,7 @@ def test_the_path_alone_learns_an_identity():
     [row] = frames.per_run([run]).to_dict("records")
     assert row["skip_effective_rank"] == pytest.approx(4, abs=0.05)
     assert row["skip_slope"] == pytest.approx(1, abs=0.1)
-    assert (row["dead"], row["mono_per_living"], row["features_without_mono"]) == (2, 0, 1)
+    assert (row["dead"], row["features_without_mono"]) == (2, 1)
     found = regimes.regimes(run.final, run.world, jnp.zeros((64, 4)))
     np.testing.assert_allclose(found.recovery_n, 1, atol=0.05)
     assert found.regime_n.tolist() == [1] * 4  # recovered, by no neuron
@@ -236,5 +236,5 @@ def test_diverged_runs_have_no_numbers(untrained):
     run = untrained(CONFIG)
     broken = jax.tree.map(lambda leaf: leaf * jnp.nan, run.snapshots)
     frame = frames.per_run([run.replace(snapshots=broken)])
-    columns = ["path_rank", "skip_slope", "mono_per_living", "features_without_mono"]
+    columns = ["path_rank", "skip_slope", "features_without_mono"]
     assert frame[columns].isna().all(axis=None)

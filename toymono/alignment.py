@@ -243,6 +243,12 @@ def interpolate(model: Model, other: Model, t: ScalarLike) -> Model:
     return jax.tree.map(between, model, other)
 
 
+def square_distance(model: AnyModel, other: AnyModel) -> Float[Array, ""]:
+    """Squared distance of all weights and biases of two models of one shape."""
+    pairs = zip(jax.tree.leaves(model), jax.tree.leaves(other), strict=True)
+    return sum((((a - b) ** 2).sum() for a, b in pairs), jnp.zeros(()))
+
+
 def check_alike(model: AnyModel, other: AnyModel) -> None:
     """Refuses models that have no line between them.
 

@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, ScalarLike
 
 from toymono import optimizers
-from toymono.alignment import align, check_alike, interpolate, permute
+from toymono.alignment import align, check_alike, interpolate, permute, square_distance
 from toymono.config import Config, Hyperparams
 from toymono.features import World
 from toymono.models import AnyModel, Model
@@ -113,12 +113,6 @@ def _towards_line_loss(hyperparams, loss, model, moment):
 def _held(moment: Moment) -> Array:
     """Whether the pull acts: in the first half of training, after which the model is free."""
     return 2 * moment.step < moment.steps
-
-
-def square_distance(model: AnyModel, other: AnyModel) -> Float[Array, ""]:
-    """Squared distance of all weights and biases of two models of one shape."""
-    pairs = zip(jax.tree.leaves(model), jax.tree.leaves(other), strict=True)
-    return sum((((a - b) ** 2).sum() for a, b in pairs), jnp.zeros(()))
 
 
 def _pulled(hyperparams, loss, model, moment):

@@ -21,7 +21,15 @@ from jaxtyping import Array, Bool, Float, Int
 from scipy.sparse.csgraph import connected_components
 
 from toymono import scores
-from toymono.alignment import align, balanced, check_alike, interpolate, permute, rescaled
+from toymono.alignment import (
+    align,
+    balanced,
+    check_alike,
+    interpolate,
+    permute,
+    rescaled,
+    square_distance,
+)
 from toymono.features import World
 from toymono.models import Model
 
@@ -89,8 +97,7 @@ def loss(model: Model, world: World, features_bn: Float[Array, "b n"]) -> Float[
 
 def distance(model: Model, other: Model) -> float:
     """Euclidean distance between the weights and biases of two models, as they are."""
-    pairs = zip(jax.tree.leaves(model), jax.tree.leaves(other), strict=True)
-    return float(np.sqrt(sum(jnp.square(a - b).sum() for a, b in pairs)))
+    return float(np.sqrt(square_distance(model, other)))
 
 
 @jax.jit

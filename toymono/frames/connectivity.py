@@ -210,7 +210,7 @@ def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[st
     zero = (world.targets(samples) ** 2).sum(axis=1).mean()
     matched = connectivity.matched(*pair, world)
     n = run.config.n
-    served, other_served = (_mono(net, world) for net in pair)
+    served, other_served = (monosemantic(net, world) for net in pair)
     aligned, unaligned = lines["aligned"], lines["unaligned"]
     numbers = {
         "loss": aligned.loss_p[0],
@@ -233,6 +233,7 @@ def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[st
     return {**found, "numbers": {name: float(value) for name, value in numbers.items()}}
 
 
-def _mono(model: Any, world: Any) -> int:
+def monosemantic(model: Any, world: Any) -> int:
+    """How many of a model's neurons are monosemantic."""
     response_kn = scores.responses(model, world)
     return int(scores.classify_neurons(response_kn).monosemantic_k.sum())

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
-from toymono import features, origins, scores, store
+from toymono import features, origins, store
+from toymono.alignment import square_distance
 from toymono.analysis import connectivity
 from toymono.frames import connectivity as pairs
 from toymono.frames import toy
@@ -118,8 +119,7 @@ def _measured(run: Run, others: Sequence[str], points: int) -> dict[str, Any]:
         return float(connectivity.loss(model, world, samples))
 
     def mono(model: Any) -> float:
-        response_kn = scores.responses(model, world)
-        return float(scores.classify_neurons(response_kn).monosemantic_k.sum()) / config.n
+        return pairs.monosemantic(model, world) / config.n
 
     def barrier(model: Any, other: Any) -> connectivity.Path:
         return connectivity.path(*connectivity.aligned(model, other), world, samples, points)
@@ -162,9 +162,9 @@ def _pulled(run: Run, start, target, numbers, loss, mono, barrier: float) -> dic
     way = numbers["target_mono"] - numbers["start_mono"]
     share = (numbers["mono_per_feature"] - numbers["start_mono"]) / way if way else np.nan
     worse = max(numbers["start_loss"], numbers["target_loss"])
-    distance = float(origins.square_distance(start, target))
+    distance = float(square_distance(start, target))
     term = float(run.hyperparams.attraction) / 2 * distance
-    left = float(origins.square_distance(run.final, target))
+    left = float(square_distance(run.final, target))
     return {
         "held_loss": loss(held),
         "held_mono": mono(held),

@@ -19,10 +19,9 @@ def per_run(runs: Runs) -> pd.DataFrame:
 
     Columns: those of `frames.per_run`; `loss_share`, the loss over that of an
     output of 0; `path_rank`, the rank of the path, 0 without one;
-    `mono_per_living`, the monosemantic fraction of the neurons that are not
-    dead, 0 if all are; `features_without_mono`, the fraction of features that have no
-    monosemantic neuron; `skip_effective_rank`, the effective rank of the path's map
-    from features to outputs, and `skip_slope`, the mean of its slope along each
+    `features_without_mono`, the fraction of features that have no monosemantic
+    neuron; `skip_effective_rank`, the effective rank of the path's map from
+    features to outputs, and `skip_slope`, the mean of its slope along each
     feature's own output: both 0 without a path, the second m / n for the
     identity of rank m on features in random directions.
     """
@@ -30,7 +29,6 @@ def per_run(runs: Runs) -> pd.DataFrame:
     for of in listed(runs):
         [(run, _)] = toy.each([of])
         [row] = toy.per_run([run]).to_dict("records")
-        living = row["monosemantic"] + row["polysemantic"]
         path: dict[str, Any] = {"path_rank": 0, "skip_effective_rank": 0.0, "skip_slope": 0.0}
         if isinstance(run.final, SkipModel):
             rank, slope = (float(value) for value in _path(run.final, run.world))
@@ -43,9 +41,8 @@ def per_run(runs: Runs) -> pd.DataFrame:
             {
                 **row,
                 "loss_share": row["loss"] / row["zero_loss"],
-                "mono_per_living": row["monosemantic"] / max(living, 1),
                 "features_without_mono": row["features_with_0"] / run.config.n,
-                **(path if np.isfinite(living) else dict.fromkeys(path, np.nan)),
+                **(path if np.isfinite(row["monosemantic"]) else dict.fromkeys(path, np.nan)),
             }
         )
     return pd.DataFrame(rows)

@@ -1,5 +1,6 @@
 """Whether monosemantic and polysemantic models lie in different basins."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -23,6 +24,58 @@ _TITLES = {
 }
 
 
+_PAIR = ["run", "other_run"]
+
+
+def paths_by_kind(
+    paths: pd.DataFrame,
+    titles: Mapping[str, str],
+    pair: list[str],
+    by: str,
+    words: Mapping[str, str],
+    directions: Mapping[str, str],
+) -> Canvas:
+    """Loss and monosemantic neurons on paths, a column for each kind of pair; without a caption.
+
+    Args:
+      paths: Points of paths, with `pair`, `path_position`, `path_loss` and `path_mono`.
+      titles: Of the kinds of pairs, in order.
+      pair: The columns that tell pairs apart.
+      by: The column that tells two paths of a pair apart.
+      words: What its two values mean; the first is drawn in grey.
+      directions: Labels of the horizontal axis of kinds for which it is not just the position.
+
+    Raises:
+      NothingToDraw: No pair is of these kinds.
+    """
+    kinds = [kind for kind in titles if (paths["pair"] == kind).any()]
+    if not kinds:
+        raise NothingToDraw("no two models are both clearly mono- or polysemantic")
+    figure = plt.figure(figsize=(2.6 * len(kinds) + 0.6, 4.4), layout="constrained")
+    axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
+    grey, blue = "0.6", sns.color_palette("colorblind")[0]
+    colors: dict[str, Any] = dict(zip(words, (grey, blue), strict=True))
+    for column, kind in enumerate(kinds):
+        of_kind = paths[paths["pair"] == kind]
+        for row, measure in enumerate(_MEASURES):
+            for (*_, which), line in of_kind.groupby([*pair, by]):
+                line = line.sort_values("path_position")
+                x, y = line["path_position"], line[measure]
+                axes[row, column].plot(x, y, color=colors[which], alpha=0.5, linewidth=0.9)
+        count = counted(len(of_kind[pair].drop_duplicates()), "pair")
+        axes[0, column].set_title(f"{titles[kind]} ({count})")
+        axes[1, column].set_xlabel(directions.get(kind, style.label("path_position")))
+    for row, measure in zip(axes, _MEASURES, strict=True):
+        row[0].set_ylabel(style.label(measure))
+        style.from_zero(row[0])
+    handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+_MEASURES = ("path_loss", "path_mono")
+
+
 @drawn
 def barriers(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     """The loss, and the number of monosemantic neurons, on the line between two models.
@@ -35,34 +88,14 @@ def barriers(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       note: Last sentences of the caption.
     """
     paths = paths[paths["seed"] != paths["other_seed"]]
-    kinds = [kind for kind in _TITLES if (paths["pair"] == kind).any()]
-    if not kinds:
-        raise NothingToDraw("no two models are both clearly mono- or polysemantic")
-    figure = plt.figure(figsize=(2.6 * len(kinds) + 0.6, 4.4), layout="constrained")
-    axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
-    grey, blue = "0.6", sns.color_palette("colorblind")[0]
-    colors: dict[str, Any] = {"no": grey, "yes": blue}
-    for column, kind in enumerate(kinds):
-        of_kind = paths[paths["pair"] == kind]
-        pairs = of_kind[["run", "other_run"]].drop_duplicates()
-        for row, measure in enumerate(("path_loss", "path_mono")):
-            panel = axes[row, column]
-            for (_, _, aligned), line in of_kind.groupby(["run", "other_run", "aligned"]):
-                # A mixed line begins at the polysemantic model.
-                ends = line.sort_values("path_position")["path_mono"].to_numpy()
-                back = kind == "mixed" and ends[0] > ends[-1]
-                t = 1 - line["path_position"] if back else line["path_position"]
-                panel.plot(t, line[measure], color=colors[aligned], alpha=0.5, linewidth=0.9)
-        axes[0, column].set_title(f"{_TITLES[kind]} ({counted(len(pairs), 'pair')})")
-        axes[1, column].set_xlabel(
-            "t, from poly- to monosemantic" if kind == "mixed" else "t, position on the line"
-        )
-    for row, measure in zip(axes, ("path_loss", "path_mono"), strict=True):
-        row[0].set_ylabel(style.label(measure))
-        style.from_zero(row[0])
+    # A mixed line begins at the polysemantic model.
+    ends = paths.sort_values("path_position").groupby(_PAIR)["path_mono"]
+    back = (paths["pair"] == "mixed") & (ends.transform("first") > ends.transform("last"))
+    position = paths["path_position"].where(~back, 1 - paths["path_position"])
+    lines = paths.assign(path_position=position)
     words = {"no": "as trained", "yes": "second model aligned to the first"}
-    handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    directions = {"mixed": "t, from poly- to monosemantic"}
+    figure = paths_by_kind(lines, _TITLES, _PAIR, "aligned", words, directions)
     style.caption(figure, paths, f"Pairs of different seeds. {note}", head=head, seeds=None)
     return figure
 

@@ -1,16 +1,14 @@
 """Figures of runs that start from stored runs, and of schemes for biases."""
 
-from typing import Any
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from toymono.cli import counted
 from toymono.frames import biases, origins
 from toymono.plots import style
+from toymono.plots.connectivity import paths_by_kind
 from toymono.plots.figure import Figure, NothingToDraw, drawn
 from toymono.plots.selection import OfSweeps
 
@@ -30,28 +28,8 @@ def curves(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       head: First words of the caption.
       note: Last sentences of the caption.
     """
-    kinds = [kind for kind in _PAIRS if (paths["pair"] == kind).any()]
-    if not kinds:
-        raise NothingToDraw("no curve has ends that are clearly mono- or polysemantic")
-    figure = plt.figure(figsize=(2.6 * len(kinds) + 0.6, 4.4), layout="constrained")
-    axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
-    colors: dict[str, Any] = {"line": "0.6", "curve": sns.color_palette("colorblind")[0]}
-    for column, kind in enumerate(kinds):
-        of_kind = paths[paths["pair"] == kind]
-        for row, measure in enumerate(("path_loss", "path_mono")):
-            for (_, path), line in of_kind.groupby(["run", "path_kind"]):
-                axes[row, column].plot(
-                    line["path_position"], line[measure], color=colors[path], alpha=0.6, lw=0.9
-                )
-        count = counted(of_kind["run"].nunique(), "pair")
-        axes[0, column].set_title(f"{_PAIRS[kind]} ({count})")
-        axes[1, column].set_xlabel("t, position on the path")
-    for row, measure in zip(axes, ("path_loss", "path_mono"), strict=True):
-        row[0].set_ylabel({"path_loss": "task loss", "path_mono": "monosemantic neurons"}[measure])
-        style.from_zero(row[0])
     words = {"line": "straight line, aligned", "curve": "trained curve"}
-    handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    figure = paths_by_kind(paths, _PAIRS, ["run"], "path_kind", words, {})
     style.caption(figure, paths, note, head=head, seeds=None)
     return figure
 

@@ -14,7 +14,7 @@ from toymono.quantities import QUANTITIES
 
 _MEASURES = (
     *("loss_share", "mono_per_feature", "features_without_mono"),
-    *("mono_per_living", "positive_bias", "skip_effective_rank"),
+    *("mono_per_live", "positive_bias", "skip_effective_rank"),
 )
 
 

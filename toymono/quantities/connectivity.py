@@ -3,9 +3,9 @@
 from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed
 
 QUANTITIES: tuple[Quantity, ...] = (
-    fraction("path_position", "position t on the line between two models"),
-    number("path_loss", "task loss on the line"),
-    count_of("path_mono", "monosemantic neurons on the line"),
+    fraction("path_position", "position t between two models"),
+    number("path_loss", "task loss on the path"),
+    count_of("path_mono", "monosemantic neurons on the path"),
     number("other_loss", "task loss of the second model"),
     number("other_mono_per_feature", "monosemantic neurons per feature of the second model"),
     number("barrier", "barrier of the loss after alignment", "barrier"),

@@ -51,7 +51,6 @@ QUANTITIES: tuple[Quantity, ...] = (
         none="no weight changed in the octave before",
     ),
     count_of("path_rank", "rank of the path (0: none)", "path rank"),
-    fraction("mono_per_living", "monosemantic fraction of living neurons"),
     fraction("features_without_mono", "features without a monosemantic neuron (fraction)"),
     number("skip_effective_rank", "effective rank of the skip path's map"),
     signed("skip_slope", "mean slope of the skip path along its feature"),

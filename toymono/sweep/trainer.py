@@ -65,11 +65,15 @@ def run_plan(
     """
     timer = unfinished.Timer(save_every)
     with Claims(runs_dir) as claims:
-        waiting = False
+        waiting, lost = False, set()
         left = [(index, group, group.jobs) for index, group in enumerate(plan.groups)]
         while left:
             later = []
             for index, group, jobs in left:
+                if lost & set(jobs[0].parents):  # they will never be there
+                    warnings.warn(_cannot_start(jobs, "a parent could not start"), stacklevel=2)
+                    lost.update(job.name for job in jobs)
+                    continue
                 if not all(map(os.path.lexists, store.parent_paths(runs_dir, jobs[0]))):
                     later.append((index, group, jobs))  # they come first in a plan
                     continue
@@ -81,8 +85,14 @@ def run_plan(
                     told(trained * jobs[0].config.steps, math.nan)
                 if not mine:
                     continue
-                group = _with_parents(dataclasses.replace(group, jobs=mine), runs_dir)
-                for part in unfinished.parts(group, runs_dir) if group else ():
+                try:
+                    group = _with_parents(dataclasses.replace(group, jobs=mine), runs_dir)
+                except (BrokenRun, ValueError) as error:
+                    warnings.warn(_cannot_start(mine, error), stacklevel=2)
+                    lost.update(job.name for job in mine)
+                    claims.release(mine)
+                    continue
+                for part in unfinished.parts(group, runs_dir):
                     yield from _train(part, runs_dir, told, stopped, timer)
                     if stopped():
                         return
@@ -101,17 +111,23 @@ def run_plan(
             left = later
 
 
-def _with_parents(group: Group, runs_dir: str | Path) -> Group | None:
-    """The group with what its runs take from their parents; None, with a warning, if it cannot."""
+def _cannot_start(jobs: Sequence[Job], reason: object) -> str:
+    names = ", ".join(job.name for job in jobs)
+    return f"run{'s' * (len(jobs) > 1)} {names} cannot start: {reason}"
+
+
+def _with_parents(group: Group, runs_dir: str | Path) -> Group:
+    """The group with what its runs take from their parents.
+
+    Raises:
+      BrokenRun: A parent cannot be read.
+      ValueError: The runs cannot start from these parents.
+    """
     job = group.jobs[0]
     if not job.parents:
         return group
-    try:
-        runs = [store.load(path) for path in store.parent_paths(runs_dir, job)]
-        return dataclasses.replace(group, shared=job.kind.gather(job.config, runs))
-    except (BrokenRun, ValueError) as error:
-        warnings.warn(f"run {job.name} cannot start: {error}", stacklevel=2)
-        return None
+    runs = [store.load(path) for path in store.parent_paths(runs_dir, job)]
+    return dataclasses.replace(group, shared=job.kind.gather(job.config, runs))
 
 
 def _claimed(

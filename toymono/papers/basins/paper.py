@@ -137,14 +137,14 @@ def _hops(found: Evidence) -> str:
     frame = found.sweeps["HOP"].frame
     if frame.empty:
         return ""
-    told = {
+    thresholds = {
         finding.setting: finding.mean
         for finding in hop(frame)
         if finding.values and "threshold" in finding.measure
     }
-    if not told:
+    if not thresholds:
         return ""
-    words = " and ".join(f"{mean:.1f} ({setting})" for setting, mean in told.items())
+    words = " and ".join(f"{mean:.1f} ({setting})" for setting, mean in thresholds.items())
     return (
         " A model that is pulled towards one of the other kind stays there after the pull ends if "
         f"the pull began at about {words} times the barrier."
