@@ -15,7 +15,7 @@ from toymono.plots.selection import OfSweeps
 _PAIRS = {
     "monosemantic": "Two monosemantic models",
     "polysemantic": "Two polysemantic models",
-    "mixed": "From mono- to polysemantic",
+    "mixed": "Mono- to polysemantic",
 }
 
 

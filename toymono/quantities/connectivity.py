@@ -3,7 +3,7 @@
 from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed
 
 QUANTITIES: tuple[Quantity, ...] = (
-    fraction("path_position", "position t between two models"),
+    fraction("path_position", "position t on the path"),
     number("path_loss", "task loss on the path"),
     count_of("path_mono", "monosemantic neurons on the path"),
     number("other_loss", "task loss of the second model"),
