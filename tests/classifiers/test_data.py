@@ -121,3 +121,14 @@ def test_the_folder_is_read_from_the_environment(tmp_path, monkeypatch):
     assert len(data.load("mnist").train_bhw) == 5
     with pytest.raises(FileNotFoundError, match=r"elsewhere"):
         data.load("mnist", tmp_path / "elsewhere")
+
+
+def test_one_folder_can_hold_several_data_sets(tmp_path, monkeypatch):
+    monkeypatch.setenv("TOYMONO_DATA_DIR", str(tmp_path))
+    for name in ("mnist", "fashion_mnist"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name)
+    (tmp_path / "fashion_mnist" / "t10k-labels-idx1-ubyte").unlink()
+    assert len(data.load("mnist").train_bhw) == 5
+    with pytest.raises(FileNotFoundError, match=r"needs .*fashion_mnist.t10k-labels"):
+        data.load("fashion_mnist")

@@ -229,8 +229,9 @@ def wright_runs(tmp_path, tiny_catalog, untrained, digits, monkeypatch):
         sizes = {"penalty": point.pop("penalty", "none")}
         store.save(folder, untrained_run(untrained, point, **sizes))
     grid = {"sizes": ((8,),), "epochs": (2,), "alpha": (0.0, 1.0)}
-    monkeypatch.setattr(wright, "DIGITS", {**wright.DIGITS, "digits": grid})
-    monkeypatch.setattr(wright, "_ANALYSED", ())
+    of_digits = {**wright.GRIDS["digits"], "digits": grid}
+    monkeypatch.setattr(wright, "GRIDS", {**wright.GRIDS, "digits": of_digits})
+    monkeypatch.setattr(wright, "_analysed", lambda images: ())
     monkeypatch.setattr(data, "load", lambda name, folder=None: digits)
     for alpha in grid["alpha"]:
         config = ClassifierConfig(sizes=(8,), epochs=2)
@@ -249,11 +250,11 @@ def test_the_page_on_the_penalty(run, wright_runs, tmp_path):
     assert "- 3 runs in [wright2022-small.csv]" in page
     assert "\n| soft | 0 | 1 | 1 |" in page
     assert page.count("\n| none | ") == 2
-    assert "\n| 2 | 0 | " in page
+    assert "\n| mlp | none | 2 | 0 | " in page
     for claim in WRIGHT_CLAIMS.values():
         assert f"{claim.name}: " in printed
     assert "toy_loss: not measured" not in printed
-    assert "plain: not measured" not in printed
+    assert "digits_plain: not measured" not in printed
 
     wright_runs.rename(wright_runs.with_name("elsewhere"))
     assert run("--papers=wright2022")[0] == 0

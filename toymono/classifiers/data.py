@@ -50,8 +50,9 @@ def load(name: str, folder: str | Path | None = None) -> Dataset:
 
     Args:
       name: One of the choices of `fields.CLASSIFIER["data"]`.
-      folder: Of the IDX files; None for the one that the environment variable
-        TOYMONO_DATA_DIR names. `digits` needs none.
+      folder: Of the IDX files, or with a subfolder of them that has the name of the
+        data set; None for the one that the environment variable TOYMONO_DATA_DIR
+        names. `digits` needs none.
 
     Raises:
       FileNotFoundError: No folder is given, or a file is missing.
@@ -74,7 +75,9 @@ def load(name: str, folder: str | Path | None = None) -> Dataset:
             f"data={name} is read from IDX files: name their folder with --data_dir,"
             f" or in the environment variable {FOLDER_VARIABLE}"
         )
-    train, test = (_read_part(Path(folder), name, part) for part in ("train", "test"))
+    own = Path(folder) / name
+    folder = own if own.is_dir() else Path(folder)
+    train, test = (_read_part(folder, name, part) for part in ("train", "test"))
     if train[0].shape[1:] != test[0].shape[1:]:
         shapes = " and ".join(str(part[0].shape[1:]) for part in (train, test))
         raise ValueError(f"{folder}: training and test images differ in size: {shapes}")

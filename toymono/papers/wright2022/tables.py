@@ -1,30 +1,40 @@
 """The wide tables at the end of the page: every weight of the penalty, every width."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from toymono.markdown import table
+from toymono.papers import verdict_page
+from toymono.papers.claims import Judged, judge
 from toymono.papers.evidence import Evidence
 from toymono.papers.findings import finite
-from toymono.papers.wright2022.measures import learned
+from toymono.papers.wright2022.claims import CLAIMS
+from toymono.papers.wright2022.measures import IMAGES, MNIST, Images, learned
+
+_WEIGHT_SWEEPS = ("weights", "hard", "pruned", "long", "cnn")
 
 
 def sections(evidence: Evidence) -> Sequence[str]:
     """Titles, tables and what their columns mean."""
     runs = {name: sweep.frame for name, sweep in evidence.sweeps.items()}
-    digits = pd.concat([runs[name] for name in ("digits", "digits_pruned", "digits_long")])
     return (
-        "## Digits, every weight",
-        _digits(digits),
+        "## Classifiers, verdicts by data set",
+        _by_data(evidence),
+        "## Classifiers, every weight",
+        *(part for images in IMAGES for part in _section(images, _weights(images, runs))),
         "Mean over the runs that learned, with the smallest and largest; the other runs are "
         "counted and enter no mean. Mono score: mean monosemanticity of the neurons that fire. "
         "n-cut: lower is more clusterable; beside it the mean of shuffles of the same weights, "
         "and the number of runs with a left p of at most .05. Coherence: agreement of clusters "
         "of neurons with their strongest classes, 0 at chance and 1 if they are the same; beside "
         "it the number of runs in which a permutation test gives at most .05.",
-        "## Digits, accuracy by width",
-        _widths(runs["digits_widths"]),
+        "## Classifiers, accuracy by width",
+        *(
+            part
+            for images in IMAGES
+            for part in _section(images, _widths(runs[f"{images.name}_widths"]))
+        ),
         "The question, published without a measurement: does encouraging polysemantic neurons "
         "let a smaller network do as well, and does penalising them take a larger one? Accuracy "
         "of the runs that learned, and how many did if not all.",
@@ -47,14 +57,47 @@ def sections(evidence: Evidence) -> Sequence[str]:
     )
 
 
-def _digits(runs: pd.DataFrame) -> str:
-    if runs.empty:
-        return "No runs."
+def _by_data(evidence: Evidence) -> str:
+    """The statements on classifiers, and the verdict on each data set."""
     rows = []
-    for (epochs, after, alpha), rows_of in runs.groupby(["epochs", "prune_epochs", "alpha"]):
+    for name in CLAIMS:
+        if not name.startswith(f"{MNIST.name}_"):
+            continue
+        what = name.removeprefix(f"{MNIST.name}_")
+        judged = [judge(CLAIMS[f"{images.name}_{what}"], evidence) for images in IMAGES]
+        rows.append((what.replace("_", " "), *map(_cell, judged)))
+    return table(("", *(images.title for images in IMAGES)), rows)
+
+
+def _cell(judged: Judged) -> str:
+    """A verdict with the means behind it."""
+    means = ", ".join(verdict_page.three_digits(f.mean) for f in judged.findings if f.counts)
+    return f"{judged.text}{f': {means}' if means else ''}"
+
+
+def _section(images: Images, text: str) -> tuple[str, ...]:
+    """A table of one data set with its heading; nothing without runs."""
+    return (f"### {images.title}", text) if text else ()
+
+
+def _weights(images: Images, runs: Mapping[str, pd.DataFrame]) -> str:
+    """The sweeps of one data set, but for that of widths."""
+    frame = pd.concat(
+        runs[name]
+        for name in (images.name, *(f"{images.name}_{more}" for more in _WEIGHT_SWEEPS))
+        if name in runs
+    )
+    if frame.empty:
+        return ""
+    frame = frame.sort_values(["network", "prune_epochs", "epochs", "penalty", "alpha"])
+    by = ["network", "penalty", "epochs", "prune_epochs", "alpha"]
+    rows = []
+    for (network, penalty, epochs, after, alpha), rows_of in frame.groupby(by, sort=False):
         good = learned(rows_of)
         rows.append(
             (
+                network,
+                penalty if alpha else "none",
                 f"{epochs} + {after} pruning" if after else str(epochs),
                 f"{alpha:g}",
                 f"{len(good)} of {len(rows_of)}",
@@ -67,14 +110,14 @@ def _digits(runs: pd.DataFrame) -> str:
                 _significant(good, "coherence_p"),
             )
         )
-    head = ("epochs", "alpha", "learned", "accuracy", "cross-entropy", "penalty", "mono score")
-    more = ("n-cut", "shuffled", "p ≤ .05", "coherence", "p ≤ .05")
-    return table((*head, *more), rows)
+    head = ("network", "penalty", "epochs", "alpha", "learned", "accuracy", "cross-entropy")
+    head += ("value of the penalty", "mono score", "n-cut", "shuffled", "p ≤ .05")
+    return table((*head, "coherence", "p ≤ .05"), rows)
 
 
 def _widths(runs: pd.DataFrame) -> str:
     if runs.empty:
-        return "No runs."
+        return ""
     alphas = sorted(runs["alpha"].unique())
     rows = []
     for width in sorted(runs["sizes"].unique(), key=lambda words: int(words.split("x")[0])):
