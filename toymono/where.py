@@ -94,7 +94,7 @@ def _values(pairs: list[tuple[str, str]], table: Mapping[str, Field]) -> dict[st
     Raises:
       ValueError: A field cannot have the value.
     """
-    from toymono.store import decimal
+    from toymono.config import decimal
 
     wanted: dict[str, list] = {}
     for name, text in pairs:

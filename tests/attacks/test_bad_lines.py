@@ -213,7 +213,7 @@ LINES = {
         "export a --out=runs/m.pt": "--out='runs/m.pt' lies among the runs; use another folder",
         "export a --out=m.pt --runs_dir=a_file": "--runs_dir='a_file' is not a folder",
         "export RUN --out=a_file.safetensors": "a_file.safetensors exists and is not overwritten",
-        "1 export broken/half.safetensors --out=m.pt": "is not a complete run",
+        "1 export broken/half.safetensors --out=m.pt": "cannot be read as a run",
     },
 }
 

@@ -98,7 +98,7 @@ def test_damage_is_named_and_affects_no_other_run(originals, tmp_path, untrained
     whole = store.save(tmp_path, untrained())
     DAMAGE[kind](path)
     [path] = set(tmp_path.iterdir()) - {whole}
-    with pytest.raises(store.BrokenRun, match=rf"{path.name} (is not a complete run|has format)"):
+    with pytest.raises(store.BrokenRun, match=rf"{path.name} (cannot be read as a run|has format)"):
         store.load(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -1,6 +1,7 @@
 """Cached analyses: computed once, and again when what they depend on changes."""
 
 import pytest
+from test_layers import FILES, PACKAGE, imported_modules
 
 from toymono import store
 from toymono.store import cache
@@ -53,14 +54,24 @@ def test_changed_code_of_the_package_computes_again(stored, monkeypatch):
     assert CALLS == [1, 1]
 
 
-def test_the_digest_covers_the_modules_of_scores_analyses_and_frames():
-    covered = {
-        path.relative_to(cache._PACKAGE).as_posix()
-        for pattern in cache._SCIENCE
-        for path in cache._PACKAGE.glob(f"{pattern}.py")
+def test_the_digest_covers_every_module_that_analyses_and_frames_import():
+    """Directly or through other modules; otherwise results of older code would be reused."""
+    by_name = {
+        ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in FILES
     }
-    assert covered >= {"scores.py", "features.py", "feature_laws.py", "analysis/parts.py"}
-    assert covered >= {"frames/summary.py", "classifiers/network.py"}
+    left = [name for name in by_name if name.split(".")[0] in ("analysis", "frames")]
+    reached = set()
+    while left:
+        name = left.pop()
+        if name not in reached:
+            reached.add(name)
+            imported = (
+                module.removesuffix(".__init__") for module in imported_modules(by_name[name])
+            )
+            left += [module.removeprefix("toymono.") for module in imported if module != "toymono"]
+    assert reached >= {"alignment", "masks", "origins", "autoencoders.network", "scores"}
+    assert {by_name[name] for name in reached} <= set(cache._digested())
 
 
 def test_a_run_in_memory_is_not_cached(untrained):

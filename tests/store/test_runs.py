@@ -317,6 +317,14 @@ def test_a_value_that_a_field_cannot_have_is_named(shelf, field, value, message)
         store.find(shelf, **{field: value})
 
 
+def test_an_unknown_kind_is_named_with_the_choices(shelf):
+    for wanted in ({}, {"k": 8}):
+        with pytest.raises(
+            ValueError, match=r"^kind='classifer' is not one of toy, classifier, auto"
+        ):
+            store.find(shelf, kind="classifer", **wanted)
+
+
 def test_a_missing_folder_raises_and_an_empty_one_does_not(tmp_path):
     assert store.find(tmp_path) == []
     with pytest.raises(FileNotFoundError, match=r"^there is no folder '.*none'$"):
@@ -331,7 +339,7 @@ def test_a_truncated_file_is_skipped_with_one_warning(tmp_path, untrained, size)
     whole, path = (store.save(tmp_path, untrained(seed=seed)) for seed in (0, 1))
     path.write_bytes(path.read_bytes()[:size])
     with pytest.warns(
-        UserWarning, match=rf"{path.name} is not a complete run.*--quarantine"
+        UserWarning, match=rf"{path.name} cannot be read as a run: .*--quarantine"
     ) as said:
         assert [stored.path for stored in store.find(tmp_path)] == [whole]
     assert len(said) == 1
@@ -341,7 +349,10 @@ def test_a_truncated_file_is_skipped_with_one_warning(tmp_path, untrained, size)
 
 def test_a_file_of_another_program_is_skipped_with_a_warning(tmp_path):
     save_file({"x": np.zeros(3)}, tmp_path / "other.safetensors")
-    with pytest.warns(UserWarning, match=r"other.safetensors is not a complete run of toymono"):
+    with pytest.warns(
+        UserWarning,
+        match=r"other.safetensors cannot be read as a run: its metadata has no entry 'toymono'\. ",
+    ):
         assert store.find(tmp_path) == []
 
 
@@ -380,6 +391,47 @@ def test_arguments_in_the_wrong_order_are_named(tmp_path, untrained):
         store.save(untrained(), tmp_path)
 
 
+def test_only_trained_runs_are_saved(tmp_path, run):
+    store.save(tmp_path, run)
+    [stored] = store.find(tmp_path)
+    for wrong, name in ((5, "int"), (stored, "StoredRun"), (run.config, "Config")):
+        with pytest.raises(TypeError, match=f"^run is a {name}, not a trained run"):
+            store.save(tmp_path, wrong)
+    assert files(tmp_path) == [stored.path.name]
+
+
+def test_missing_and_unknown_tensors_are_both_named(tmp_path, run):
+    path = store.save(tmp_path, run)
+    header = file_format.read_header(path)
+    tensors = file_format.read_tensors(path, header)
+    tensors["other"] = tensors.pop("loss_t")
+    del header["checksum"], header["seal"]
+    file_format.write(path, tensors, header)
+    with pytest.raises(
+        store.BrokenRun, match=r"it lacks the tensors loss_t and has the unknown tensors other$"
+    ):
+        store.load(path)
+
+
+@pytest.mark.parametrize("entry", ["versions", "seed", "format"])
+def test_a_missing_entry_of_the_header_is_named(tmp_path, run, entry):
+    path = store.save(tmp_path, run)
+    header = file_format.read_header(path)
+    del header[entry], header["seal"]
+    file_format.save_tensors(path, {}, {"toymono": json.dumps(header)})
+    with pytest.raises(store.BrokenRun, match=f"its header has no entry '{entry}'$"):
+        store.read(path)
+
+
+def test_an_unknown_kind_in_a_header_is_named(tmp_path, run):
+    path = store.save(tmp_path, run)
+    header = file_format.read_header(path) | {"kind": "language_model"}
+    del header["seal"]
+    file_format.save_tensors(path, {}, {"toymono": json.dumps(header)})
+    with pytest.raises(store.BrokenRun, match="kind='language_model' is not one of toy"):
+        store.read(path)
+
+
 # Unfinished runs.
 
 
@@ -409,7 +461,7 @@ def test_the_step_of_an_unfinished_run_is_read_without_its_arrays(tmp_path, untr
 def test_an_unfinished_run_with_an_impossible_step_is_refused(tmp_path, untrained, step):
     job = job_of(untrained())
     store.save_partial(tmp_path, job, step, {})
-    with pytest.raises(store.BrokenRun, match="belongs to another run"):
+    with pytest.raises(store.BrokenRun, match=rf"its step {step!r} is not in \[0, 16\)$"):
         store.partial_step(tmp_path, job)
 
 
@@ -419,5 +471,5 @@ def test_an_unfinished_run_of_another_job_is_refused(tmp_path, untrained):
     store_runs.path(tmp_path, other).with_suffix(".partial").rename(
         store_runs.path(tmp_path, job).with_suffix(".partial")
     )
-    with pytest.raises(store.BrokenRun, match="belongs to another run"):
+    with pytest.raises(store.BrokenRun, match=r"its header describes another run$"):
         store.load_partial(tmp_path, job)

@@ -226,7 +226,7 @@ def test_a_damaged_file_is_reported_and_others_are_trained(sweep_here, runs_dir,
         path.write_bytes(b"half a run")
     code, _, err = sweep_here(*TINY, "--seeds=1")
     assert code == (1 if suffix == ".safetensors" else 0)
-    assert f"{damaged} is not a complete run" in err
+    assert f"{damaged} cannot be read as a run" in err
     assert "Traceback" not in err
     assert other.read_bytes() == b"half a run"
     assert damaged.exists() == (suffix == ".safetensors")  # not overwritten

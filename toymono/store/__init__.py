@@ -1,13 +1,14 @@
 """Runs on disk: one safetensors file each, which describes itself.
 
 A file is named by a hash of what determines its run, so that a finished run is
-never trained twice and no meaning hides in a path; the header says everything
-in words. Files are complete under their name or not there, and a checksum tells
-whether they still are.
+never trained twice; the header lists all settings. Files are written atomically
+and have a checksum.
 
-`format` knows the file format, `runs` saves, finds and loads, `partial` stores
-unfinished runs, `cache` the results of slow analyses. `python -m toymono.store
-check` lists the files in a folder that cannot be read.
+`find` and `load` return stored runs and their arrays; `read` reads the header of
+one file, `every` the headers of a folder, `named` those of given jobs. `format`
+defines the file format, `runs` saves, finds and loads, `partial` stores unfinished
+runs, `cache` the results of slow analyses. `python -m toymono.store check` lists
+the files in a folder that cannot be read.
 
 Names below are imported when they are first used, so that help needs no JAX.
 """
@@ -16,7 +17,6 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toymono.config import decimal
     from toymono.files import BrokenRun
     from toymono.job import fields, name
     from toymono.store.cache import cached
@@ -41,7 +41,6 @@ __all__ = [
     "BrokenRun",
     "StoredRun",
     "cached",
-    "decimal",
     "every",
     "fields",
     "find",
@@ -60,7 +59,6 @@ __all__ = [
 ]
 
 _MODULES = {
-    "toymono.config": ("decimal",),
     "toymono.files": ("BrokenRun",),
     "toymono.job": ("fields", "name"),
     "toymono.store.cache": ("cached",),

@@ -3,9 +3,10 @@
     python -m toymono.store check --runs_dir runs
     python -m toymono.store check --runs_dir runs --quarantine
 
-`check` reads every run and its checksum and lists the files that are damaged or
-not runs at all. With --quarantine these are moved to a folder `quarantine`
-beside the runs; nothing is deleted.
+`check` reads every stored run (*.safetensors), verifies its checksum and lists the
+files that are damaged or are not runs. Unfinished runs (*.partial) are not checked.
+With --quarantine the listed files are moved to a folder `quarantine` beside the
+runs; nothing is deleted.
 """
 
 import sys

@@ -14,19 +14,17 @@ from toymono.store.runs import StoredRun, load
 
 _FOLDER = ".cache"
 
-# What an analysis can depend on, apart from the function itself.
 _PACKAGE = Path(__file__).parents[1]
-_SCIENCE = ("scores", "tasks", "feature*", "models", "penalties")
-_SCIENCE += ("analysis/**/*", "classifiers/*", "frames/**/*")
+_ABOVE = ("papers", "plots", "report", "sweep")  # no analysis or frame imports these
 
 
 def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:
     """`function(run, **parameters)`, computed once for each stored run.
 
-    The result of a `StoredRun` is kept in a hidden folder beside the runs. It is
-    computed again if the run, the parameters, the function, or the package's
-    code of scores, analyses and frames changes. A run in memory, or in a folder
-    that cannot be written, is not cached.
+    The result of a `StoredRun` is stored in a hidden folder beside the runs. It is
+    computed again if the run, the parameters, the function, or any module that
+    analyses and frames import changes. A run in memory, or in a folder that
+    cannot be written, is not cached.
 
     Args:
       function: A module-level function of a trained run; what it returns can be pickled.
@@ -59,9 +57,17 @@ def _memory(folder: Path) -> joblib.Memory:
 
 @functools.cache
 def _science() -> str:
-    """A digest of the code that analyses are made of."""
+    """A digest of all code that an analysis can depend on."""
     digest = hashlib.sha256()
-    for pattern in _SCIENCE:
-        for path in sorted(_PACKAGE.glob(f"{pattern}.py")):
-            digest.update(path.read_bytes())
+    for path in _digested():
+        digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def _digested() -> list[Path]:
+    """The modules of the package, without the commands and the layers above the frames."""
+    return [
+        path
+        for path in sorted(_PACKAGE.rglob("*.py"))
+        if path.relative_to(_PACKAGE).parts[0] not in _ABOVE and path.name != "__main__.py"
+    ]

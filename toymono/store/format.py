@@ -28,8 +28,10 @@ SUFFIX, PARTIAL = ".safetensors", ".partial"
 
 
 def broken(path: Path, reason: object) -> BrokenRun:
-    """The error that names a file and what is wrong with it."""
-    return BrokenRun(f"{path} is not a complete run of toymono: {reason}")
+    """The error that names a file and what is wrong with it; a KeyError names a missing entry."""
+    if isinstance(reason, KeyError):
+        reason = f"its header has no entry {reason}"
+    return BrokenRun(f"{path} cannot be read as a run: {reason}")
 
 
 def write(path: Path, tensors: dict[str, Any], header: dict[str, Any]) -> None:
@@ -87,7 +89,10 @@ def read_header(path: Path) -> dict[str, Any]:
         if not path.is_file():  # to open a pipe would wait for ever
             raise broken(path, "it is not a file that can be read")
         with safe_open(path, framework="np") as file:
-            header = json.loads((file.metadata() or {})["toymono"])
+            metadata = file.metadata() or {}
+        if "toymono" not in metadata:
+            raise broken(path, "its metadata has no entry 'toymono'")
+        header = json.loads(metadata["toymono"])
         version = header["labelled"] if "labelled" in header else header["format"]
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise error if isinstance(error, BrokenRun) else broken(path, error) from error
@@ -125,7 +130,7 @@ def read_tensors(
     return tensors
 
 
-_LONGEST = 2**20  # pixels of the largest image that is thought of
+_LONGEST = 2**20  # Our choice: more pixels than any supported image has.
 
 _TYPES = {"float32": "F32", "int32": "I32", "uint32": "U32", "bool": "BOOL"}
 """Names of types in safetensors files; others are not compared."""
@@ -133,9 +138,14 @@ _TYPES = {"float32": "F32", "int32": "I32", "uint32": "U32", "bool": "BOOL"}
 
 def _check_shapes(path: Path, file: Any, like: Mapping[str, Any]) -> None:
     found = set(file.keys())
-    if differing := found ^ set(like):
-        which = "lacks" if differing & set(like) else "has"
-        raise broken(path, f"it {which} the tensors {', '.join(sorted(differing))}")
+    differences = {
+        "lacks the tensors": set(like) - found,
+        "has the unknown tensors": found - set(like),
+    }
+    if words := [
+        f"{verb} {', '.join(sorted(names))}" for verb, names in differences.items() if names
+    ]:
+        raise broken(path, f"it {' and '.join(words)}")
     for name, expected in like.items():
         stored = file.get_slice(name)
         shape, kind = tuple(stored.get_shape()), stored.get_dtype()
@@ -177,6 +187,8 @@ def read_job(header: dict[str, Any]) -> Job:
     if header["format"] == 1:
         flat = {**header["setup"], **header["dials"]}
         return Job(*KINDS["toy"].split(flat), header["seed"])
+    if header["kind"] not in KINDS:
+        raise ValueError(f"kind={header['kind']!r} is not one of {', '.join(KINDS)}")
     kind = KINDS[header["kind"]]
     config, hyperparams = kind.split({**header["config"], **header["hyperparams"]})
     parents = tuple(header["parents"])

@@ -60,6 +60,8 @@ def _header(source: Path, job: Job) -> dict[str, Any]:
         step = header["step"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise broken(source, error) from error
-    if not same or type(step) is not int or not 0 <= step < job.config.steps:
-        raise broken(source, "it belongs to another run")
+    if not same:
+        raise broken(source, "its header describes another run")
+    if type(step) is not int or not 0 <= step < job.config.steps:
+        raise broken(source, f"its step {step!r} is not in [0, {job.config.steps})")
     return header

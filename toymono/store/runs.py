@@ -46,7 +46,7 @@ def parent_paths(runs_dir: str | Path, job: Job) -> list[Path]:
 
 
 def versions() -> dict[str, str]:
-    """What trains in this process, as stored with every run."""
+    """Versions of toymono and JAX, and the JAX backend of this process, as in every header."""
     return {
         "toymono": toymono.__version__,
         "jax": jax.__version__,
@@ -60,25 +60,27 @@ def save(
     job: Job | None = None,
     trained_by: Mapping[str, str] | None = None,
 ) -> Path:
-    """Stores one run, and removes what was stored of it unfinished.
+    """Stores one run and removes its unfinished part, if there is one.
 
     Args:
-      runs_dir: The folder; it is made if need be.
-      run: A trained `Run` or `ClassifierRun`.
-      job: What it carried out; by default the job that the run itself describes.
+      runs_dir: The folder; created if it does not exist.
+      run: A trained `Run`, `ClassifierRun` or `AutoencoderRun`.
+      job: The job of the run; by default the one that the run itself describes.
       trained_by: The versions in its header, by package; by default those of this process.
 
     Raises:
-      TypeError: It is not a run, or the arguments are exchanged.
+      TypeError: `run` is not a trained run, or the arguments are in the wrong order.
       ValueError: The run is stacked, its key is not of JAX's default implementation, or it
         lacks earlier snapshots, as the models of `toymono.zoo` do.
       OSError: The folder cannot be written.
     """
     if not isinstance(runs_dir, str | Path):
         raise TypeError(f"runs_dir is a {type(runs_dir).__name__}: save(runs_dir, run)")
+    if not isinstance(run, tuple(kind.run for kind in KINDS.values())):
+        raise TypeError(f"run is a {type(run).__name__}, not a trained run: save(runs_dir, run)")
     job = job_of(run) if job is None else job
-    every = job.config.snapshot_steps
-    if getattr(run, "snapshot_steps", every) != every:
+    expected_steps = job.config.snapshot_steps
+    if getattr(run, "snapshot_steps", expected_steps) != expected_steps:
         raise ValueError("a run without its earlier snapshots cannot be stored")
     target = path(runs_dir, job)
     header = {
@@ -89,7 +91,7 @@ def save(
     }
     tensors = {"key": jax.random.key_data(run.key), **job.kind.tensors(run)}
     files.write(target, tensors, header)
-    with contextlib.suppress(OSError):  # a folder in its place harms nobody now
+    with contextlib.suppress(OSError):  # a directory of that name: the run itself is saved
         target.with_suffix(PARTIAL).unlink()
     return target
 
@@ -130,9 +132,15 @@ def find(runs_dir: str | Path, kind: str = "toy", **wanted: Any) -> list[StoredR
     A list or tuple of values admits any of them. A file that cannot be read is
     skipped with one warning that names it.
 
+    Args:
+      runs_dir: The folder.
+      kind: toy, classifier or autoencoder.
+      **wanted: By field, the value or values that it may have.
+
     Raises:
       FileNotFoundError: There is no such folder.
-      ValueError: A name is not a field of a run, or cannot have such a value.
+      ValueError: The kind is unknown, a name is not a field of a run, or a field
+        cannot have such a value.
 
     Example:
       >>> import tempfile
@@ -144,6 +152,8 @@ def find(runs_dir: str | Path, kind: str = "toy", **wanted: Any) -> list[StoredR
       >>> load(stored).seed
       3
     """
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is not one of {', '.join(KINDS)}")
     admitted = {name: _values(kind, name, value) for name, value in wanted.items()}
     matching = [
         stored
@@ -182,7 +192,7 @@ def named(runs_dir: str | Path, jobs: Sequence[Job]) -> list[StoredRun]:
 
 
 def run_files(runs_dir: str | Path) -> Iterator[Path]:
-    """The files in the places of runs; format 1 kept classifiers in a folder of their own.
+    """All `*.safetensors` files of a folder; format 1 had classifiers in a folder of their own.
 
     Raises:
       FileNotFoundError: There is no such folder.
@@ -240,10 +250,10 @@ def _values(kind: str, name: str, value: Any) -> list[Any]:
 
 
 def positions(sweep: str, scale: str, **changed: Any) -> dict[str, int]:
-    """The settings of a sweep of the catalog, as in `Job.setting`, and their index in it.
+    """Index of each setting of a sweep: from `Job.setting` to the position in `catalog.points`.
 
     Args:
-      sweep: Its name.
+      sweep: The name of a sweep of the catalog.
       scale: One of `catalog.SCALES`.
       changed: Fields that replace the sweep's own.
 
@@ -251,4 +261,4 @@ def positions(sweep: str, scale: str, **changed: Any) -> dict[str, int]:
       ValueError: The catalog has no such sweep.
     """
     points = enumerate(catalog.points([sweep], scale, **changed))
-    return {Job(*split(point), seed=0).name: index for index, point in points}
+    return {Job(*split(point), seed=0).setting: index for index, point in points}

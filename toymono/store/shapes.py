@@ -17,7 +17,7 @@ from toymono.origins import ORIGINS, Parents, as_fresh
 
 
 class Shape(NamedTuple):
-    """Of one array."""
+    """Expected shape and type of one stored array."""
 
     shape: tuple[int | None, ...]
     """None for a length that depends on the data."""
@@ -79,7 +79,7 @@ def _patches(config: Any) -> Patches:
 
 
 def _parents(config: Config) -> Any:
-    """Those of a toy run; None if it starts afresh."""
+    """Example parents of a toy run; None if its origin is `fresh`."""
     count = ORIGINS[config.origin].parents
     if not count:
         return None
@@ -92,5 +92,5 @@ _SHARED: dict[str, Callable[[Any], tuple[Callable[[], Any], ...]]] = {
     "classifier": lambda config: (lambda: _images(8), lambda: _images(28)),
     "autoencoder": lambda config: (lambda: _patches(config),),
 }
-"""What runs of a kind could read, by the config, made while tracing: lengths in which these differ
-depend on the data."""
+"""By kind: builds examples of the shared data for a config. Shapes are traced with each example; an
+axis whose length differs between examples depends on the data and is not checked."""
