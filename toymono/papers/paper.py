@@ -51,6 +51,8 @@ class Paper:
     """The first sentences of the page: what is found here, what was published, where they
     differ, with numbers from the evidence. Without it, the page begins with
     `verdict_page.found`."""
+    kind: str = "published statements"
+    """What the claims are, in the plural."""
     picture: Picture | None = None
     """Follows the first sentences."""
 
@@ -200,7 +202,7 @@ def _text(
         f"# {paper.title}",
         *opening,
         *(verdict_page.picture(*paper.picture) if paper.picture else ()),
-        verdict_page.found(verdicts, sum(map(len, frames.values()))),
+        verdict_page.found(verdicts, sum(map(len, frames.values())), paper.kind),
         *(caveat for name in found for caveat in paper.caveats(name)),
         f"{paper.reference} Written by `python -m toymono.papers --papers {paper.name}{flags}`; "
         "do not edit.",

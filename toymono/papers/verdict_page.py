@@ -34,12 +34,13 @@ def picture(path: str, alt: str, caption: str) -> tuple[str, str]:
     return f"![{alt}]({path})", caption
 
 
-def found(judged: Sequence[Judged], runs: int) -> str:
+def found(judged: Sequence[Judged], runs: int, kind: str = "published statements") -> str:
     """The page's first three sentences: how many claims agree, which do, and which do not.
 
     Args:
       judged: Every claim of the paper.
       runs: Training runs behind them.
+      kind: What the claims are, in the plural.
     """
     counts = {kind: sum(each.verdict == kind for each in judged) for kind in Verdict}
     listed = [f"{counts[k]} {words[counts[k] > 1]}" for k, words in _COUNTED.items() if counts[k]]
@@ -48,7 +49,7 @@ def found(judged: Sequence[Judged], runs: int) -> str:
     missed = [_named(each) for each in main if each.verdict in _MISSED]
     return " ".join(
         [
-            f"We compared {len(judged)} published statements with {runs} training runs: "
+            f"We compared {len(judged)} {kind} with {runs} training runs: "
             f"{_and(listed)}{_provisional(judged)}.",
             f"Among the main statements, these agree: {'; '.join(agree)}."
             if agree

@@ -38,6 +38,8 @@ def as_published(name, point):
         mono, loss = 30 * point["learning_rate"], 2 - point["learning_rate"]
     elif name == "D1":
         mono = 2 - 30 * point["bias_decay"]
+    elif name == "SPARSE":
+        loss = 0.9 if point["sparsity"] == "none" else 1.0
     sparse = name == "E3" and point["eps"] == 2**-8
     return {
         "loss": loss,
@@ -67,16 +69,22 @@ def as_published(name, point):
         "dead": 0,
         "mono_rise": 0.05 if name == "LR2" else 0.0,
         "loss_fall": 0.01,
+        "served_share": 0.4,
+        "poly_share": 0.4,
     }
 
 
-def made_up(numbers, names=tuple(catalog.SWEEPS), settled=True, seeds=3):
+SWEEPS = {**catalog.SWEEPS, "SPARSE": catalog.BEYOND["SPARSE"]}
+DENSE = {"sparsity": "none", "density": 1.0, "density_rule": "uniform"}
+
+
+def made_up(numbers, names=tuple(SWEEPS), settled=True, seeds=3):
     """Sweeps of the catalog at the paper's scale, with `numbers` of each run."""
     sweeps = {}
     for name in names:
         points = [
-            {"n": 512, "m": 64, "eps": 1 / 64, "l1": 0.0, **point}
-            for point in catalog.SWEEPS[name].points("paper")
+            {"n": 512, "m": 64, "eps": 1 / 64, "l1": 0.0, **DENSE, **point}
+            for point in SWEEPS[name].points("paper")
         ]
         rows = [
             {**point, "seed": seed, "setting": index, "settled": settled, **numbers(name, point)}
@@ -109,7 +117,7 @@ MEASURED = [claim for claim in CLAIMS.values() if claim.measure]
 def test_claims_name_sweeps_of_the_catalog():
     for name, claim in CLAIMS.items():
         assert claim.name == name
-        assert set(claim.sweeps) <= set(catalog.SWEEPS)
+        assert set(claim.sweeps) <= set(SWEEPS)
         assert bool(claim.measure) == (not claim.unmeasured)
 
 
@@ -252,6 +260,10 @@ UNMET = [
     ("two_kinks", "second kink", changed(two_second_kink=0.6)),
     ("sparser_kinks", "median kink", changed(one_kink=0.45)),
     ("sparser_kinks", "second kink", changed(two_second_kink=0.8)),
+    ("sparse_weights", "over the highest", where(at(sparsity="erdos_renyi"), loss=0.91)),
+    ("mixed_regimes", "with a monosemantic neuron", changed(served_share=0.0)),
+    ("mixed_regimes", "recovered by other neurons", changed(poly_share=0.05)),
+    ("count_converges", "rise of monosemantic", changed(mono_rise=0.1)),
 ]
 """A claim, words of one of its measures, and what puts that measure outside its limits."""
 

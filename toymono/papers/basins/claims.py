@@ -1,6 +1,7 @@
 """Questions of readers about basins of the loss, as statements that runs can agree with."""
 
-from toymono.papers.basins import measures
+from toymono.papers import sparse
+from toymono.papers.basins import measures, skip_paths
 from toymono.papers.claims import Claim, table
 
 _ASKED = "asked in the discussion of the post; nobody has measured it"
@@ -115,6 +116,42 @@ CLAIMS = table(
         "more than from bias 0 (no number)",
         measures.pulled_down,
         headline="a loss on biases replaces the negative start",
+    ),
+    Claim(
+        "sparse_costs",
+        "Fixed random sparse weights raise the loss; dense weights do better at the same compute.",
+        "Question (d); claim 6 of the paper",
+        (sparse.SWEEP,),
+        "a significantly higher loss",
+        sparse.costs,
+        headline="fixed sparse weights cost loss at an equal number of weights in use",
+    ),
+    Claim(
+        "regrown",
+        "Weights that are pruned and regrown at a fixed density do better than fixed ones.",
+        "Question (d); the authors: much better, unpublished",
+        (sparse.SWEEP,),
+        "much better (no number)",
+        sparse.grows,
+        headline="pruning and regrowing weights does better than fixed sparse weights",
+    ),
+    Claim(
+        "skip_takes_over",
+        "A linear path of rank m beside the hidden layer takes over the identity of low rank, so "
+        "that no neurons with a positive bias are left.",
+        "The authors' own next step",
+        ("SKIP",),
+        _ASKED,
+        skip_paths.takes_over,
+    ),
+    Claim(
+        "skip_rest_mono",
+        "The neurons beside such a path are all monosemantic, at no higher loss.",
+        "The authors' own next step",
+        ("SKIP",),
+        _ASKED,
+        skip_paths.rest_mono,
+        headline="with a linear path beside them, all neurons become monosemantic",
     ),
 )
 """In the order of the page."""

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from toymono import store
-from toymono.frames import biases, connectivity, origins
+from toymono.frames import biases, connectivity, origins, skip
 from toymono.markdown import table
-from toymono.papers import evidence
+from toymono.papers import evidence, sparse
+from toymono.papers.basins import skip_paths
 from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.measures import hop, models
 from toymono.papers.claims import Judged
@@ -25,7 +26,9 @@ _NAME = "basins-small"
 
 _ORIGINS = ("CURVE", "HOP", "CONNECT", "ONWARD", "FORK")
 _SCHEMES = ("START", "RULE", "PULL")
+_SKIP = ("SKIP",)
 _OF_ORIGINS, _OF_SCHEMES = "basins-origins-small", "basins-biases-small"
+_OF_SKIP = "basins-skip-small"
 
 
 def _sources(scale: str) -> tuple[Source, ...]:
@@ -36,6 +39,8 @@ def _sources(scale: str) -> tuple[Source, ...]:
         Source(_NAME, "toy", connectivity.PER_RUN, (), _find, _measure),
         Source(_OF_ORIGINS, "toy", origins.PER_RUN, (), of(_ORIGINS), _one_row(origins.per_run)),
         Source(_OF_SCHEMES, "toy", biases.PER_RUN, (), of(_SCHEMES), _one_row(biases.per_run)),
+        Source(_OF_SKIP, "toy", skip_paths.QUANTITIES, (), of(_SKIP), _one_row(skip.per_run)),
+        sparse.source(scale),
     )
 
 
@@ -77,6 +82,8 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
                 sweep("BASIN", _NAME),
                 *(sweep(name, _OF_ORIGINS) for name in _ORIGINS),
                 *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
+                *(sweep(name, _OF_SKIP) for name in _SKIP),
+                (sparse.SWEEP, sparse.sweep(frames[f"sparse-{scale}"], scale)),
             ]
         )
     )
@@ -231,6 +238,7 @@ PAPER = Paper(
     title="Basins of the loss: what readers asked, and our runs",
     reference='The discussion of "Engineering Monosemanticity in Toy Models" on LessWrong (2022).',
     claims=CLAIMS,
+    kind="possible answers to what readers asked",
     scales=("small",),
     sources=_sources,
     gather=_gather,

@@ -1,5 +1,6 @@
 """Claims of Jermyn, Schiefer & Hubinger (2022): what the paper says, and what judges it."""
 
+from toymono.papers import sparse
 from toymono.papers.claims import Claim, table
 from toymono.papers.jermyn2022 import measures, reasons
 
@@ -58,9 +59,9 @@ CLAIMS = table(
         "sparse_weights",
         "Fixed random sparse weights raise the loss; dense weights do better at the same compute.",
         "§4, claim 6",
-        (),
+        (sparse.SWEEP,),
         "a significantly higher loss",
-        unmeasured="the sweep SPARSE trains such models; its runs are not in the evidence yet",
+        sparse.costs,
     ),
     Claim(
         "low_rank",
@@ -327,5 +328,23 @@ CLAIMS = table(
         ("E3",),
         "≈ .3 and ≈ .6 at eps = 1/256",
         measures.sparser_kinks,
+    ),
+    Claim(
+        "mixed_regimes",
+        "With fewer neurons than features and power-law frequencies, some features have a "
+        "monosemantic neuron and others share polysemantic ones; it is not k features with a "
+        "neuron each and the rest ignored.",
+        "discussion, question (f)",
+        ("K2",),
+        "some of both (no number)",
+        measures.mixed_regimes,
+    ),
+    Claim(
+        "count_converges",
+        "The number of monosemantic neurons converges late in training instead of drifting.",
+        "§4.1.1; discussion, question (g)",
+        ("LR1", "LR3"),
+        "by figure 3",
+        measures.count_converges,
     ),
 )

@@ -348,3 +348,27 @@ def sparser_kinks(e3: pd.DataFrame) -> list[Finding]:
         *each(rows, "eps", "one_kink", low=0.2, high=0.4, published="≈ .3"),
         *each(rows, "eps", "two_second_kink", low=0.5, high=0.7, published="≈ .6"),
     ]
+
+
+# What readers asked and the authors answered.
+
+
+def mixed_regimes(k2: pd.DataFrame) -> list[Finding]:
+    fewer = k2[k2["k"] < k2["n"]]
+    return [
+        *each(fewer, "k", "served_share", low=0.01, published="some"),
+        *each(fewer, "k", "poly_share", low=0.1, published="some"),
+    ]
+
+
+def count_converges(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
+    found = []
+    for bias, frame in ((0, lr1), (-1, lr3)):
+        # Where there are none, no number can converge.
+        some = frame.groupby("learning_rate")["mono_per_feature"].transform("mean") >= 0.1
+        limits = {"low": -0.02, "high": 0.02, "published": "flat at the end of figure 3"}
+        found += [
+            dataclasses.replace(finding_, setting=f"bias {bias}, {finding_.setting}")
+            for finding_ in each(frame[some], "learning_rate", "mono_rise", **limits)
+        ]
+    return found

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from toymono import catalog, store
-from toymono.frames import summary
-from toymono.papers import evidence
+from toymono.frames import regimes, summary
+from toymono.papers import evidence, sparse
 from toymono.papers.evidence import Evidence, Source
 from toymono.papers.jermyn2022.claims import CLAIMS
 from toymono.papers.paper import Paper
@@ -32,6 +32,10 @@ _ANATOMY = (
     *("slope_mean", "slope_q05", "slope_q95", "slope_change", "poly_offset"),
     *("one_kink", "two_first_kink", "two_second_kink"),
 )
+_RANKED = ("K0", "K1", "K2", "LR2", "LR4")
+"""Sweeps whose features are told apart by the rank of their frequency."""
+
+_REGIMES = ("served_share", "poly_share", "ignored_share")
 QUANTITIES = (*_EVERY, *_ANATOMY)
 """What claims read of a run, at the end and at half of training."""
 
@@ -40,12 +44,12 @@ def _sources(scale: str) -> tuple[Source, ...]:
     source = Source(
         f"jermyn2022-{scale}",
         "toy",
-        ("settled", *QUANTITIES),
+        ("settled", *QUANTITIES, *_REGIMES),
         QUANTITIES,
         find=lambda runs_dir: _find(runs_dir, scale),
         measure=lambda stored: _measure(stored, scale),
     )
-    return (source,)
+    return (source, sparse.source(scale))
 
 
 def _find(runs_dir: str | Path, scale: str) -> list[StoredRun]:
@@ -79,12 +83,16 @@ def _measure(stored: StoredRun, scale: str) -> dict[str, Any]:
     if stored.diverged is not None:
         return {}
     field = {name: stored.fields[name] for name in _LARGER}
-    decomposed = any(
-        stored.setting in store.positions(name, scale, **field) for name in _DECOMPOSED
-    )
+
+    def of(names: tuple[str, ...]) -> bool:
+        return any(stored.setting in store.positions(name, scale, **field) for name in names)
+
+    decomposed = of(_DECOMPOSED)
     ends = store.cached(summary.row, stored, decomposed=decomposed)
     halves = store.cached(_half_row, stored, decomposed=decomposed)
-    return {**ends, **{name + evidence.HALF: value for name, value in halves.items()}}
+    [ranked] = regimes.per_run([stored]).to_dict("records") if of(_RANKED) else [{}]
+    halves = {name + evidence.HALF: value for name, value in halves.items()}
+    return {**ranked, **ends, **halves}
 
 
 def _half_row(run: Any, decomposed: bool) -> dict[str, Any]:
@@ -92,7 +100,7 @@ def _half_row(run: Any, decomposed: bool) -> dict[str, Any]:
 
 
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
-    [runs] = frames.values()
+    runs = frames[f"jermyn2022-{scale}"]
 
     def sweeps(**changed: Any) -> dict[str, evidence.Sweep]:
         return {
@@ -107,7 +115,8 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
         }
         if complete:
             larger[field, value] = complete
-    return Evidence(sweeps(), larger)
+    of_weights = {sparse.SWEEP: sparse.sweep(frames[f"sparse-{scale}"], scale)}
+    return Evidence({**sweeps(), **of_weights}, larger)
 
 
 def _caveats(scale: str) -> Sequence[str]:

@@ -196,6 +196,7 @@ PAPER = Paper(
     reference="Wright (2022), polysemantic-neurons: classifiers on MNIST and Fashion-MNIST, and "
     "in its branch `polysemantic_penalisation` the toy model.",
     claims=CLAIMS,
+    kind="statements, those on classifiers once for each of three data sets,",
     scales=("small",),
     sources=_sources,
     gather=_gather,

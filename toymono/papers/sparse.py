@@ -1,0 +1,86 @@
+"""The sweep SPARSE as evidence: sparse weights beside dense ones, which two papers ask about.
+
+Wide models with sparse weights have as many weights in use as the dense model, so
+that they cost as much where zeros cost nothing. Limits are ours: the paper says
+that the loss is significantly higher and gives no number.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+
+from toymono import store
+from toymono.frames import toy
+from toymono.papers import evidence
+from toymono.papers.evidence import Source
+from toymono.papers.findings import Finding, finite
+from toymono.store import StoredRun
+
+SWEEP = "SPARSE"
+
+QUANTITIES = (
+    *("loss", "mono_per_feature", "mono_per_live", "dead"),
+    *("nonzero_weights", "weight_density", "input_density", "output_density"),
+)
+"""What is measured of a run."""
+
+
+def source(scale: str) -> Source:
+    """The evidence file of the sweep at a scale."""
+
+    def find(runs_dir: str | Path) -> list[StoredRun]:
+        settings = store.positions(SWEEP, scale)
+        return [run for run in store.find(runs_dir) if run.setting in settings]
+
+    def measure(stored: StoredRun) -> dict:
+        [row] = toy.per_run([stored]).to_dict("records")
+        return row
+
+    return Source(f"sparse-{scale}", "toy", QUANTITIES, (), find, measure)
+
+
+def sweep(frame: pd.DataFrame, scale: str) -> evidence.Sweep:
+    """The runs that there are of the sweep."""
+    return evidence.sweep(SWEEP, frame, store.positions(SWEEP, scale))
+
+
+_EVEN = "uniform"
+"""The density rule of models with as many weights in use as the dense one."""
+
+
+def costs(frame: pd.DataFrame) -> list[Finding]:
+    """The loss of fixed random sparse weights beside the highest of dense ones."""
+    dense, fixed = _of(frame, "none"), _of(frame, "erdos_renyi")
+    found = []
+    for (rule, density), rows in fixed.groupby(["density_rule", "density"], sort=False):
+        even = rule == _EVEN
+        where = "" if even else f", {rule} weights alone"
+        found.append(
+            Finding(
+                f"density {density:g}{where}, k = {rows['k'].iloc[0]}",
+                "loss over the highest of the dense seeds",
+                finite(rows["loss"] / dense["loss"].max()),
+                settled=None,
+                low=1.02,
+                not_judged="" if even else "more weights in use, shown for comparison",
+            )
+        )
+    return found
+
+
+def grows(frame: pd.DataFrame) -> list[Finding]:
+    """The loss of masks that are pruned and regrown beside that of fixed ones, by seed."""
+    fixed = _of(frame, "erdos_renyi")
+    found = []
+    for rule in ("set", "rigl"):
+        for density, rows in _of(frame, rule).groupby("density", sort=False):
+            of_density = (fixed["density"] == density) & (fixed["density_rule"] == _EVEN)
+            both = rows.merge(fixed[of_density], on="seed", suffixes=("", "_fixed"))
+            ratio = finite(both["loss"] / both["loss_fixed"])
+            measure = "loss over that of fixed random weights"
+            found.append(Finding(f"{rule}, density {density:g}", measure, ratio, None, high=0.99))
+    return found
+
+
+def _of(frame: pd.DataFrame, sparsity: str) -> pd.DataFrame:
+    return frame[frame["sparsity"] == sparsity].sort_values("density", ascending=False)
