@@ -1,15 +1,12 @@
 """Training: one step against its definition, and the loop against itself."""
 
-import dataclasses
-import itertools
-
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.errors import KeyReuseError
-from settings import NONLINEARITIES, TINY
+from settings import NONLINEARITIES
 
 from toymono import (
     Config,
@@ -21,18 +18,13 @@ from toymono import (
     features,
     fit,
     fit_many,
-    frames,
-    models,
     replay,
     stack,
-    store,
     train,
     train_step,
     unstack,
 )
-from toymono.fields import TOY_CONFIG
 from toymono.penalties import PENALTIES, activation_l1
-from toymono.tasks import TASKS
 
 sample_many = jax.jit(jax.vmap(features.sample, (None, None, 0)))
 
@@ -279,249 +271,6 @@ def test_the_penalty_has_its_own_key(key):
     batch_words = jax.random.key_data(jax.random.split(key)).tolist()
     penalty_words = jax.random.key_data(jax.random.fold_in(key, train._PENALTY)).tolist()
     assert penalty_words not in batch_words
-
-
-# Dropout.
-
-DROPPED = dataclasses.replace(TINY, dropout="on")
-
-
-def test_dropout_is_that_of_its_key_and_step(points):
-    """The loss and the gradients are those of the kept activations, doubled at rate 1/2."""
-    hyperparams = points[0].replace(dropout_rate=0.5, l1=0.3)
-    world, state = begin(DROPPED, hyperparams, jax.random.key(0))
-    features_bn = features.sample(DROPPED, hyperparams, jax.random.key(9))
-    losses = []
-    for step in (0, 1):
-        now = state.replace(step=jnp.int32(step))
-        key = jax.random.fold_in(jax.random.fold_in(state.key, step), train._DROPOUT)
-        kept_bk = jax.random.bernoulli(key, 0.5, (8, 24))
-
-        def loss(model, kept_bk=kept_bk):
-            hidden_bk = model.neurons(world.inputs(features_bn))
-            error_bo = 2 * kept_bk * hidden_bk @ model.w_ko - features_bn
-            # The L1 norm is that of all activations.
-            task_loss = (error_bo**2).sum(axis=1).mean()
-            return task_loss + 0.3 * activation_l1(hidden_bk), task_loss
-
-        grads, task_loss = jax.grad(loss, has_aux=True)(state.model)
-        _, metrics = train_step(DROPPED, hyperparams, world, now, features_bn)
-        np.testing.assert_allclose(metrics.task_loss, task_loss, rtol=1e-5)
-        norm = np.sqrt(sum((leaf**2).sum() for leaf in jax.tree.leaves(grads)))
-        np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-5)
-        losses.append(float(task_loss))
-    assert losses[0] != losses[1]
-
-
-def test_dropout_keeps_the_mean_and_drops_its_rate(key):
-    hidden_bk = jnp.full((500, 200), 3.0)
-    for rate in (0.0, 0.2, 0.8):
-        dropped_bk = np.asarray(models.dropout(hidden_bk, rate, key))
-        assert set(np.unique(dropped_bk)) <= {0, np.float32(3 / np.float32(1 - rate))}
-        error = np.sqrt(rate * (1 - rate) / dropped_bk.size)
-        assert abs((dropped_bk == 0).mean() - rate) <= 4 * error
-    assert (models.dropout(hidden_bk, 0.0, key) == 3).all()
-
-
-def test_dropout_at_rate_0_trains_the_same_model(config, points, run):
-    dropped = fit(DROPPED, points[0].replace(dropout_rate=0.0), jax.random.key(0))
-    chex.assert_trees_all_close(dropped.final, run.final, rtol=1e-4, atol=1e-6)
-    half = fit(DROPPED, points[0].replace(dropout_rate=0.5), jax.random.key(0))
-    assert abs(half.loss_t - run.loss_t).max() > 0.01
-
-
-# Noise on the inputs, and shared worlds.
-
-NOISY = dataclasses.replace(TINY, noise="on")
-
-
-def test_a_noisy_step_descends_the_loss_on_noisy_inputs(points, begun):
-    world, state = begun
-    hyperparams = points[0].replace(noise_scale=0.5)
-    features_bn = features.sample(NOISY, hyperparams, jax.random.key(9))
-    key = jax.random.fold_in(jax.random.fold_in(state.key, 0), train._NOISE)
-    x_bm = features_bn @ world.embed_nm + 0.5 * jax.random.normal(key, (8, 4))
-    _, metrics = train_step(NOISY, hyperparams, world, state, features_bn)
-    error_bo = state.model(x_bm) - features_bn
-    np.testing.assert_allclose(metrics.task_loss, (error_bo**2).sum(axis=1).mean(), rtol=1e-5)
-
-
-def test_without_dropout_and_noise_a_step_draws_nothing(config, points, begun):
-    """So that runs from before these switches keep their bits."""
-
-    def draws(config):
-        features_bn = jnp.zeros((8, 16))
-        traced = jax.make_jaxpr(train_step, static_argnums=0)(
-            config, points[0], *begun, features_bn
-        )
-        return str(traced).count("random_bits")
-
-    assert [draws(each) for each in (config, DROPPED, NOISY)] == [0, 1, 1]
-
-
-def test_runs_with_a_world_seed_share_its_world_and_nothing_else(config, points):
-    shared = dataclasses.replace(config, world_seed=3)
-    of_3, first = begin(config, points[0], jax.random.key(3))
-    for seed in (3, 4):
-        world, state = begin(shared, points[0], jax.random.key(seed))
-        _, own = begin(config, points[0], jax.random.key(seed))
-        chex.assert_trees_all_equal(world, of_3)
-        chex.assert_trees_all_equal(state.model, own.model)
-        assert (jax.random.key_data(state.key) == jax.random.key_data(own.key)).all()
-    assert (state.model.w_mk != first.model.w_mk).any()
-
-
-# The tied model.
-
-TIED = Config(
-    "identity", 16, 4, batch_size=8, log2_steps=4, model="tied", optimizer="adamw", dropout="on"
-)
-
-
-def test_a_tied_step_descends_the_loss_of_its_definition():
-    hyperparams = Hyperparams(eps=0.5, bias_decay=0.0, dropout_rate=0.25, l1=0.2, init_bias=0.1)
-    world, state = begin(TIED, hyperparams, jax.random.key(0))
-    features_bn = features.sample(TIED, hyperparams, jax.random.key(9))
-    stepped, metrics = train_step(TIED, hyperparams, world, state, features_bn)
-    key = jax.random.fold_in(jax.random.fold_in(state.key, 0), train._DROPOUT)
-    kept_bm = np.asarray(jax.random.bernoulli(key, 0.75, (8, 4)))
-    w_nm, b_n = np.asarray(state.model.w_nm, float), np.asarray(state.model.b_n, float)
-    x_bn = np.asarray(features_bn, float)
-    hidden_bm = x_bn @ w_nm
-    read_bm = hidden_bm * kept_bm / 0.75
-    output_bn = np.maximum(read_bm @ w_nm.T + b_n, 0)
-    np.testing.assert_allclose(metrics.task_loss, ((output_bn - x_bn) ** 2).sum() / 8, rtol=1e-5)
-    error_bn = 2 * (output_bn - x_bn) * (output_bn > 0) / 8
-    hidden_grad_bm = error_bn @ w_nm * kept_bm / 0.75 + 0.2 * np.sign(hidden_bm) / 8
-    grad_nm, grad_n = error_bn.T @ read_bm + x_bn.T @ hidden_grad_bm, error_bn.sum(axis=0)
-    norm = np.sqrt((grad_nm**2).sum() + (grad_n**2).sum())
-    np.testing.assert_allclose(metrics.gradient_norm, norm, rtol=1e-4)
-    # The first step of Adam is the sign of the gradient.
-    rate = 0.01 * (1 + 0.01 * abs(w_nm))
-    assert (abs(np.asarray(stepped.model.w_nm) - w_nm) <= rate + 1e-6).all()
-    moved = np.asarray(stepped.model.w_nm) - w_nm + 0.01 * 0.01 * w_nm
-    np.testing.assert_allclose(moved, -0.01 * np.sign(grad_nm), atol=1e-4)
-
-
-def test_a_tied_run_is_stored_and_scored(tmp_path):
-    """Its neurons are the hidden dimensions, of which `k` says nothing."""
-    run = fit(TIED, Hyperparams(eps=0.5), jax.random.key(0))
-    chex.assert_tree_shape_prefix(run.snapshots, (5,))
-    [stored] = [store.read(store.save(tmp_path, run))]
-    loaded = store.load(stored)
-    chex.assert_trees_all_equal(loaded.snapshots, run.snapshots)
-    assert (loaded.final.w_nm == run.snapshots.w_nm[-1]).all()
-    other = dataclasses.replace(TIED, k=7)
-    assert store.name(other, run.hyperparams, 0) == stored.name
-    [row] = frames.per_run([stored]).to_dict("records")
-    assert row["monosemantic"] + row["polysemantic"] + row["dead"] == 4
-    assert row["mono_per_neuron"] == row["monosemantic"] / 4
-    assert len(frames.per_neuron([stored])) == 4
-    assert row["loss"] < row["zero_loss"]
-
-
-def test_a_tied_model_learns_antipodal_pairs():
-    """Two features in one dimension, sparse: W = (1, -1), no bias, loss near 0 (Elhage et al.)."""
-    config = dataclasses.replace(TIED, n=2, m=1, batch_size=256, log2_steps=11, dropout="off")
-    config = dataclasses.replace(config, schedule="constant")
-    hyperparams = Hyperparams(eps=0.05, learning_rate=1e-2, weight_decay=0.0, bias_decay=0.0)
-    model = fit(config, hyperparams, jax.random.key(1)).final
-    np.testing.assert_allclose(np.sort(model.w_nm.ravel()), [-1, 1], atol=0.03)
-
-
-# What compiles.
-
-
-def test_hyperparameters_and_seeds_do_not_recompile(config, points, runs, compilations):
-    keys = [jax.random.key(seed) for seed in range(3)]
-    # The runs that the tests share may be of another test's JAX configuration.
-    fit(config, points[0], keys[0])
-    fit_many(config, runs.hyperparams, runs.key)
-    with compilations() as compiled:
-        for hyperparams, key in zip(points[1:], keys[1:], strict=True):
-            fit(config, hyperparams, key)
-        fit_many(
-            config, jax.tree.map(lambda hyperparam: hyperparam[::-1], runs.hyperparams), runs.key
-        )
-    assert not [name for name in compiled if "fit" in name]
-
-
-def test_the_initial_state_has_no_weak_types(begun):
-    """A step would make a weak type strong, and compile again."""
-    world, state = begun
-    assert not any(leaf.weak_type for leaf in jax.tree.leaves((world, state.replace(key=None))))
-
-
-def test_segment_lengths_do_not_recompile(config, points, begun, compilations):
-    world, state = begun
-    state = advance(config, points[0], world, state, 1)
-    with compilations() as compiled:
-        for steps in (2, 3, 4):
-            state = advance(config, points[0], world, state, steps)
-    assert compiled == []
-
-
-def test_a_config_compiles_once(points, key, compilations):
-    with compilations() as compiled:
-        for _ in range(2):
-            begin(Config(n=8, m=4, k=8), points[0], key)
-    assert compiled.count("jit(begin)") == 1
-
-
-# Every config trains.
-
-
-EVERY_CONFIG = [
-    Config(task, 16, 4, 24, nonlinearity, law, batch_size=8, log2_steps=3)
-    for task, nonlinearity, law in itertools.product(
-        *(TOY_CONFIG[name].choices for name in ("task", "nonlinearity", "feature_law"))
-    )
-]
-
-
-def words(config):
-    return f"{config.task}-{config.nonlinearity}-{config.feature_law}"
-
-
-@pytest.mark.parametrize("config", EVERY_CONFIG, ids=words)
-def test_every_config_has_its_shapes(config):
-    task = TASKS[config.task]
-
-    def traced(key):
-        run = fit(config, Hyperparams(), key)
-        w_mk, b_k, w_ko = run.final.w_mk, run.final.b_k, run.final.w_ko
-        chex.assert_shape(
-            [w_mk, b_k, w_ko],
-            [(task.inputs(config), 24), (24,), (24, task.outputs(config))],
-        )
-        chex.assert_tree_shape_prefix(run.snapshots, (4,))
-        assert (run.world.task, run.final.nonlinearity) == (config.task, config.nonlinearity)
-        assert (run.world.reproject_nm is None) == (not task.second_embedding)
-        return run.loss_t
-
-    assert jax.eval_shape(traced, jax.random.key(0)).shape == (8,)
-
-
-def even(config):
-    """Whether the words' numbers have an even sum: half of all, in which every two words meet."""
-    fields = ("task", "nonlinearity", "feature_law")
-    return sum([*TOY_CONFIG[f].choices].index(getattr(config, f)) for f in fields) % 2 == 0
-
-
-# With either optimiser and schedule.
-@pytest.mark.parametrize("config", [*filter(even, EVERY_CONFIG)], ids=words)
-def test_every_config_trains(config):
-    if config.nonlinearity == "gelu":
-        config = dataclasses.replace(config, optimizer="adam", schedule="constant")
-    run = fit(config, Hyperparams(eps=0.25), jax.random.key(0))
-    assert run.diverged is None
-    assert all((leaf[0] != leaf[-1]).any() for leaf in jax.tree.leaves(run.snapshots))
-
-
-def test_the_loss_falls():
-    config = Config(n=16, m=8, k=48, batch_size=32, log2_steps=9)
-    loss_t = fit(config, Hyperparams(eps=1 / 16), jax.random.key(0)).loss_t
-    assert loss_t[-64:].mean() < 0.5 * loss_t[:8].mean()
 
 
 # Runs that fail.

@@ -1,0 +1,130 @@
+"""Pruning by magnitude: masks by hand and by brute force, tickets, expanded models."""
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from settings import TINY
+
+from toymono import (
+    Hyperparams,
+    Model,
+    masks,
+    pruning,
+)
+
+HYPERPARAMS = Hyperparams(learning_rate=0.02, eps=0.25, density=0.3)
+CHANGING = ("set", "rigl")
+SPARSE = ("erdos_renyi", *CHANGING)
+
+
+def sparse(rule, log2_steps=8, **fields):
+    """Long enough for changes at steps 64 and 128, the last before three quarters."""
+    return dataclasses.replace(TINY, sparsity=rule, log2_steps=log2_steps, **fields)
+
+
+def tensors(model_or_masks):
+    return {"w_mk": np.asarray(model_or_masks.w_mk), "w_ko": np.asarray(model_or_masks.w_ko)}
+
+
+def counts_of(found):
+    return [int(mask.sum()) for mask in tensors(found).values()]
+
+
+def flat(values, others=(1.0,)):
+    """A model of one neuron with these input weights."""
+    return Model(jnp.array(values)[:, None], jnp.zeros(1), jnp.array([others]))
+
+
+def test_pruning_by_hand():
+    model = flat([0.1, -0.2, 0.3, -0.4, 0.5])
+    assert pruning.prune(model, None, 0.4).w_mk[:, 0].tolist() == [False, False, True, True, True]
+    ten = flat(np.arange(1.0, 11))
+    once = pruning.prune(ten, None, 0.2)
+    twice = pruning.prune(ten, once, 0.2)
+    assert (once.w_mk.sum(), twice.w_mk.sum()) == (8, 7)  # 6.4 would be left: the part is 1.6
+    assert twice.w_mk[:, 0].tolist() == [False] * 3 + [True] * 7
+
+
+def test_pruning_counts_exactly_where_weights_are_equal():
+    model = Model(jnp.ones((4, 5)), jnp.zeros(5), -jnp.ones((5, 6)))
+    assert counts_of(pruning.prune(model, None, 0.25)) == [15, 23]
+    assert sum(counts_of(pruning.prune(model, None, 0.25, "global"))) == 38
+    assert counts_of(pruning.prune(model, None, 1.0)) == [0, 0]
+
+
+@pytest.mark.parametrize("scope", pruning.SCOPES)
+def test_pruning_again_and_again_is_brute_force(toy, scope):
+    model, _ = toy()
+    weights, kept = tensors(model), masks.whole(model)
+    used = {name: np.ones(w.shape, bool) for name, w in weights.items()}
+    for _ in range(4):
+        kept = pruning.prune(model, kept, 0.3, scope)
+        groups = [list(weights)] if scope == "global" else [[name] for name in weights]
+        for group in groups:
+            sizes = np.concatenate([abs(weights[name][used[name]]) for name in group])
+            threshold = np.sort(sizes)[int(0.3 * len(sizes))]
+            for name in group:
+                used[name] &= abs(weights[name]) >= threshold
+        for name, mask in tensors(kept).items():
+            np.testing.assert_array_equal(mask, used[name])
+
+
+def test_an_unused_weight_is_never_taken_back(toy):
+    """Though it is larger than others: parents' weights outside masks may be anything."""
+    model, _ = toy()
+    first = pruning.shuffled(pruning.prune(model, None, 0.5), jax.random.key(0))
+    for scope in pruning.SCOPES:
+        second = pruning.prune(model, first, 0.5, scope)
+        for mask, before in zip(*(tensors(m).values() for m in (second, first)), strict=True):
+            assert (before | ~mask).all()
+
+
+def test_tickets(toy):
+    model, _ = toy()
+    early = model.replace(w_mk=model.w_mk + 1, w_ko=-model.w_ko)
+    chosen = pruning.ticket(model, None)
+    chex.assert_trees_all_equal(chosen, pruning.prune(model, None, 0.2, "global"))
+    ticket = pruning.rewound(chosen, early)
+    for name, weight in tensors(ticket).items():
+        mask = tensors(chosen)[name]
+        np.testing.assert_array_equal(weight[mask], tensors(early)[name][mask])
+        assert not weight[~mask].any()
+    chex.assert_trees_all_equal(ticket.b_k, early.b_k)
+    control = pruning.shuffled(chosen, jax.random.key(0))
+    assert counts_of(control) == counts_of(chosen)
+    assert (control.w_ko != chosen.w_ko).any()
+
+
+def test_permuted_masks_are_those_of_the_permuted_model(toy):
+    from toymono.alignment import permute
+
+    model, _ = toy()
+    order_k = jax.random.permutation(jax.random.key(3), 10)
+    chex.assert_trees_all_equal(
+        pruning.permuted(pruning.prune(model, None, 0.4), order_k),
+        pruning.prune(permute(model, order_k), None, 0.4),
+    )
+
+
+def test_an_expanded_model_has_as_many_weights(toy):
+    model, _ = toy()
+    for parent in (None, pruning.prune(model, None, 0.25)):
+        wide, parts = pruning.expanded(model, parent, 3, jax.random.key(0))
+        used = masks.whole(model) if parent is None else parent
+        assert counts_of(parts) == counts_of(used)
+        assert wide.w_mk.shape == (4, 30)
+        # Each input weight is one child's.
+        for whole, split in ((used.w_mk, parts.w_mk), (model.w_mk * used.w_mk, wide.w_mk)):
+            split = np.asarray(split).reshape(4, 3, 10)
+            assert ((split != 0).sum(1) <= 1).all()
+            np.testing.assert_array_equal(split.sum(1), whole)
+        np.testing.assert_array_equal(wide.b_k.reshape(3, 10), jnp.stack([model.b_k] * 3))
+        size = abs(jnp.tile(model.w_ko, (3, 1)))
+        out = jnp.tile(used.w_ko, (3, 1))
+        assert size[parts.w_ko].min() >= size[out & ~parts.w_ko].max()
+    same, every = pruning.expanded(model, None, 1, jax.random.key(0))
+    chex.assert_trees_all_equal((same, every), (model, masks.whole(model)))
