@@ -225,7 +225,9 @@ def test_a_run_with_parents_resumes_to_the_same_bits(tmp_path):
 
 def test_a_missing_parent_is_named(tmp_path):
     *_, orphan = pull_jobs()
-    with pytest.raises(ValueError, match=f"start from {orphan.parents[0]}"):
+    with pytest.raises(
+        ValueError, match=f"parent run {orphan.parents[0]} is neither stored in .* nor requested"
+    ):
         plan.make([orphan], tmp_path)
 
 
@@ -252,6 +254,39 @@ def test_what_starts_from_a_run_that_could_not_start_is_left_out_too(tmp_path):
         f"run {second.name} cannot start: a parent diverged at step {trained[0].diverged}",
         f"run {third.name} cannot start: a parent could not start",
     ]
+
+
+def test_a_parent_that_is_gone_and_that_nobody_trains_is_not_waited_for(tmp_path):
+    """Its file is moved away after the plan was made."""
+    parent = Job(WORLD, TINY_HYPERPARAMS, 0)
+    orphan = Job(child("continued"), TINY_HYPERPARAMS, 4, parents=(parent.name,))
+    list(trainer.run_plan(plan.make([parent], tmp_path), tmp_path))
+    made = plan.make([parent, orphan], tmp_path)
+    store.path(tmp_path, parent).rename(tmp_path / "moved")
+    answers = itertools.chain([False] * 3, itertools.repeat(True))  # so that a wait ends
+    with pytest.warns(UserWarning, match=f"its parent {parent.name} is not stored, and no process"):
+        assert list(trainer.run_plan(made, tmp_path, stopped=lambda: next(answers))) == []
+    assert next(answers) is False  # it was not asked while waiting
+
+
+def test_a_parent_that_another_process_trains_is_waited_for(tmp_path):
+    parent = Job(WORLD, TINY_HYPERPARAMS, 0)
+    orphan = Job(child("continued"), TINY_HYPERPARAMS, 4, parents=(parent.name,))
+    list(trainer.run_plan(plan.make([parent], tmp_path), tmp_path))
+    made = plan.make([parent, orphan], tmp_path)
+    store.path(tmp_path, parent).rename(tmp_path / "moved")
+    lock = tmp_path / f".{parent.name}.claim"
+    lock.write_text("elsewhere-1-2")
+
+    def other_process_ends():
+        if lock.exists():
+            (tmp_path / "moved").rename(store.path(tmp_path, parent))
+            lock.unlink()
+        return False
+
+    with pytest.warns(UserWarning, match="^waiting for 1 run that other processes"):
+        [run] = trainer.run_plan(made, tmp_path, stopped=other_process_ends)
+    assert run.parents == (parent.name,)
 
 
 def test_forked_runs_are_the_same_up_to_the_fork():

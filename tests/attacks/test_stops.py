@@ -81,7 +81,7 @@ def killed_at(commands, sweep, folder, moments):
         command.wait()
     done = commands.run(*sweep, f"--runs_dir={folder}")
     assert done.code == 0, done.err
-    # What a kill leaves of a write stays for an hour; claims do not.
+    # What a kill leaves of a write stays for an hour; locks do not.
     assert [suffix for suffix in suffixes(folder) if suffix != ".tmp"] == [".safetensors"] * 4
 
 
@@ -143,7 +143,7 @@ def test_a_save_that_fails_is_a_warning_and_training_goes_on(commands, sweep, wh
         (tmp_path / run.path.with_suffix(".partial").name).mkdir()
     done = commands.run(*sweep, f"--runs_dir={tmp_path}")
     assert done.code == 0
-    assert "training goes on unsaved: " in done.err
+    assert "unfinished runs could not be saved, training continues: " in done.err
     assert "Traceback" not in done.err
     assert_same_runs(tmp_path, whole)
 

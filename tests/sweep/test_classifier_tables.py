@@ -37,10 +37,18 @@ def test_runs_that_did_not_learn_are_in_no_mean():
     one = frame(status=["learned", "collapsed", "dead", "diverged"])
     assert float(classifier_tables.summary(one)["accuracy"][0]) == pytest.approx(0.9)
     structure = classifier_tables.structure_summary(frame()).set_index("alpha")
-    assert structure.loc["-10", "n-cut"] == structure.loc["-10", "left p"] == "-"
-    assert structure.loc["0", "left p"] == ".02 .5"
+    left = "p (n-cut lower than shuffled)"
+    assert structure.loc["-10", "n-cut"] == structure.loc["-10", left] == "-"
+    assert structure.loc["0", left] == ".02 .5"
     [line] = classifier_tables.failures(frame())
     assert line == "alpha=-10: 2 collapsed (accuracy 0.100 to 0.120)"
+
+
+def test_the_text_of_a_part_of_a_frame():
+    """Whatever the labels of its rows are."""
+    words = classifier_tables.text(frame()[2:], structure=True)
+    assert words.startswith("data=digits, ")
+    assert "sizes=16x2" in words
 
 
 def test_every_setting_has_a_row_of_its_own():

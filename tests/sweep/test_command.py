@@ -16,7 +16,7 @@ from toymono.fields import TOY
 from toymono.job import Job
 from toymono.kinds import KINDS
 from toymono.sweep import __main__ as sweep
-from toymono.sweep import devices, plan
+from toymono.sweep import devices, plan, progress
 
 app.define_help_flags()  # or those that the command defines are lost with the flags of a test
 
@@ -178,6 +178,8 @@ REFUSED = {
     "--schedule=constant --cosine_period=64": "--cosine_period has no effect with schedule=",
     "--dry_run=perhaps": "--dry_run",
     "--coordinator=here:1": "--coordinator address:port requires --hosts and --host",
+    "--origin=pull": "--origin=pull requires --parents naming 2 stored runs, not 0",
+    "--origin=continued,curve": "--origin=continued requires --parents naming 1 stored run, not 0",
     "train now": "unexpected arguments: train now; every setting is a flag, see --help",
 }
 
@@ -230,6 +232,19 @@ def test_a_damaged_file_is_reported_and_others_are_trained(sweep_here, runs_dir,
     assert "Traceback" not in err
     assert other.read_bytes() == b"half a run"
     assert damaged.exists() == (suffix == ".safetensors")  # not overwritten
+
+
+def test_runs_that_could_not_start_and_unreadable_files_are_counted_apart(tmp_path, config):
+    jobs = [Job(config, Hyperparams(), seed) for seed in range(4)]
+    made = plan.Plan(tuple(jobs), (), {}, blocked=(jobs[0],))
+    with pytest.raises(cli.Failure) as failure:
+        progress.refuse_missing(made, jobs[3:], str(tmp_path))
+    assert str(failure.value) == (
+        "3 runs not trained: 2 runs could not start, see the warnings of each process; 1 run with "
+        "an existing file that cannot be read, run `python -m toymono.store check --runs_dir "
+        f"{tmp_path} --quarantine`"
+    )
+    progress.refuse_missing(made, jobs, str(tmp_path))
 
 
 def test_help_names_every_setting(sweep_here):

@@ -67,6 +67,19 @@ def test_the_runs_of_a_group_share_their_config(config, tmp_path):
     assert all(len({job.config for job in group.jobs}) == 1 for group in groups)
 
 
+def test_the_share_of_a_process_includes_what_its_runs_start_from(config, tmp_path, monkeypatch):
+    """Or it would wait for ever if the process that has the parent cannot train it."""
+    first = Job(config, Hyperparams(), 0)
+    onward = dataclasses.replace(config, origin="continued")
+    second = Job(onward, Hyperparams(), 1, parents=(first.name,))
+    third = Job(onward, Hyperparams(), 2, parents=(second.name,))
+    jobs = [first, second, Job(config, Hyperparams(), 5), third]
+    monkeypatch.setattr(devices, "shard", lambda items: items[3::4])
+    assert sorted(itertools.chain(*seeds(plan.make(jobs, tmp_path)))) == [0, 1, 2]
+    monkeypatch.setattr(devices, "shard", lambda items: items[2::4])
+    assert seeds(plan.make(jobs, tmp_path)) == [[5]]
+
+
 def test_short_runs_share_a_program_and_long_ones_do_not():
     short = TOY.cost(Config(n=16, m=4, k=24, batch_size=8), None)
     long = TOY.cost(Config(), None)

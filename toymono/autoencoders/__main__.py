@@ -3,10 +3,10 @@
     python -m toymono.autoencoders --dropout_rate 0,.2,.5,.8 --seeds 5
     python -m toymono.autoencoders --data folder --data_dir ~/images --patch 12 --sizes 256x4
 
-Each setting takes a comma list, and lists multiply into a grid. Runs that are
-on disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops after the current
-segment and saves the state, and so does a timer; the same command continues
-from there.
+Each setting takes a comma-separated list, and lists multiply into a grid. Runs on
+disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops training within about a
+second and saves the unfinished runs; the same command resumes them. Unfinished runs
+are also saved every minute, see --save_every.
 """
 
 import os

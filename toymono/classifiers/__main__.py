@@ -5,10 +5,12 @@
     python -m toymono.classifiers --capacity --seeds 5
     python -m toymono.classifiers --data mnist --data_dir ~/mnist --network cnn
 
-Each setting takes a comma list, and lists multiply into a grid. Runs that are
-on disk are not trained again, and analyses of them are cached. Ctrl-C, SIGTERM or
-SIGHUP stops after the current epoch and saves the state, and so does a timer; the
-same command continues from there. Tables go to runs_dir/classifiers, figures to figures_dir.
+Each setting takes a comma-separated list, and lists multiply into a grid. Runs on
+disk are not trained again, and analyses of them are cached. Ctrl-C, SIGTERM or SIGHUP
+stops training within about a second, or after the current epoch if that takes longer,
+and saves the unfinished runs; the same command resumes them. Unfinished runs are also
+saved every minute, see --save_every. Tables go to runs_dir/classifiers, figures to
+figures_dir.
 """
 
 import os

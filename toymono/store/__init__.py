@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         load,
         named,
         parent_paths,
+        partial_path,
         path,
         positions,
         read,
@@ -49,6 +50,7 @@ __all__ = [
     "name",
     "named",
     "parent_paths",
+    "partial_path",
     "partial_step",
     "path",
     "positions",
@@ -66,7 +68,7 @@ _MODULES = {
     "toymono.store.partial": ("load_partial", "partial_step", "save_partial"),
     "toymono.store.runs": (
         *("StoredRun", "every", "find", "load", "named", "path", "positions", "read"),
-        *("parent_paths", "run_files", "save"),
+        *("parent_paths", "partial_path", "run_files", "save"),
     ),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

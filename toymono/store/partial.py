@@ -11,13 +11,13 @@ from toymono.files import BrokenRun
 from toymono.job import Job
 from toymono.store import format as files
 from toymono.store import runs
-from toymono.store.format import FORMAT, PARTIAL, broken
+from toymono.store.format import FORMAT, broken
 
 
 def save_partial(runs_dir: str | Path, job: Job, step: int, tensors: dict[str, np.ndarray]) -> None:
     """Stores the arrays of an unfinished run after `step` steps."""
     header = {**files.describe(job), "step": step, "versions": runs.versions()}
-    files.write(_path(runs_dir, job), tensors, header)
+    files.write(runs.partial_path(runs_dir, job), tensors, header)
 
 
 def partial_step(runs_dir: str | Path, job: Job) -> int:
@@ -26,7 +26,7 @@ def partial_step(runs_dir: str | Path, job: Job) -> int:
     Raises:
       BrokenRun: The file is damaged, or of another run.
     """
-    source = _path(runs_dir, job)
+    source = runs.partial_path(runs_dir, job)
     return _header(source, job)["step"] if os.path.lexists(source) else 0
 
 
@@ -43,12 +43,8 @@ def load_partial(
     Raises:
       BrokenRun: The file is damaged, or of another run.
     """
-    source = _path(runs_dir, job)
+    source = runs.partial_path(runs_dir, job)
     return files.read_tensors(source, _header(source, job), like)
-
-
-def _path(runs_dir: str | Path, job: Job) -> Path:
-    return runs.path(runs_dir, job).with_suffix(PARTIAL)
 
 
 def _header(source: Path, job: Job) -> dict[str, Any]:

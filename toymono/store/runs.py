@@ -40,6 +40,11 @@ def path(runs_dir: str | Path, job: Job) -> Path:
     return Path(runs_dir) / (job.name + SUFFIX)
 
 
+def partial_path(runs_dir: str | Path, job: Job) -> Path:
+    """Where the unfinished run of a job is, or would be, stored."""
+    return path(runs_dir, job).with_suffix(PARTIAL)
+
+
 def parent_paths(runs_dir: str | Path, job: Job) -> list[Path]:
     """Where the runs that a job starts from are, or would be, stored."""
     return [Path(runs_dir) / (name + SUFFIX) for name in job.parents]
@@ -92,7 +97,7 @@ def save(
     tensors = {"key": jax.random.key_data(run.key), **job.kind.tensors(run)}
     files.write(target, tensors, header)
     with contextlib.suppress(OSError):  # a directory of that name: the run itself is saved
-        target.with_suffix(PARTIAL).unlink()
+        partial_path(runs_dir, job).unlink()
     return target
 
 

@@ -4,10 +4,10 @@
     python -m toymono.sweep --k 256,512 --init_bias -1,0 --learning_rate 0.003,0.01 --seeds 8
     python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3
 
-Each setting takes a comma list, and lists multiply into a grid. Runs that are
-on disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops after the current
-segment and saves the state, and so does a timer; the same command continues from
-there.
+Each setting takes a comma-separated list, and lists multiply into a grid. Runs on
+disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops training within about a
+second and saves the unfinished runs; the same command resumes them. Unfinished runs
+are also saved every minute, see --save_every.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,16 +30,16 @@ _PRESET = flags.DEFINE_enum(
 _SWEEP = flags.DEFINE_list(
     "sweep",
     None,
-    f"Sweeps of the paper instead of a grid: all, or some of {', '.join(catalog.SWEEPS)}. "
-    f"Beyond the paper: {', '.join(catalog.BEYOND)}. Settings given beside it replace the "
-    "sweep's own.",
+    f"Sweeps instead of a grid. Of the paper: all of them (`all`), or some of "
+    f"{', '.join(catalog.SWEEPS)}. Further sweeps: {', '.join(catalog.BEYOND)}. Settings given "
+    "with --sweep replace the sweep's own.",
 )
 _SCALE = flags.DEFINE_enum(
     "scale",
     "small",
     list(catalog.SCALES),
-    "Size of the paper's sweeps: the paper's own, the same with batches of 512, half the sizes, "
-    "or half the sizes and few steps for two CPU cores.",
+    "Size of the paper's sweeps. paper: as published; paper512: batches of 512; half: half of n, "
+    "m and k; small: half, with 2^13 steps and higher rates, for two CPU cores.",
     allow_override=True,
 )
 _seeds = cli.seeds(2)
@@ -47,11 +47,11 @@ flags.declare_key_flag("runs_dir")
 _PARENTS = flags.DEFINE_list(
     "parents",
     None,
-    "With --origin: names of the stored runs to start from, files without their ending. Settings "
-    "that are not given are those of the first.",
+    "With --origin: names of the stored runs to start from (file names without .safetensors). "
+    "Settings that are not given are taken from the first.",
 )
 _GROUP_SIZE = cli.count_or_auto(
-    "group_size", "auto", "Runs of one compiled program; it changes no result."
+    "group_size", "auto", "Number of runs per compiled program; does not change results."
 )
 _SAVE_EVERY = cli.save_every()
 _COORDINATOR = flags.DEFINE_string(
@@ -59,14 +59,14 @@ _COORDINATOR = flags.DEFINE_string(
     None,
     "Joins several processes: address:port of process 0, or auto on Slurm, Cloud TPU and others.",
 )
-_HOSTS = flags.DEFINE_integer("hosts", None, "With --coordinator: processes in all.", 1)
+_HOSTS = flags.DEFINE_integer("hosts", None, "With --coordinator: number of processes.", 1)
 _HOST = flags.DEFINE_integer("host", None, "With --coordinator: this process's number, from 0.", 0)
 _DRY_RUN = flags.DEFINE_bool("dry_run", False, "Print the plan and its cost; train nothing.")
 
 
 def main() -> int:
     """Plans, trains, stores and lists what the flags request."""
-    _refuse_unused_sizes()
+    _check_flag_combinations()
     cli.prepare_jax()
     from toymono import frames, store  # after the flags: these import JAX
     from toymono.sweep import devices, plan, progress
@@ -99,8 +99,8 @@ def main() -> int:
     return 0
 
 
-def _refuse_unused_sizes() -> None:
-    """A grid takes its sizes from a preset, a sweep from a scale; hosts need a coordinator."""
+def _check_flag_combinations() -> None:
+    """Refuses combinations of flags that would be ignored."""
     if _SWEEP.value == []:
         raise cli.UsageError("--sweep is empty; it takes all, or names of sweeps")
     if _PARENTS.value is not None:
@@ -143,6 +143,8 @@ def _jobs(
     from toymono.job import Job
     from toymono.sweep import jobs
 
+    if _SWEEP.value is None:
+        _check_parents(given.get("origin", ()))
     if _SWEEP.value is not None:
         for point in grid(given):
             yield from jobs.of_sweeps(_SWEEP.value, _SCALE.value, seeds, **point)
@@ -152,6 +154,20 @@ def _jobs(
         for point in grid(given):
             config, hyperparams = split({**catalog.PRESETS[_PRESET.value](point), **point})
             yield from (Job(config, hyperparams, seed) for seed in seeds)
+
+
+def _check_parents(given: Sequence[str]) -> None:
+    """Refuses origins that start from more stored runs than --parents names, or fewer."""
+    from toymono.origins import ORIGINS
+
+    names = _PARENTS.value or ()
+    for origin in given:
+        wanted = ORIGINS[origin].parents
+        if wanted not in (0, len(names)):
+            raise cli.UsageError(
+                f"--origin={origin} requires --parents naming {cli.counted(wanted, 'stored run')}, "
+                f"not {len(names)}"
+            )
 
 
 def _parents(names: Sequence[str], runs_dir: str) -> "list[StoredRun]":

@@ -1,4 +1,4 @@
-"""What the classifiers command prints: a line for each setting, over the seeds that learned."""
+"""Tables that the classifiers command prints: one row per setting, over the seeds that learned."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ _COMMON = 3  # Further columns depend on the version and on the flags.
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
-    """Writes a table as CSV, whole or not at all; only a table that begins alike is replaced.
+    """Writes a table as CSV, atomically; only a table with the same first columns is replaced.
 
     Raises:
       FileExistsError: The file at `path` does not begin with the same three columns.
@@ -30,11 +30,16 @@ def write(path: Path, table: pd.DataFrame) -> None:
 
 
 def text(runs: pd.DataFrame, structure: bool) -> str:
-    """The tables, from `frames.classifiers.per_run`."""
+    """The tables as text.
+
+    Args:
+      runs: From `frames.classifiers.per_run`.
+      structure: Whether to add the table of clusters and ablations.
+    """
+    first = {name: runs[name].iloc[0] for name in CLASSIFIER if runs[name].nunique() == 1}
     common = [
-        f"{name}={CLASSIFIER[name].text(runs[name].iloc[0]) if name != 'sizes' else runs[name][0]}"
-        for name in CLASSIFIER
-        if runs[name].nunique() == 1
+        f"{name}={value if name == 'sizes' else CLASSIFIER[name].text(value)}"
+        for name, value in first.items()
     ]
     parts = [", ".join(common), summary(runs).to_string(index=False)]
     if structure:
@@ -70,10 +75,10 @@ def structure_summary(runs: pd.DataFrame) -> pd.DataFrame:
         lambda good, requested: {
             "n-cut": _spread(good["n_cut"]),
             "shuffled": _spread(good["shuffled_n_cut_mean"]),
-            "their std": _spread(good["shuffled_n_cut_std"], single=True),
-            "left p": _list(good["n_cut_p"]),
+            "shuffled std": _spread(good["shuffled_n_cut_std"], single=True),
+            "p (n-cut lower than shuffled)": _list(good["n_cut_p"]),
             "coherence": _spread(good["coherence"]),
-            "its p": _list(good["coherence_p"]),
+            "coherence p": _list(good["coherence_p"]),
             "ablation p": _spread(good["ablation_p_mean"]),
         },
     )

@@ -1,10 +1,10 @@
-"""Groups of runs over devices and processes, by placement alone.
+"""Distributes groups of runs over devices and processes.
 
-Within a process, a group's runs are dealt over its devices along one mesh axis.
-Each device trains its runs one after the other, or `lanes` at a time where
-batching is faster, in one compiled program. So a run's bits do not depend on
-what trains beside it. Across processes, which JAX's distributed runtime joins,
-each takes its share of the runs and stores them.
+Within a process, a group's runs are distributed over its devices along one mesh
+axis. Each device trains its runs one after the other, or `lanes` at a time where
+batching is faster, in one compiled program. So the bits of a run do not depend on
+the other runs of its group. Processes, joined by JAX's distributed runtime, each
+train and store a share of the runs.
 """
 
 import functools
@@ -35,10 +35,9 @@ def _mesh() -> Mesh:
 def map_runs(function: Callable, runs: Any, lanes: int = 1) -> Any:
     """`function` of each of the stacked `runs`, in one program, `lanes` at a time.
 
-    Runs that are vmapped together share their arithmetic, whose last digits then
-    depend on how many they are. So the number of lanes does not depend on the
-    number of runs, which is a multiple of it: with one lane, each run passes
-    through the very program of a single run, one after the other.
+    The last digits of vmapped arithmetic depend on the number of runs. So the number
+    of lanes does not depend on the number of runs: `len(runs)` must be a multiple of
+    `lanes`. With one lane each run executes the program of a single run.
 
     Example:
       >>> map_runs(lambda x: x**2, jax.numpy.arange(4.0), lanes=2).tolist()
@@ -49,14 +48,14 @@ def map_runs(function: Callable, runs: Any, lanes: int = 1) -> Any:
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def begin(kind: RunKind, lanes: int, config: Any, hyperparams: Any, shared: Any, keys: Any):
-    """Worlds and untrained states of a group, `[r …]`, spread over this process's devices.
+    """Worlds and untrained states of a group, `[r …]`, distributed over this process's devices.
 
     Args:
-      kind: Of all its runs.
+      kind: Kind of all runs of the group.
       lanes: Runs that a device trains at a time.
-      config: Of all its runs.
+      config: Config of all runs of the group.
       hyperparams: Each `[r]`; r is a multiple of devices times lanes, see `pad_to_devices`.
-      shared: What all runs read.
+      shared: Data that all runs read.
       keys: `[r]`.
     """
 
@@ -82,9 +81,10 @@ def advance(
     units: Any,
     limits: Any = None,
 ):
-    """The states of a group after `units` more steps or epochs; `state` is used up.
+    """The states of a group after `units` more steps or epochs.
 
-    `limits` are those of the kind for these hyperparameters, or None.
+    `state` is donated and must not be used again. `limits` are those of the kind for
+    these hyperparameters, or None.
     """
 
     def of_device(hyperparams, shared, world, state, units):
@@ -123,8 +123,8 @@ def join(coordinator: str, hosts: int | None = None, host: int | None = None) ->
       coordinator: Address and port of process 0, or `auto`, which takes
         everything from the cluster's environment (Slurm, Cloud TPU and others
         that `jax.distributed.initialize` knows).
-      hosts: Processes in all; known to `auto`.
-      host: This one's number, from 0; known to `auto`.
+      hosts: Number of processes; not needed with `auto`.
+      host: Number of this process, from 0; not needed with `auto`.
 
     Raises:
       RuntimeError: The others did not connect, or the environment says too little.
@@ -134,7 +134,7 @@ def join(coordinator: str, hosts: int | None = None, host: int | None = None) ->
 
 
 def shard(items: Sequence[Item]) -> Sequence[Item]:
-    """Those of the items that this process handles; every process calls with the same ones."""
+    """The items that this process handles. Every process must pass the same list."""
     return items[jax.process_index() :: jax.process_count()]
 
 

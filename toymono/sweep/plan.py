@@ -22,12 +22,12 @@ class Group:
 
     jobs: tuple[Job, ...]
     shared: Any
-    """What they read: nothing, a data set, or what they take from the runs that they start from,
-    which the trainer loads."""
+    """Data that all runs of the group read: None, a data set, or their parents' world and models
+    (filled in by the trainer)."""
 
     @functools.cached_property
     def cost(self) -> Cost:
-        """Of one of its runs."""
+        """Estimated cost of one run of the group."""
         return self.jobs[0].kind.cost(self.jobs[0].config, self.shared)
 
     @property
@@ -38,7 +38,7 @@ class Group:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """What a sweep asks for, and how the rest of it will be trained."""
+    """The runs requested by a sweep, and the groups in which the missing ones are trained."""
 
     jobs: tuple[Job, ...]
     """Every run requested, each once."""
@@ -47,7 +47,7 @@ class Plan:
     stored: dict[str, StoredRun]
     """Those on disk, by name."""
     blocked: tuple[Job, ...] = ()
-    """Those that have an unreadable file in their place, which is not overwritten."""
+    """Runs whose file exists but cannot be read; it is not overwritten."""
 
     @property
     def to_train(self) -> int:
@@ -61,7 +61,11 @@ def make(
     group_size: int | None = None,
     data_dir: str | None = None,
 ) -> Plan:
-    """Skips what is on disk and groups the rest by config.
+    """Skips the runs on disk and groups this process's share of the rest by config and parents.
+
+    The share of a process includes the runs that its runs start from, so that it waits
+    for no run that it could train itself. Several processes share these; the first to
+    lock one trains it.
 
     Args:
       jobs: What is requested; the same run twice counts once.
@@ -77,20 +81,20 @@ def make(
     exists = Path(runs_dir).is_dir()
     on_disk = store.every(runs_dir) if exists else []
     stored = {run.name: run for run in on_disk if run.name in by_name}
-    _check_parents(by_name, {run.name: run for run in on_disk})
+    _check_parents(by_name, {run.name: run for run in on_disk}, runs_dir)
     # All are shared out, stored or not: another process may be storing some right now.
-    mine = devices.shard(list(by_name.values()))
+    mine = _with_ancestors(devices.shard(list(by_name.values())), by_name)
     blocked = {
         name: job
         for name, job in by_name.items()
         if exists and name not in stored and os.path.lexists(store.path(runs_dir, job))
     }
-    by_origin: dict[Any, list[Job]] = {}
+    by_program: dict[Any, list[Job]] = {}
     for job in mine:
         if job.name not in stored and job.name not in blocked:
-            by_origin.setdefault((job.config, job.parents), []).append(job)
+            by_program.setdefault((job.config, job.parents), []).append(job)
     groups = []
-    for (config, _), members in by_origin.items():
+    for (config, _), members in by_program.items():
         shared = members[0].kind.shared(config, data_dir)
         size = group_size or cost.group_size(Group(tuple(members), shared).cost)
         # Groups as equal as possible, so that at most two programs are compiled.
@@ -99,12 +103,26 @@ def make(
     return Plan(tuple(by_name.values()), tuple(groups), stored, tuple(blocked.values()))
 
 
-def _check_parents(by_name: dict[str, Job], on_disk: dict[str, StoredRun]) -> None:
+def _with_ancestors(share: Iterable[Job], by_name: dict[str, Job]) -> list[Job]:
+    """The jobs of a share and those that they start from, in the order of `by_name`."""
+    names = {job.name for job in share}
+    left = list(names)
+    while left:
+        for parent in by_name[left.pop()].parents:
+            if parent in by_name and parent not in names:
+                names.add(parent)
+                left.append(parent)
+    return [job for name, job in by_name.items() if name in names]
+
+
+def _check_parents(
+    by_name: dict[str, Job], on_disk: dict[str, StoredRun], runs_dir: str | Path
+) -> None:
     for job in by_name.values():
         found = [on_disk.get(name) or by_name.get(name) for name in job.parents]
         for name, parent in zip(job.parents, found, strict=True):
             if parent is None:
-                raise ValueError(f"a run is to start from {name}, which is not among the runs")
+                raise ValueError(f"parent run {name} is neither stored in {runs_dir} nor requested")
         job.kind.check_parents(job, found)
 
 

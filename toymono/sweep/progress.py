@@ -1,4 +1,4 @@
-"""Terminal output of a sweep: cost estimate, progress bar, and stops that lose nothing."""
+"""Terminal output of a sweep: plan, progress bar, warnings and final table."""
 
 import contextlib
 import math
@@ -74,25 +74,38 @@ def _size(count: float) -> str:
 
 
 def refuse_missing(plan: Plan, runs: Sequence[Any], runs_dir: str) -> None:
-    """Raises if runs of a plan that was carried out are not among those on disk.
+    """Raises if requested runs are not on disk after training.
+
+    Args:
+      plan: The plan, after `train`.
+      runs: Its stored runs, from `store.named`.
+      runs_dir: Where runs are stored.
 
     Raises:
-      Failure: Some are not.
+      Failure: A requested run is not on disk.
     """
-    if missing := len(plan.jobs) - len(runs):
-        if not plan.blocked:
-            raise Failure(f"{counted(missing, 'run')} not trained: they could not start, see above")
-        raise Failure(
-            f"{counted(missing, 'run')} not trained: their files exist but cannot be read; run "
-            f"python -m toymono.store check --runs_dir {runs_dir} --quarantine"
+    stored = {run.name for run in runs}
+    missing = {job.name for job in plan.jobs} - stored
+    unreadable = missing & {job.name for job in plan.blocked}
+    reasons = []
+    if others := len(missing) - len(unreadable):
+        reasons.append(
+            f"{counted(others, 'run')} could not start, see the warnings of each process"
         )
+    if unreadable:
+        reasons.append(
+            f"{counted(len(unreadable), 'run')} with an existing file that cannot be read, run "
+            f"`python -m toymono.store check --runs_dir {runs_dir} --quarantine`"
+        )
+    if missing:
+        raise Failure(f"{counted(len(missing), 'run')} not trained: {'; '.join(reasons)}")
 
 
 def refuse_too_large(plan: Plan) -> None:
-    """Raises if a group needs more memory than this machine has; known of CPUs only.
+    """Checks memory on CPU backends; does nothing on others.
 
     Raises:
-      Failure: One does.
+      Failure: A group needs more memory than the machine has.
     """
     if jax.default_backend() != "cpu" or not plan.groups:
         return
@@ -108,12 +121,12 @@ def refuse_too_large(plan: Plan) -> None:
 
 
 def train(plan: Plan, runs_dir: str, save_every: float | None = None) -> bool:
-    """Carries the plan out behind a progress bar; False if a signal stopped it.
+    """Trains the runs of the plan with a progress bar; False if a signal stopped it.
 
     Args:
       plan: From `plan.make`.
       runs_dir: Where runs are stored.
-      save_every: Seconds between saves of what is unfinished, see `trainer.run_plan`.
+      save_every: Seconds between saves of unfinished runs, see `trainer.run_plan`.
 
     Raises:
       Failure: A group needs more memory than there is.

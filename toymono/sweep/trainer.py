@@ -1,4 +1,4 @@
-"""Carries a plan out: trains its groups, of any kind of run, and stores every run.
+"""Executes a plan: trains its groups, of any kind of run, and stores every run.
 
 The host advances a group in segments of about a second, so that it can report
 progress, save unfinished runs and stop; segments change nothing about the
@@ -21,11 +21,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from toymono import store
+from toymono.cli import counted
 from toymono.config import stack, unstack
 from toymono.files import BrokenRun
 from toymono.job import Job
 from toymono.sweep import devices, unfinished
-from toymono.sweep.claims import Claims
+from toymono.sweep.locks import Locks
 from toymono.sweep.plan import Group, Plan
 
 # Our choices.
@@ -33,6 +34,7 @@ _SEGMENT_SECONDS = 1.0
 _POLL_SECONDS = 0.5
 
 Report = Callable[[int, float], None]
+"""`(units, mean loss)` of one group, called after each segment."""
 
 
 def run_plan(
@@ -44,8 +46,9 @@ def run_plan(
 ) -> Iterator[Any]:
     """Trains the plan's groups, stores each run and yields it.
 
-    Runs that another process is training meanwhile are left to it; at the end
-    this one waits for them, and trains those that it has given up.
+    Runs that another process is training are skipped; at the end this process
+    waits for them and trains those whose process ended. Runs whose parents are
+    neither stored nor trained by any process are skipped with a warning.
 
     Args:
       plan: From `plan.make`.
@@ -53,36 +56,37 @@ def run_plan(
       report: Called after each segment with the group's index, the steps or
         epochs taken in it, summed over runs, and the mean loss of the runs that
         have not diverged.
-      stopped: Asked once after each segment and each group; True ends the
-        training. What is unfinished is saved, and a plan made of the same jobs
+      stopped: Called once after each segment and each group; True ends the
+        training. Unfinished runs are saved, and a plan made of the same jobs
         continues from there.
-      save_every: Seconds of training after which what is unfinished is saved
-        too; None for a minute, or longer where saving would take more than 1 %
-        of the time.
+      save_every: Seconds of training after which unfinished runs are saved too;
+        None for a minute, or longer where saving would take more than 1 % of the
+        time.
 
     Raises:
-      OSError: A finished run, or what is unfinished at a stop, cannot be saved.
+      OSError: A finished run, or an unfinished one at a stop, cannot be saved.
     """
     timer = unfinished.Timer(save_every)
-    with Claims(runs_dir) as claims:
+    with Locks(runs_dir) as locks:
         waiting, lost = False, set()
         left = [(index, group, group.jobs) for index, group in enumerate(plan.groups)]
         while left:
             later = []
+            planned = {job.name for *_, jobs in left for job in jobs}
             for index, group, jobs in left:
-                if lost & set(jobs[0].parents):  # they will never be there
-                    warnings.warn(_cannot_start(jobs, "a parent could not start"), stacklevel=2)
+                if reason := _lost_parent(locks, jobs[0], runs_dir, planned, lost):
+                    warnings.warn(_cannot_start(jobs, reason), stacklevel=2)
                     lost.update(job.name for job in jobs)
                     continue
                 if not all(map(os.path.lexists, store.parent_paths(runs_dir, jobs[0]))):
-                    later.append((index, group, jobs))  # they come first in a plan
+                    later.append((index, group, jobs))
                     continue
-                mine, elsewhere = _claimed(claims, jobs, runs_dir)
+                mine, elsewhere = _acquired(locks, jobs, runs_dir)
                 if elsewhere:
                     later.append((index, group, elsewhere))
-                told = functools.partial(report, index)
+                report_group = functools.partial(report, index)
                 if trained := len(jobs) - len(mine) - len(elsewhere):
-                    told(trained * jobs[0].config.steps, math.nan)
+                    report_group(trained * jobs[0].config.steps, math.nan)
                 if not mine:
                     continue
                 try:
@@ -90,18 +94,19 @@ def run_plan(
                 except (BrokenRun, ValueError) as error:
                     warnings.warn(_cannot_start(mine, error), stacklevel=2)
                     lost.update(job.name for job in mine)
-                    claims.release(mine)
+                    locks.release(mine)
                     continue
                 for part in unfinished.parts(group, runs_dir):
-                    yield from _train(part, runs_dir, told, stopped, timer)
+                    yield from _train(part, runs_dir, report_group, stopped, timer)
                     if stopped():
                         return
-                claims.release(mine)
+                locks.release(mine)
             if later == left:
                 if not waiting:
-                    count = sum(len(jobs) for *_, jobs in left)
+                    runs = counted(sum(len(jobs) for *_, jobs in left), "run")
                     warnings.warn(
-                        f"waiting for {count} runs that other processes train; Ctrl-C ends that",
+                        f"waiting for {runs} that other processes are training, or whose parents "
+                        "they are training; press Ctrl-C to stop",
                         stacklevel=2,
                     )
                 waiting = True
@@ -111,13 +116,27 @@ def run_plan(
             left = later
 
 
+def _lost_parent(
+    locks: Locks, job: Job, runs_dir: str | Path, planned: set[str], lost: set[str]
+) -> str | None:
+    """Why a parent of a job will never be stored; None if all are stored or being trained."""
+    for name, path in zip(job.parents, store.parent_paths(runs_dir, job), strict=True):
+        if name in lost:
+            return "a parent could not start"
+        trained = name in planned or locks.is_held(name)
+        # The file last: another process stores a run before it releases the lock.
+        if not trained and not os.path.lexists(path):
+            return f"its parent {name} is not stored, and no process trains it"
+    return None
+
+
 def _cannot_start(jobs: Sequence[Job], reason: object) -> str:
     names = ", ".join(job.name for job in jobs)
     return f"run{'s' * (len(jobs) > 1)} {names} cannot start: {reason}"
 
 
 def _with_parents(group: Group, runs_dir: str | Path) -> Group:
-    """The group with what its runs take from their parents.
+    """The group with the world and models of its parents as shared data.
 
     Raises:
       BrokenRun: A parent cannot be read.
@@ -130,16 +149,16 @@ def _with_parents(group: Group, runs_dir: str | Path) -> Group:
     return dataclasses.replace(group, shared=job.kind.gather(job.config, runs))
 
 
-def _claimed(
-    claims: Claims, jobs: Sequence[Job], runs_dir: str | Path
+def _acquired(
+    locks: Locks, jobs: Sequence[Job], runs_dir: str | Path
 ) -> tuple[tuple[Job, ...], tuple[Job, ...]]:
-    """Of the jobs, those that this process is to train now, and those that others are training."""
+    """The jobs that this process trains now, locked, and those that others are training."""
     mine, elsewhere = [], []
     for job in jobs:
-        if not claims.take(job):
+        if not locks.acquire(job):
             elsewhere.append(job)
         elif os.path.lexists(store.path(runs_dir, job)):  # trained since the plan was made
-            claims.release([job])
+            locks.release([job])
         else:
             mine.append(job)
     return tuple(mine), tuple(elsewhere)
@@ -183,7 +202,7 @@ def _train(
         loss_r = np.asarray(_mean_loss(kind.loss(state), taken, taken + units))[: len(jobs)]
         loss_r = loss_r[np.isfinite(loss_r)]
         report(units * len(jobs), float(loss_r.mean()) if loss_r.size else math.nan)
-        # Asked once: a Ctrl-C that comes between two answers would leave nothing saved.
+        # Evaluate once: if the answer changed between two calls, training would stop unsaved.
         stop = stopped()
         if taken + units < config.steps:
             save = functools.partial(unfinished.save, jobs, runs_dir, state, snapshots)
@@ -194,7 +213,7 @@ def _train(
 
     history = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *snapshots)
     runs = kind.finish(config, hyperparams, group.shared, keys, world, history, state)
-    # On the host first: a device would cut out each array of each run by itself.
+    # To the host first: on a device, each array of each run would be a separate slice.
     trained = unstack(jax.device_get(runs))[: len(jobs)]
     if jobs[0].parents:
         trained = [run.replace(parents=jobs[0].parents) for run in trained]
@@ -204,7 +223,7 @@ def _train(
 
 
 def _taken(state: Any) -> int:
-    """Steps or epochs that a group has taken, all its runs alike."""
+    """Steps or epochs that a group has taken, the same for all its runs."""
     return int(state.step[0])
 
 
@@ -212,7 +231,7 @@ def _taken(state: Any) -> int:
 def _mean_loss(
     loss_rt: Float[Array, "r t"], start: Int[Array, ""] | int, end: Int[Array, ""] | int
 ) -> Float[Array, " r"]:
-    """Mean of each run's loss over the steps from `start` to before `end`, where the losses are."""
+    """Mean of each run's loss over steps `start` to `end - 1`, computed on the devices."""
     step_t = jnp.arange(loss_rt.shape[1])
     wanted_t = (start <= step_t) & (step_t < end)
     return jnp.where(wanted_t[None], loss_rt, 0).sum(axis=1) / (end - start)

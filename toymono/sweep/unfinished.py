@@ -1,4 +1,4 @@
-"""Unfinished runs of a group: saved one by one, and continued in any later grouping."""
+"""Unfinished runs: saved one by one, and continued in whatever group they are next planned in."""
 
 import functools
 import itertools
@@ -17,7 +17,7 @@ from toymono import store
 from toymono.config import unstack
 from toymono.files import BrokenRun
 from toymono.job import KEY_IMPL, Job
-from toymono.store.format import PARTIAL, broken
+from toymono.store.format import broken
 from toymono.sweep.plan import Group
 
 Tensors = dict[str, Any]
@@ -27,18 +27,18 @@ _SAVE_SECONDS, _SAVE_SHARE = 60.0, 0.01
 
 
 class Part(NamedTuple):
-    """Runs of a group that have come equally far."""
+    """Runs of a group that have taken the same number of steps."""
 
     group: Group
     step: int
     saved: tuple[Tensors, ...]
-    """What was saved of each run; empty if they start from the beginning."""
+    """Saved arrays of each run; empty if the runs start from the beginning."""
 
 
 def parts(group: Group, runs_dir: str | Path) -> list[Part]:
-    """The group, split by how far its runs had come when they were last saved.
+    """The group, split by the step at which its runs were last saved.
 
-    What cannot be used is reported in a warning, and its run starts from the
+    A file that cannot be read is reported in a warning, and its run starts from the
     beginning.
     """
     found = [(*_saved(group, runs_dir, job), job) for job in group.jobs]
@@ -57,20 +57,20 @@ def _saved(group: Group, runs_dir: str | Path, job: Job) -> tuple[int, Tensors]:
             return 0, {}
         tensors = store.load_partial(runs_dir, job, _like(group, step))
         if int(tensors["['state'].step"]) != step:
-            raise broken(_path(runs_dir, job), "its step is not that of its header")
+            raise broken(
+                store.partial_path(runs_dir, job), "its state has another step than its header"
+            )
     except BrokenRun as error:
-        if os.path.lexists(_path(runs_dir, job)):  # or another process has just finished the run
+        if os.path.lexists(
+            store.partial_path(runs_dir, job)
+        ):  # or another process has just finished the run
             warnings.warn(f"training from the start: {error}", stacklevel=2)
         return 0, {}
     return step, tensors
 
 
-def _path(runs_dir: str | Path, job: Job) -> Path:
-    return store.path(runs_dir, job).with_suffix(PARTIAL)
-
-
 def _like(group: Group, step: int) -> Tensors:
-    """The shapes of what is saved of a run after `step` steps."""
+    """Shapes of the saved arrays of a run after `step` steps."""
     job = group.jobs[0]
     kind, config = job.kind, job.config
 
@@ -88,9 +88,9 @@ def restore(part: Part, padding: int, state: Any, kind: Any) -> tuple[Any, list[
 
     Args:
       part: From `parts`.
-      padding: How often its last run is repeated.
-      state: Of the padded runs, untrained.
-      kind: Of the runs.
+      padding: Copies of its last run that pad the group.
+      state: Untrained state of the padded runs, `[r …]`.
+      kind: Kind of the runs.
     """
     if not part.saved:
         return state, []
@@ -105,20 +105,20 @@ def restore(part: Part, padding: int, state: Any, kind: Any) -> tuple[Any, list[
 
 
 def save(jobs: Sequence[Job], runs_dir: str | Path, state: Any, snapshots: list[Any]) -> None:
-    """Saves each unfinished run by itself, so that any later grouping can continue it.
+    """Saves each unfinished run to a file of its own, so that any later group can continue it.
 
     Raises:
       OSError: A file cannot be written.
     """
     progress = jax.device_get({"state": state, "snapshots": snapshots})
-    # The runs that pad the group come last, and are left out.
+    # The copies that pad the group come last and are not saved.
     for job, of_job in zip(jobs, unstack(_with_key_words(progress)), strict=False):
         step = int(of_job["state"].step)
         store.save_partial(runs_dir, job, step, _named(of_job))
 
 
 class Timer:
-    """Tells when unfinished runs are due to be saved, and saves them.
+    """Saves unfinished runs from time to time.
 
     Args:
       every: Seconds between saves; None for a minute, or longer where saving
@@ -134,7 +134,7 @@ class Timer:
         self._last = time.monotonic()
 
     def save_if_due(self, save: functools.partial) -> None:
-        """Calls `save` if it is time; a failure is a warning, for training can go on without."""
+        """Calls `save` if it is due; a failure is a warning, since training can continue."""
         longest = max(_SAVE_SECONDS, self._took / _SAVE_SHARE)
         start = time.monotonic()
         if start - self._last < (longest if self._every is None else self._every):
@@ -142,17 +142,19 @@ class Timer:
         try:
             save()
         except OSError as error:
-            warnings.warn(f"training goes on unsaved: {error}", stacklevel=2)
+            warnings.warn(
+                f"unfinished runs could not be saved, training continues: {error}", stacklevel=2
+            )
         self._last = time.monotonic()
         self._took = self._last - start
 
 
 def _with_key_words(progress: dict[str, Any]) -> dict[str, Any]:
-    """The progress with its key as plain words, which files can hold."""
+    """The progress with its PRNG key as uint32 data, which safetensors can store."""
     state = progress["state"]
     return {**progress, "state": state.replace(key=jax.random.key_data(state.key))}
 
 
 def _named(tree: Any) -> Tensors:
-    """The tree's arrays by the names of their places in it."""
-    return {jax.tree_util.keystr(place): leaf for place, leaf in jax.tree.leaves_with_path(tree)}
+    """The tree's arrays by their key path."""
+    return {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}

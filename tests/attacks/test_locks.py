@@ -8,28 +8,30 @@ import pytest
 
 from toymono import Config, Hyperparams, files, store
 from toymono.job import Job
-from toymono.sweep import claims as module
-from toymono.sweep.claims import Claims
+from toymono.sweep import locks as module
+from toymono.sweep.locks import Locks
 
 JOB = Job(Config(n=16, m=4, k=24, batch_size=8, log2_steps=4), Hyperparams(eps=0.25), 0)
 
 
-def claim(folder):
+def lock(folder):
     [path] = folder.glob(".*.claim")
     return path
 
 
-def test_a_run_is_claimed_by_one(tmp_path):
-    with Claims(tmp_path) as ours, Claims(tmp_path) as theirs:
-        assert ours.take(JOB)
-        claim(tmp_path).write_text("elsewhere-1-2")  # so that it looks like another process's
-        assert not theirs.take(JOB)
-        claim(tmp_path).write_text(files.owner())
+def test_a_run_is_locked_by_one(tmp_path):
+    with Locks(tmp_path) as ours, Locks(tmp_path) as theirs:
+        assert ours.acquire(JOB)
+        lock(tmp_path).write_text("elsewhere-1-2")  # so that it looks like another process's
+        assert not theirs.acquire(JOB)
+        assert theirs.is_held(JOB.name)
+        assert not theirs.is_held("0123456789abcdef")
+        lock(tmp_path).write_text(files.owner())
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("owner", "age", "lapsed"),
+    ("owner", "age", "expired"),
     [
         ("elsewhere-1-2", 0, False),
         ("elsewhere-1-2", 290, False),
@@ -39,33 +41,34 @@ def test_a_run_is_claimed_by_one(tmp_path):
         (files.owner(), 0, True),  # of an earlier attempt in this process
     ],
     # Fixed: the owners differ between processes, and parallel workers compare names of tests.
-    ids=["alive elsewhere", "not renewed", "stale", "being written", "ended here", "own"],
+    ids=["alive elsewhere", "not touched", "stale", "being written", "ended here", "own"],
 )
-def test_a_claim_lapses_with_its_process_or_after_five_minutes(tmp_path, owner, age, lapsed):
+def test_a_lock_expires_with_its_process_or_after_five_minutes(tmp_path, owner, age, expired):
     path = tmp_path / f".{JOB.name}.claim"
     path.write_text(owner)
     then = time.time() - age
     os.utime(path, (then, then))
-    claims = Claims(tmp_path)
-    assert claims.take(JOB) == lapsed
-    assert path.read_text() == (files.owner() if lapsed else owner)
+    locks = Locks(tmp_path)
+    assert locks.acquire(JOB) == expired
+    assert locks.is_held(JOB.name)
+    assert path.read_text() == (files.owner() if expired else owner)
     assert sorted(tmp_path.iterdir()) == [path]
 
 
-def test_a_claim_that_was_taken_over_is_not_given_up(tmp_path):
-    with Claims(tmp_path) as claims:
-        assert claims.take(JOB)
-        claim(tmp_path).write_text("elsewhere-1-2")
-    assert claim(tmp_path).read_text() == "elsewhere-1-2"
+def test_a_lock_that_was_taken_over_is_not_released(tmp_path):
+    with Locks(tmp_path) as locks:
+        assert locks.acquire(JOB)
+        lock(tmp_path).write_text("elsewhere-1-2")
+    assert lock(tmp_path).read_text() == "elsewhere-1-2"
 
 
-def test_claims_are_renewed(tmp_path, monkeypatch):
+def test_locks_are_touched(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_BEAT_SECONDS", 0.01)
-    with Claims(tmp_path) as claims:
-        assert claims.take(JOB)
-        os.utime(claim(tmp_path), (0, 0))
+    with Locks(tmp_path) as locks:
+        assert locks.acquire(JOB)
+        os.utime(lock(tmp_path), (0, 0))
         end = time.monotonic() + 10
-        while claim(tmp_path).stat().st_mtime == 0:
+        while lock(tmp_path).stat().st_mtime == 0:
             assert time.monotonic() < end
 
 
