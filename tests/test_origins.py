@@ -14,7 +14,7 @@ from settings import TINY, TINY_HYPERPARAMS
 from toymono import Model, begin, features, fit, optimizers, origins, store, train_step
 from toymono.alignment import align, interpolate, permute, square_distance
 from toymono.job import Job
-from toymono.origins import ORIGINS, Moment
+from toymono.origins import ORIGINS, StepContext
 from toymono.sweep import jobs, plan, trainer
 
 WORLD = dataclasses.replace(TINY, world_seed=5)
@@ -107,19 +107,19 @@ def test_a_pull_acts_in_the_first_half_and_brings_the_models_together(runs):
 
     for origin in ("pull", "decoupled_pull"):
         assert distance(origin, 1.0, 4) < distance(origin, 0.0, 4)
-    held = [Moment((), jnp.int32(step), 8, jax.random.key(0)) for step in range(8)]
-    assert [bool(origins._held(moment)) for moment in held] == [True] * 4 + [False] * 4
+    held = [StepContext((), jnp.int32(step), 8, jax.random.key(0)) for step in range(8)]
+    assert [bool(origins._pull_active(context)) for context in held] == [True] * 4 + [False] * 4
 
 
 def test_the_pulls_gradient_is_the_distance_times_its_weight(runs):
     model, target = (run.final for run in runs)
-    moment = Moment((model, target), jnp.int32(0), 8, jax.random.key(0))
+    context = StepContext((model, target), jnp.int32(0), 8, jax.random.key(0))
     numbers = TINY_HYPERPARAMS.replace(attraction=0.25)
     loss = ORIGINS["pull"].loss
-    grads = jax.grad(lambda net: loss(numbers, jnp.zeros(()), net, moment))(model)
+    grads = jax.grad(lambda net: loss(numbers, jnp.zeros(()), net, context))(model)
     expected = jax.tree.map(lambda a, b: 0.25 * (a - b), model, target)
     chex.assert_trees_all_close(grads, expected, atol=1e-6)
-    at_target = Moment((model, model), jnp.int32(0), 8, jax.random.key(0))
+    at_target = StepContext((model, model), jnp.int32(0), 8, jax.random.key(0))
     still = jax.grad(lambda net: loss(numbers, jnp.zeros(()), net, at_target))(model)
     assert not any(leaf.any() for leaf in jax.tree.leaves(still))
 
@@ -138,9 +138,9 @@ def test_connecting_alternates_between_the_line_and_the_model(runs):
         return ((model(world.inputs(batch_bn)) - world.targets(batch_bn)) ** 2).sum(axis=-1).mean()
 
     for step in (0, 1):
-        moment = Moment(state.anchors, jnp.int32(step), 8, jax.random.key(step))
-        net = ORIGINS["connect"].evaluated(numbers, state.model, moment)
-        value = ORIGINS["connect"].loss(numbers, loss_of(net), state.model, moment)
+        context = StepContext(state.anchors, jnp.int32(step), 8, jax.random.key(step))
+        net = ORIGINS["connect"].evaluated(numbers, state.model, context)
+        value = ORIGINS["connect"].loss(numbers, loss_of(net), state.model, context)
         if step % 2:
             chex.assert_trees_all_equal(net, state.model)
             assert float(value) == float(loss_of(state.model))
@@ -177,12 +177,14 @@ def test_parents_that_do_not_suit_are_refused(runs):
     with pytest.raises(ValueError, match="starts from 2 stored runs, not 1"):
         origins.gather(child("pull"), runs[:1])
     elsewhere = fit(dataclasses.replace(WORLD, world_seed=6), TINY_HYPERPARAMS, jax.random.key(0))
-    with pytest.raises(ValueError, match="different worlds"):
+    with pytest.raises(ValueError, match="the parents have different embeddings"):
         origins.gather(child("pull"), [runs[0], elsewhere])
     nans = runs[1].replace(loss_t=runs[1].loss_t.at[3].set(jnp.nan))
     with pytest.raises(ValueError, match="a parent diverged at step 3"):
         origins.gather(child("pull"), [runs[0], nans])
-    with pytest.raises(ValueError, match="starts from stored runs"):
+    with pytest.raises(
+        ValueError, match=r"pass `origins\.gather\(config, runs\)` to `begin`; fit and fit_many"
+    ):
         fit(child("continued"), TINY_HYPERPARAMS, jax.random.key(0))
 
 

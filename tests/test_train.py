@@ -1,5 +1,7 @@
 """Training: one step against its definition, and the loop against itself."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -52,6 +54,30 @@ def test_replay_takes_task_and_nonlinearity_from_the_config():
     plain = replay(config, Hyperparams(), World(embed_nm), Model(*weights), features_tbn)
     chex.assert_trees_all_close(plain[1][0], loss_of(config, embed_nm, weights, features_tbn[0]))
     assert plain[0].nonlinearity == "gelu"
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sparsity": "rigl"}, r"^sparsity=rigl: replay takes sparsity=none alone$"),
+        ({"origin": "pull"}, r"^origin=pull: replay takes origin=fresh alone$"),
+    ],
+)
+def test_replay_refuses_settings_that_it_would_ignore(config, run, changed, message):
+    batch_tbn = jnp.zeros((1, 2, config.n))
+    other = dataclasses.replace(config, **changed)
+    with pytest.raises(ValueError, match=message):
+        replay(other, Hyperparams(), run.world, run.final, batch_tbn)
+
+
+def test_a_progress_bar_trains_with_the_limits_of_the_device(config, points, monkeypatch):
+    """Without them a GPU waits in every step for loops whose length depends on the data."""
+    new = dataclasses.replace(config, log2_steps=2, batch_size=7)  # traced here for the first time
+    limits, given, sample = features.Limits(rounds=4, certain=0), [], features.sample
+    monkeypatch.setattr(features, "limits_on_device", lambda config, hyperparams: limits)
+    monkeypatch.setattr(features, "sample", lambda *args: given.append(args[3]) or sample(*args))
+    fit_many(new, stack(points), jax.random.split(jax.random.key(0), 3), progress=True)
+    assert set(given) == {limits}
 
 
 def assert_close(runs, others, **tolerance):

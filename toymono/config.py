@@ -34,8 +34,8 @@ class Config:
 
     Raises:
       ValueError: A word is not one of its choices, a size is not a positive
-        whole number, the embedding has more dimensions than features, or a tied
-        model has a task other than the identity.
+        whole number, the embedding has more dimensions than features, or two
+        settings exclude each other, e.g. model=tied and task=decoder.
     """
 
     task: str = _default("task")
@@ -78,7 +78,6 @@ class Config:
             )
         if self.model == "tied" and self.sparsity != "none":
             raise ValueError(f"sparsity={self.sparsity}: model=tied has sparsity=none alone")
-
         if self.model == "tied" and self.origin not in ("fresh", "continued"):
             raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
         if self.sparsity != "none" and self.origin != "fresh":

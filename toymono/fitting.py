@@ -1,4 +1,4 @@
-"""Whole trainings in one call: `fit`, many at once, and another program's run step by step."""
+"""Whole trainings in one call: `fit` and `fit_many`; `replay` trains on given batches."""
 
 import functools
 import itertools
@@ -25,7 +25,9 @@ def fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray) -> Run:
       key: Source of all randomness.
 
     Raises:
-      ValueError: A hyperparameter is out of range, or hyperparams or keys are stacked.
+      ValueError: A hyperparameter is out of range, hyperparams or keys are stacked, or
+        `config.origin` is not `fresh`: train such runs with `begin` and `advance`, or
+        with `toymono sweep --origin --parents`.
       TypeError: The key is not a PRNG key, or config or hyperparams are something else.
 
     Example:
@@ -48,7 +50,7 @@ def _fit(config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, limits: Li
 
     lengths_c = jnp.diff(jnp.array([0, *config.snapshot_steps]))
     state, snapshots = jax.lax.scan(to_next_snapshot, state, lengths_c)
-    return Run(config, hyperparams, key, world, snapshots, state.loss_t, masks=state.masks)
+    return train.finish(config, hyperparams, key, world, snapshots, state)
 
 
 def fit_many(
@@ -56,7 +58,8 @@ def fit_many(
 ) -> Run:
     """Trains many models in one program: `jit(vmap(fit))`.
 
-    Rounding depends on the number of runs and training amplifies it; not so in sweeps.
+    Results differ slightly with the number of runs, because vmapped arithmetic rounds
+    differently and training amplifies the difference. The sweep command avoids this.
 
     Args:
       config: Shared by all runs.
@@ -69,7 +72,8 @@ def fit_many(
       A `Run` whose arrays are stacked, `[r …]`; `config.unstack` separates them.
 
     Raises:
-      ValueError: A hyperparameter is out of range, or its length is not that of the keys.
+      ValueError: A hyperparameter is out of range, its length is not that of the keys, or
+        `config.origin` is not `fresh`, see `fit`.
       TypeError: The keys are not PRNG keys, or config or hyperparams are something else.
 
     Example:
@@ -80,9 +84,8 @@ def fit_many(
     """
     batching.refuse_others(config, hyperparams, (Config, Hyperparams))
     hyperparams, keys = batching.broadcast(hyperparams, keys)
-    if progress:
-        return _fit_many_with_bar(config, hyperparams, keys)
-    return _fit_many(config, hyperparams, keys, features.limits_on_device(config, hyperparams))
+    run = _fit_many_with_bar if progress else _fit_many
+    return run(config, hyperparams, keys, features.limits_on_device(config, hyperparams))
 
 
 @functools.partial(jax.jit, static_argnums=3)
@@ -91,25 +94,32 @@ def _fit_many(config, hyperparams, keys, limits):
 
 
 _begin_many = jax.jit(jax.vmap(begin, in_axes=(None, 0, 0)))
-_advance_many = jax.jit(jax.vmap(advance, in_axes=(None, 0, 0, 0, None)))
+
+
+@functools.partial(jax.jit, static_argnums=5)
+def _advance_many(config, hyperparams, world, state, steps, limits):
+    return jax.vmap(lambda *one: advance(config, *one, steps, limits))(hyperparams, world, state)
+
 
 _SEGMENTS = 64  # Our choice: updates of a bar, between which a call's overhead is small.
 
 
-def _fit_many_with_bar(config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray) -> Run:
+def _fit_many_with_bar(
+    config: Config, hyperparams: Hyperparams, keys: PRNGKeyArray, limits: Limits | None
+) -> Run:
     world, state = _begin_many(config, hyperparams, keys)
     longest, snapshots = max(1, config.steps // _SEGMENTS), []
     with tqdm(total=config.steps, desc=f"{len(keys)} runs", unit="step") as bar:
         for start, end in itertools.pairwise((0, *config.snapshot_steps)):
             for step in range(start, end, longest):
                 steps = min(longest, end - step)
-                state = _advance_many(config, hyperparams, world, state, steps)
+                state = _advance_many(config, hyperparams, world, state, steps, limits)
                 loss = state.loss_t[:, step : step + steps].mean()
                 bar.set_postfix_str(f"loss {loss:.3g}", refresh=False)
                 bar.update(steps)
             snapshots.append(state.model)
     snapshots_rc = jax.tree.map(lambda *leaves: jnp.stack(leaves, axis=1), *snapshots)
-    return Run(config, hyperparams, keys, world, snapshots_rc, state.loss_t, masks=state.masks)
+    return train.finish(config, hyperparams, keys, world, snapshots_rc, state)
 
 
 def replay(
@@ -124,8 +134,9 @@ def replay(
     The number of batches is the number of steps; bias decay stops at half of it.
 
     Args:
-      config: Names the task, nonlinearity, optimiser and schedule; `batch_size`
-        and `log2_steps` are ignored.
+      config: Names the task, nonlinearity, optimiser and schedule. Settings of the
+        start and of the data (`batch_size`, `log2_steps`, `feature_law`, `bias_start`,
+        `world_seed`) are ignored.
       hyperparams: Scalars; `init_bias` and `eps` are ignored, since the model and
         the batches are given.
       world: The embedding.
@@ -134,8 +145,16 @@ def replay(
 
     Returns:
       The model after the last step, and the task loss before each step.
+
+    Raises:
+      ValueError: A hyperparameter is out of range, `config.sparsity` is not `none`, or
+        `config.origin` is not `fresh`: masks and parents cannot be given.
+      AssertionError: The batches are not `[t b n]`.
     """
     chex.assert_rank(features_tbn, 3)
+    for name, only in (("sparsity", "none"), ("origin", "fresh")):
+        if getattr(config, name) != only:
+            raise ValueError(f"{name}={getattr(config, name)}: replay takes {name}={only} alone")
     return _replay(
         config,
         hyperparams.checked(),

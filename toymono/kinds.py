@@ -110,7 +110,7 @@ def _toy_advance(config, hyperparams, shared, world, state, steps, limits):
 
 
 def _toy_finish(config, hyperparams, shared, key, world, snapshots, state) -> Run:
-    return Run(config, hyperparams, key, world, snapshots, state.loss_t, masks=state.masks)
+    return train.finish(config, hyperparams, key, world, snapshots, state)
 
 
 def _toy_tensors(run: Run) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Runs that start from stored runs: where they begin, and what their loss refers to.
 
 A run's config names its origin. A `fresh` run begins with random weights. The
-others begin with the weights of a stored run, their first parent, and read its
+others begin with the weights of a stored run, their first parent, and use its
 world; most of them refer to a second parent, whose neurons are first permuted to
-match those of the first, since the order of neurons means nothing. They answer
-what readers asked: how strong a pull makes a model go over to another solution,
-whether a curve of low loss joins two models, what happens to a model that is
-driven away from another one.
+match those of the first, since the order of neurons has no meaning. They answer
+questions raised in the discussion of the paper: how strong an attraction moves a
+model into another solution, whether a curve of low loss joins two models, and what
+happens when a barrier to another model is enforced.
 
 Reference:
   Garipov et al. (2018), Loss Surfaces, Mode Connectivity, for curves; Lubana et al.
@@ -31,30 +31,32 @@ from toymono.models import AnyModel, Model
 
 
 class Parents(NamedTuple):
-    """What a run takes from the stored runs that it starts from."""
+    """World and models of the stored runs that a run starts from."""
 
     world: World
     models: tuple[Model, ...]
     """Their final models; from the second on aligned to the first, see `Config.match_parents`."""
 
 
-class Moment(NamedTuple):
-    """Where a run is in its training."""
+class StepContext(NamedTuple):
+    """What an origin's functions may use in one step: the parents' models, the step and a key."""
 
     anchors: tuple[Model, ...]
     """The models of its parents; none if it has no parents."""
     step: Int[Array, ""]
+    """Number of the step, from 0."""
     steps: int
+    """Steps of the whole training."""
     key: PRNGKeyArray
-    """Of the step's random draws, for an origin alone."""
+    """Key of the origin's own random draws in this step."""
 
 
-def _itself(hyperparams: Hyperparams, model: AnyModel, moment: Moment) -> AnyModel:
+def _itself(hyperparams: Hyperparams, model: AnyModel, context: StepContext) -> AnyModel:
     return model
 
 
 def _unchanged(
-    hyperparams: Hyperparams, loss: Float[Array, ""], model: AnyModel, moment: Moment
+    hyperparams: Hyperparams, loss: Float[Array, ""], model: AnyModel, context: StepContext
 ) -> Float[Array, ""]:
     return loss
 
@@ -68,11 +70,11 @@ class Origin:
     begin: Callable[[tuple[Model, ...]], Model] = lambda models: models[0]
     """From the parents' models to the one that training changes."""
     evaluated: Callable[..., AnyModel] = _itself
-    """`(hyperparams, model, moment) -> model`: the network that the batch is fed to."""
+    """`(hyperparams, model, context) -> model`: the network that the batch is fed to."""
     loss: Callable[..., Float[Array, ""]] = _unchanged
-    """`(hyperparams, loss, model, moment) -> loss`, from the loss of that network."""
-    after: Callable[..., AnyModel] = lambda config, hyperparams, model, moment: model
-    """`(config, hyperparams, model, moment) -> model`, after the optimiser's step."""
+    """`(hyperparams, loss, model, context) -> loss`, from the loss of that network."""
+    after: Callable[..., AnyModel] = lambda config, hyperparams, model, context: model
+    """`(config, hyperparams, model, context) -> model`, after the optimiser's step."""
 
 
 def bezier(start: Model, middle: Model, end: Model, t: ScalarLike) -> Model:
@@ -91,40 +93,41 @@ def _middle(models: tuple[Model, ...]) -> Model:
     return interpolate(models[0], models[1], 0.5)
 
 
-def _on_curve(hyperparams: Hyperparams, model: Model, moment: Moment) -> Model:
-    start, end = moment.anchors
-    return bezier(start, model, end, jax.random.uniform(moment.key))
+def _on_curve(hyperparams: Hyperparams, model: Model, context: StepContext) -> Model:
+    start, end = context.anchors
+    return bezier(start, model, end, jax.random.uniform(context.key))
 
 
-def _away(moment: Moment) -> Array:
-    return moment.step % 2 == 0
+def _on_line_step(context: StepContext) -> Array:
+    """Whether this step trains the loss on the line (even steps) or the model's own (odd steps)."""
+    return context.step % 2 == 0
 
 
-def _on_line(hyperparams: Hyperparams, model: Model, moment: Moment) -> Model:
+def _on_line(hyperparams: Hyperparams, model: Model, context: StepContext) -> Model:
     # As published: a normal draw, clipped, so that 62 % are at 1/4 or 3/4.
-    t = 0.5 + 0.5 * jnp.clip(jax.random.normal(moment.key), -0.5, 0.5)
-    return interpolate(model, moment.anchors[1], jnp.where(_away(moment), t, 0.0))
+    t = 0.5 + 0.5 * jnp.clip(jax.random.normal(context.key), -0.5, 0.5)
+    return interpolate(model, context.anchors[1], jnp.where(_on_line_step(context), t, 0.0))
 
 
-def _towards_line_loss(hyperparams, loss, model, moment):
-    return jnp.where(_away(moment), jnp.abs(hyperparams.line_loss - loss), loss)
+def _towards_line_loss(hyperparams, loss, model, context):
+    return jnp.where(_on_line_step(context), jnp.abs(hyperparams.line_loss - loss), loss)
 
 
-def _held(moment: Moment) -> Array:
-    """Whether the pull acts: in the first half of training, after which the model is free."""
-    return 2 * moment.step < moment.steps
+def _pull_active(context: StepContext) -> Array:
+    """Whether the pull acts: in the first half of training only."""
+    return 2 * context.step < context.steps
 
 
-def _pulled(hyperparams, loss, model, moment):
+def _pulled(hyperparams, loss, model, context):
     # Selected, not multiplied by 0: a free model's loss is that of a run without a pull.
-    pull = hyperparams.attraction / 2 * square_distance(model, moment.anchors[1])
-    return loss + jnp.where(_held(moment), pull, 0)
+    pull = hyperparams.attraction / 2 * square_distance(model, context.anchors[1])
+    return loss + jnp.where(_pull_active(context), pull, 0)
 
 
-def _moved(config, hyperparams, model, moment):
-    rate = optimizers.schedule(config, hyperparams)(moment.step)
-    share = jnp.where(_held(moment), rate * hyperparams.attraction, 0)
-    return interpolate(model, moment.anchors[1], share)
+def _moved(config, hyperparams, model, context):
+    rate = optimizers.schedule(config, hyperparams)(context.step)
+    share = jnp.where(_pull_active(context), rate * hyperparams.attraction, 0)
+    return interpolate(model, context.anchors[1], share)
 
 
 ORIGINS: Mapping[str, Origin] = {
@@ -132,9 +135,7 @@ ORIGINS: Mapping[str, Origin] = {
     "continued": Origin(1),
     "pull": Origin(2, loss=_pulled),
     "decoupled_pull": Origin(2, after=_moved),
-    "curve": Origin(
-        2, begin=lambda models: interpolate(models[0], models[1], 0.5), evaluated=_on_curve
-    ),
+    "curve": Origin(2, begin=_middle, evaluated=_on_curve),
     "connect": Origin(2, evaluated=_on_line, loss=_towards_line_loss),
 }
 """By the name in `Config.origin`.
@@ -144,15 +145,15 @@ distance to the second parent in the first half of training; `decoupled_pull` in
 weights there by `attraction` times the learning rate of the step. `curve` trains the middle
 control point of a Bézier curve whose ends are the two parents, at one random point of it in each
 step. `connect` drives the loss on the line to the second parent to `line_loss` in every other
-step, and lowers the model's own loss in the others.
+step, and minimises the model's own loss in the others.
 """
 
 
 def gather(config: Config, runs: Sequence[Any]) -> Parents:
-    """What a run takes from its parents.
+    """The world and the models of a run's parents, the second model aligned to the first.
 
     Args:
-      config: The run's.
+      config: Config of the run.
       runs: The parents: trained toy runs, not stacked.
 
     Raises:
@@ -164,7 +165,7 @@ def gather(config: Config, runs: Sequence[Any]) -> Parents:
     for run in runs:
         _check_finite(run.diverged)
         if not np.array_equal(run.world.embed_nm, first.world.embed_nm):
-            raise ValueError("the parents have different worlds: their weights mean other things")
+            raise ValueError(_DIFFERENT_WORLDS)
         check_alike(first.final, run.final)
     others = [run.final for run in runs[1:]]
     if config.match_parents == "weights":
@@ -173,14 +174,15 @@ def gather(config: Config, runs: Sequence[Any]) -> Parents:
 
 
 def check_parents(job: Any, parents: Sequence[Any]) -> None:
-    """Refuses parents that a run cannot start from, as far as their jobs tell.
+    """Checks parents before training, from their configs and seeds.
 
     Args:
       job: A `Job` of a toy run.
-      parents: Those of the runs that it names, stored or not.
+      parents: The jobs of its parents, stored or not.
 
     Raises:
-      ValueError: As `gather`.
+      ValueError: The number of parents is wrong, one diverged, or configs or world seeds
+        differ.
     """
     _check_configs(job.config, [parent.config for parent in parents])
     for parent in parents:
@@ -192,11 +194,13 @@ def check_parents(job: Any, parents: Sequence[Any]) -> None:
         for parent in fresh
     }
     if len(worlds) > 1:
-        raise ValueError(
-            "the parents have different worlds: their weights mean other things; train some with "
-            "one --world_seed"
-        )
+        raise ValueError(_DIFFERENT_WORLDS)
 
+
+_DIFFERENT_WORLDS = (
+    "the parents have different embeddings, so their weights are not comparable; train them with "
+    "one --world_seed"
+)
 
 _INHERITED = ("task", "n", "m", "k", "nonlinearity", "model", "skip_rank", "sparsity")
 
@@ -208,7 +212,7 @@ def _check_configs(config: Config, parents: Sequence[Any]) -> None:
         raise ValueError(f"origin={config.origin} starts from {count}, not {len(parents)}")
     for parent in parents:
         if not isinstance(parent, Config):
-            raise ValueError(f"origin={config.origin} starts from toy models, not from others")
+            raise ValueError(f"origin={config.origin} starts from toy models only")
         for name in _INHERITED:
             ours, theirs = getattr(config, name), getattr(parent, name)
             if ours != theirs:
@@ -233,7 +237,7 @@ def start(config: Config, parents: Parents | None) -> tuple[World, Model]:
     """
     if parents is None:
         raise ValueError(
-            f"origin={config.origin} starts from stored runs: begin takes what origins.gather "
-            "returns for them"
+            f"origin={config.origin} needs the parents' models: pass `origins.gather(config, "
+            "runs)` to `begin`; fit and fit_many train fresh runs only"
         )
     return parents.world, ORIGINS[config.origin].begin(parents.models)

@@ -24,7 +24,7 @@ from toymono.config import Config, Hyperparams
 from toymono.features import Limits, World
 from toymono.masks import Masks
 from toymono.models import AnyModel, Model
-from toymono.origins import Moment, Parents
+from toymono.origins import Parents, StepContext
 from toymono.penalties import PENALTIES, activation_l1
 
 
@@ -39,7 +39,8 @@ class State(flax.struct.PyTreeNode):
     step: Int[Array, "*r"]
     """Steps taken so far."""
     key: Array
-    """Base key; step t uses `fold_in(key, t)`."""
+    """Base key; the batch of step t is drawn with `fold_in(key, t)`, from `fork_step` on with a key
+    of `fork_seed`."""
     firing_k: Float[Array, "*r k"] | None = None
     """Running share of samples that each neuron fires on, if `Config.decay_rule` needs it."""
     anchors: tuple[Model, ...] = ()
@@ -106,12 +107,20 @@ class Run(batching.OneRun, flax.struct.PyTreeNode):
 def begin(
     config: Config, hyperparams: Hyperparams, key: PRNGKeyArray, parents: Parents | None = None
 ) -> tuple[World, State]:
-    """The world and the untrained state that `key` determines.
+    """The world and the untrained state of a run.
 
-    With `config.world_seed` the world is the one that this seed determines, so
-    that it may be shared by models that start and are trained differently. A run whose
-    `config.origin` is not `fresh` has the world and the weights of its `parents`, from
-    `origins.gather`; the key determines its batches alone.
+    With `config.world_seed` the world is that of this seed, so that models of several
+    seeds share it. A run whose `config.origin` is not `fresh` has the world and the
+    weights of its parents; the key then determines only the batches.
+
+    Args:
+      config: Static settings.
+      hyperparams: Scalars.
+      key: Source of all randomness.
+      parents: From `origins.gather`; required unless `config.origin` is `fresh`.
+
+    Returns:
+      The world, and the state before the first step.
 
     Raises:
       ValueError: Hyperparameters are stacked, or the origin needs parents.
@@ -142,7 +151,16 @@ def untrained(
     key: PRNGKeyArray,
     used: Masks | None = None,
 ) -> State:
-    """The state before the first of so many steps from a model, of which `used` are in use."""
+    """The training state before the first step.
+
+    Args:
+      config: Names the optimiser.
+      hyperparams: Scalars.
+      model: Initial weights.
+      steps: Length of the training; bias decay ends after half of it.
+      key: Base key of the batches, see `State.key`.
+      used: Masks of the weights in use; None if all are.
+    """
     return State(
         model=model,
         optimizer=optimizers.build(config, hyperparams).init(model),
@@ -154,7 +172,8 @@ def untrained(
     )
 
 
-# Folded into the batch key to get the keys of what is named. Large, because
+# Constants folded into the key of a step (or run) to derive independent keys for the purposes
+# named; `masks._DRAW` and `masks._GROWTH` continue the list. They are large because
 # `fold_in(key, i)` equals the i-th key of `split(key)` for small i.
 _PENALTY = 2**31 - 1
 _DROPOUT = 2**31 - 2
@@ -165,7 +184,7 @@ _FORK = 2**31 - 6
 
 
 def _batch_key(config: Config, hyperparams: Hyperparams, state: State) -> PRNGKeyArray:
-    """The key of the step's draws."""
+    """The key of the current step; see `State.key`."""
     key = state.key
     if config.fork_seed >= 0:
         other = jax.random.fold_in(jax.random.fold_in(key, _FORK), config.fork_seed)
@@ -199,11 +218,13 @@ def train_step(
     """One optimiser step on one batch.
 
     The loss is the task loss plus `l1` times the L1 norm of the activations plus
-    `alpha` times the polysemantic penalty. Bias decay stops at half of
-    `len(state.loss_t)` steps. Dropout and penalties that sample inputs use the
-    state's key and step. Dropout acts on the input of the output weights, so
-    the recorded task loss includes its effect; the L1 norm and the penalty are
-    computed from the activations before dropout.
+    `alpha` times the polysemantic penalty. With `config.bias_pull` the term
+    `biases.pull` is added; the origins `pull` and `connect` change the loss as
+    described in `origins.ORIGINS`. With `config.noise` Gaussian noise is added to the
+    inputs. Bias decay stops at half of `len(state.loss_t)` steps. Dropout, noise and
+    penalties that sample inputs use the state's key and step. Dropout acts on the input
+    of the output weights, so the recorded task loss includes its effect; the L1 norm
+    and the penalty are computed from the activations before dropout.
 
     Args:
       config: Names the task, nonlinearity, penalty, optimiser and schedule;
@@ -233,7 +254,7 @@ def train_step(
     step_key = _batch_key(config, hyperparams, state)
     penalty_key = jax.random.fold_in(step_key, _PENALTY)
     origin = origins.ORIGINS[config.origin]
-    moment = Moment(
+    context = StepContext(
         state.anchors, state.step, len(state.loss_t), jax.random.fold_in(step_key, _ORIGIN)
     )
     if config.noise == "on":
@@ -241,7 +262,7 @@ def train_step(
         x_bm += hyperparams.noise_scale * jax.random.normal(noise_key, x_bm.shape, x_bm.dtype)
 
     def objective(model: AnyModel):
-        net = origin.evaluated(hyperparams, model, moment)
+        net = origin.evaluated(hyperparams, model, context)
         hidden_bk = net.neurons(x_bm)
         read_bk = hidden_bk
         if config.dropout == "on":
@@ -250,7 +271,7 @@ def train_step(
         output_bo = net.past(x_bm, net.read_out(read_bk))
         task_loss = ((output_bo - y_bo) ** 2).sum(axis=-1).mean()
         penalty = PENALTIES[config.penalty].on_features(net, world, penalty_key)
-        loss = origin.loss(hyperparams, task_loss, model, moment)
+        loss = origin.loss(hyperparams, task_loss, model, context)
         loss += hyperparams.l1 * activation_l1(hidden_bk)
         loss += hyperparams.alpha * penalty
         if config.bias_pull == "on":
@@ -267,7 +288,7 @@ def train_step(
     model = biases.decay(
         config, hyperparams, state.model, model, firing_k, state.step, len(state.loss_t)
     )
-    model = masks.applied(state.masks, origin.after(config, hyperparams, model, moment))
+    model = masks.applied(state.masks, origin.after(config, hyperparams, model, context))
     stepped = state.replace(
         model=model,
         optimizer=optimizer,
@@ -287,10 +308,19 @@ def advance(
     steps: Int[Array, ""] | int,
     limits: Limits | None = None,
 ) -> State:
-    """Trains for `steps` more steps.
+    """Trains for `steps` more steps, each on a fresh batch.
 
-    `steps` is traced, so different lengths share one compiled program. `limits` are those
-    of `features.sample`; they change no result.
+    Args:
+      config: Static settings.
+      hyperparams: Scalars.
+      world: The embedding.
+      state: From `begin`, or from the last call.
+      steps: How many. Traced, so that different lengths share one compiled program;
+        losses of steps beyond `len(state.loss_t)` are not recorded.
+      limits: Loop bounds from `features.limits`, for GPUs; None is always correct.
+
+    Returns:
+      The state after the steps.
 
     Example:
       >>> config, hyperparams = Config(n=32, m=8, k=64, batch_size=64, log2_steps=6), Hyperparams()
@@ -307,3 +337,24 @@ def advance(
         return state
 
     return jax.lax.fori_loop(0, steps, step, state)
+
+
+def finish(
+    config: Config,
+    hyperparams: Hyperparams,
+    key: PRNGKeyArray,
+    world: World,
+    snapshots: AnyModel,
+    state: State,
+) -> Run:
+    """The run of a finished training, or a stack of runs from stacks.
+
+    Args:
+      config: Static settings.
+      hyperparams: As given to `begin`.
+      key: As given to `begin`.
+      world: From `begin`.
+      snapshots: The model after each of `config.snapshot_steps`, `[c …]`.
+      state: The state after the last step.
+    """
+    return Run(config, hyperparams, key, world, snapshots, state.loss_t, masks=state.masks)
