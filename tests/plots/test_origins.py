@@ -1,4 +1,4 @@
-"""Figures of runs that start from stored runs, and of schemes for biases."""
+"""Figures of runs that start from stored runs."""
 
 import matplotlib as mpl
 import numpy as np
@@ -57,22 +57,6 @@ def test_hops_have_a_column_for_each_direction():
     ]
     for panel, freed in zip(figure.axes[:2], (0.4, 0.3), strict=True):
         assert any((np.asarray(line.get_ydata()) == freed).all() for line in panel.lines)
-    with pytest.raises(NothingToDraw):
-        origins.hops(pulled(match_parents="none"))
-
-
-def test_a_scheme_that_never_gets_there_says_so():
-    numbers = {"run": "a", "firing_step": 100.0, "mono_per_feature": 0.5, "loss": 0.5}
-    runs = pd.DataFrame(
-        [
-            {**FIELDS, **numbers, "scheme": "start at -1", "low_step": 3000.0},
-            {**FIELDS, **numbers, "scheme": "pulled down, weight 0.01", "low_step": np.nan},
-        ]
-    )
-    figure = origins.bias_schemes(runs)
-    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
-        "start at -1",
-        "pulled down, weight 0.01",
-    ]
-    never = [[text.get_text() for text in panel.texts] for panel in figure.axes]
-    assert never == [[], ["never"], [], []]
+    for none in (pulled(match_parents="none"), pulled(target_mono=0.0)):
+        with pytest.raises(NothingToDraw, match="no run with matched parents was pulled"):
+            origins.hops(none)

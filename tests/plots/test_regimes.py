@@ -51,6 +51,11 @@ def test_without_a_power_law_there_is_no_map():
         regimes.feature_regimes(pd.DataFrame(ranked("K1")))
 
 
+def test_without_its_sweeps_there_are_no_shares():
+    with pytest.raises(NothingToDraw, match="no runs of the sweeps K0, K1, K2"):
+        regimes.regime_shares(pd.DataFrame(ranked("LR2")))
+
+
 def test_shares_are_stacked_to_one():
     rows = [
         {

@@ -28,19 +28,19 @@ from toymono.models import Model
 from toymono.tasks import TASKS
 
 REGIMES = ("monosemantic", "polysemantic", "ignored")
-"""A feature is `monosemantic` if it is served, `ignored` if it is not and hardly recovered, and
-`polysemantic` otherwise. That no neuron fires cannot define `ignored`: neurons of positive bias
-fire for every feature."""
+"""A feature is `monosemantic` if it is served, that is, has a monosemantic neuron; `ignored` if it
+is not served and hardly recovered; and `polysemantic` otherwise. That no neuron fires cannot
+define `ignored`: neurons of positive bias fire for every feature."""
 
 IGNORED_BELOW = 0.05
 """A feature with a smaller recovery, and no monosemantic neuron, is ignored; our choice."""
 
 
 class Regimes(NamedTuple):
-    """What a model makes of each feature."""
+    """The regime of each feature in a model, and the numbers that define it."""
 
     served_n: Bool[Array, " n"]
-    """Some monosemantic neuron responds most to it."""
+    """Whether the feature is served: some monosemantic neuron responds most to it."""
     recovery_n: Float[Array, " n"]
     """`R = 1 - E[(y - f)²] / E[f²]` over inputs in which it is present: 1 if its output is right,
     0 if it is no better than an output of 0; negative if it is worse."""
@@ -128,7 +128,7 @@ def check_task(world: World) -> None:
 
 
 class Edge(NamedTuple):
-    """Where along the ranks features begin or cease to be served."""
+    """Where along the frequency ranks features begin or cease to be served, see `Regimes`."""
 
     half_rank: float
     """The rank, from 1 for the most frequent feature, at which half of the features are served.

@@ -1,4 +1,4 @@
-"""The settings of runs that start from stored runs, or that share steps with another run."""
+"""Settings of runs that start from stored runs, or that share their first steps with a run."""
 
 from toymono.fields.field import Field
 
@@ -11,7 +11,7 @@ ORIGIN_CONFIG = (
         choices={
             "fresh": "random weights",
             "continued": "a stored run, trained on",
-            "pull": "a stored run, pulled to a second one in the first half of training",
+            "pull": "a stored run, attracted to a second one in the first half of training",
             "decoupled_pull": "the same, but weights are moved after each step",
             "curve": "the middle of two stored runs, as the control point of a curve between them",
             "connect": "a stored run, driven to a given loss on the line to a second one",
@@ -32,7 +32,7 @@ ORIGIN_CONFIG = (
         "fork_seed",
         -1,
         "Seed of the batches from fork_step on, so that two runs share their first steps; -1: "
-        "its own.",
+        "the batches of the run's own seed.",
         int,
         -1,
         2**31 - 1,
@@ -47,7 +47,7 @@ ORIGIN_HYPERPARAMS = (
         1e-3,
         "Weight of half the squared distance to the second parent.",
         low=0.0,
-        label="pull λ",
+        label="attraction λ",
         symbol="λ",
         unless=("origin", "fresh", "continued", "curve", "connect"),
         before=1e-3,

@@ -143,7 +143,8 @@ TOY_CONFIG = table(
     Field(
         "dropout",
         "off",
-        "Whether training drops hidden activations at random; models are analysed without.",
+        "Whether training drops hidden activations at random; analyses use the model without "
+        "dropout.",
         str,
         choices={
             "off": "none is dropped",
@@ -166,7 +167,7 @@ TOY_CONFIG = table(
     Field(
         "noise",
         "off",
-        "Whether training adds noise to the network's inputs; models are analysed without.",
+        "Whether training adds noise to the network's inputs; analyses use inputs without noise.",
         str,
         choices={
             "off": "none is added",
@@ -223,7 +224,7 @@ TOY_CONFIG = table(
     Field(
         "skip_rank",
         32,
-        "Rank of the skip path. Above m it can do no more.",
+        "Rank of the skip path. Ranks above m add nothing.",
         int,
         1,
         _LARGEST,
@@ -340,7 +341,7 @@ TOY_HYPERPARAMS = table(
     Field(
         "start_margin",
         0.0,
-        "How far below the point where neurons begin to fire biases start, relative to it.",
+        "Relative distance of initial biases below the point at which neurons begin to fire.",
         low=-1.0,
         unless=("bias_start", "shifted"),
         before=0.0,
@@ -359,6 +360,7 @@ TOY_HYPERPARAMS = table(
         1.0,
         "Weight of the term that pulls biases down.",
         low=0.0,
+        label="weight of the bias penalty",
         symbol="β",
         unless=("bias_pull", "off"),
         before=1.0,
@@ -366,7 +368,7 @@ TOY_HYPERPARAMS = table(
     Field(
         "pull_target",
         -0.5,
-        "Bias below which nothing pulls.",
+        "Bias above which the penalty of bias_pull acts.",
         unless=("bias_pull", "off"),
         before=-0.5,
     ),

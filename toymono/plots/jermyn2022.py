@@ -25,7 +25,7 @@ from toymono.plots.paper_figures import (
 
 _MONO, _LOSS, _BIAS = "mono_per_feature", "loss", "mean_bias"
 
-_BLUE, _ORANGE = style.WORDS[0], style.WORDS[1]
+_BLUE, _ORANGE = style.CATEGORICAL[0], style.CATEGORICAL[1]
 _K_LOOKS = {
     "K0": ("K0: bias 0", _BLUE, (2, 1.5)),
     "K1": ("K1: bias −1", _BLUE, ()),

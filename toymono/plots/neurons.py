@@ -157,13 +157,13 @@ def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
     look: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
     dots, in_legend = {"markersize": 2.5, "alpha": 0.4, **look}, {"markersize": 4, **look}
     for panel, of_model in panels:
-        for (column, _), color in zip(_CAPACITIES, style.WORDS, strict=False):
+        for (column, _), color in zip(_CAPACITIES, style.CATEGORICAL, strict=False):
             panel.plot(of_model["best_monosemanticity"], of_model[column], color=color, **dots)
         panel.axhline(of_model["m"].iloc[0] / of_model["n"].iloc[0], **style.REFERENCE)
         panel.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
     handles = [
         Line2D([], [], color=color, label=words, **in_legend)
-        for (_, words), color in zip(_CAPACITIES, style.WORDS, strict=False)
+        for (_, words), color in zip(_CAPACITIES, style.CATEGORICAL, strict=False)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     style.caption(figure, features, f"{note} Dotted: m / n.")

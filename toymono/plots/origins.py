@@ -1,4 +1,4 @@
-"""Figures of runs that start from stored runs, and of schemes for biases."""
+"""Figures of runs that start from stored runs."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure as Canvas
 from matplotlib.lines import Line2D
 
-from toymono.frames import biases, origins
+from toymono.frames import origins
 from toymono.plots import style
 from toymono.plots.connectivity import paths_by_kind
 from toymono.plots.figure import Figure, NothingToDraw, drawn
@@ -34,9 +34,12 @@ def curves(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     return figure
 
 
+_NO_HOP = "no run with matched parents was pulled towards a model of the other kind"
+
+
 @drawn
 def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
-    """What a pull towards a model of the other kind does, while it lasts and after its release.
+    """Runs pulled towards a model of the other kind: at the end of the pull, and when trained on.
 
     Args:
       runs: From `frames.origins.per_run`.
@@ -46,12 +49,14 @@ def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     pulled = runs[(runs["pair"] == "mixed") & runs["origin"].isin(["pull", "decoupled_pull"])]
     matched = pulled[pulled["match_parents"] == "weights"]
     if matched.empty:
-        raise NothingToDraw("no model was pulled towards one of the other kind")
+        raise NothingToDraw(_NO_HOP)
     directions = {
         "To a monosemantic model": matched["target_mono"] > matched["start_mono"],
         "To a polysemantic model": matched["target_mono"] < matched["start_mono"],
     }
     shown = {title: matched[which] for title, which in directions.items() if which.any()}
+    if not shown:
+        raise NothingToDraw(_NO_HOP)
     figure = plt.figure(figsize=(3.3 * len(shown) + 0.6, 4.6), layout="constrained")
     axes = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False)
     blue, orange = sns.color_palette("colorblind")[:2]
@@ -77,55 +82,21 @@ def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     axes[0, 0].set_ylabel(style.label("mono_per_feature"))
     axes[1, 0].set_ylabel("task loss")
     handles = [
-        Line2D([], [], color="0.6", marker="s", ms=3, label="while pulled"),
-        Line2D([], [], color=blue, marker="o", ms=3, label="after release"),
-        Line2D([], [], color=orange, linestyle=":", label="model that it started from"),
-        Line2D([], [], color=orange, linestyle="--", label="model that pulled"),
+        Line2D([], [], color="0.6", marker="s", ms=3, label="at the end of the pull"),
+        Line2D([], [], color=blue, marker="o", ms=3, label="at the end of training"),
+        Line2D([], [], color=orange, linestyle=":", label="first parent (start)"),
+        Line2D([], [], color=orange, linestyle="--", label="second parent (target)"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
     style.caption(figure, matched, f"Lines: means. {note}", head=head, seeds=None)
     return figure
 
 
-@drawn
-def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
-    """How soon training makes progress, and how it ends, by scheme for biases.
-
-    Args:
-      runs: From `frames.biases.per_run`.
-      head: First words of the caption.
-      note: Last sentences of the caption.
-    """
-    schemes = list(dict.fromkeys(runs["scheme"]))
-    columns = ("firing_step", "low_step", "mono_per_feature", "loss")
-    names = ("steps until loss < 0.9", "steps until loss < 0.4", "mono. neurons / feature", "loss")
-    height = 1.5 + 0.28 * len(schemes)
-    figure = plt.figure(figsize=(8.4, height), layout="constrained")
-    axes = figure.subplots(1, len(columns), sharey=True)
-    blue = sns.color_palette("colorblind")[0]
-    for panel, column, name in zip(axes, columns, names, strict=True):
-        for place, scheme in enumerate(schemes):
-            values = runs.loc[runs["scheme"] == scheme, column].dropna()
-            if values.empty:
-                panel.annotate("never", (0.02, place), xycoords=("axes fraction", "data"),
-                               va="center", fontsize=7, color="0.4")  # fmt: skip
-                continue
-            panel.plot(values, [place] * len(values), "o", color=blue, ms=3, alpha=0.7)
-            panel.plot([values.mean()], [place], "|", color="0.2", ms=9)
-        panel.set_xlabel(name)
-        panel.set_xlim(0, 1.06 * runs[column].max())
-    axes[0].set_yticks(range(len(schemes)), schemes)
-    axes[0].set_ylim(len(schemes) - 0.5, -0.5)
-    words = "Losses below are shares of the zero-output loss. Points: seeds; ticks: their mean."
-    style.caption(figure, runs, f"{words} {note}", head=head, seeds=None)
-    return figure
-
-
 _CURVE = "python -m toymono.sweep --sweep CURVE --scale small --seeds 3"
 _HOP = "python -m toymono.sweep --sweep HOP --scale small --seeds 3"
-_SCHEMES = "python -m toymono.sweep --sweep START,RULE,PULL --scale small --seeds 3"
 
-_FROM = "Started from models of BASIN."  # whose scale the settings of these runs do not tell
+# The scale of the BASIN runs cannot be read from these runs' settings.
+_FROM = "Started from models of BASIN."
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -139,21 +110,12 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "hops",
-        "What a pull towards a model of the other kind does, and what stays after its release.",
+        "Effect of a pull towards a model of the other kind, at its end and after training on.",
         hops,
         (origins.per_run,),
         OfSweeps(("HOP",), heading=False, note=_FROM),
         _HOP,
         compares=False,
     ),
-    Figure(
-        "bias_schemes",
-        "Steps until training makes progress, and its outcome, by scheme for biases.",
-        bias_schemes,
-        (biases.per_run,),
-        OfSweeps(("START", "RULE", "PULL")),
-        _SCHEMES,
-        compares=False,
-    ),
 )
-"""Figures of runs that start from stored runs, and of schemes for biases."""
+"""Figures of runs that start from stored runs."""

@@ -16,9 +16,9 @@ _LATEST = 7
 _STRONGEST = 0.15
 
 _PARTS = {
-    "output": ("whole model", style.WORDS[0]),
-    "output_mono": ("mono part, bias ≤ 0", style.WORDS[1]),
-    "output_poly": ("poly part, bias > 0", style.WORDS[2]),
+    "output": ("whole model", style.CATEGORICAL[0]),
+    "output_mono": ("mono part, bias ≤ 0", style.CATEGORICAL[1]),
+    "output_poly": ("poly part, bias > 0", style.CATEGORICAL[2]),
 }
 
 

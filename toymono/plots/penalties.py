@@ -21,7 +21,7 @@ from toymono.plots.figure import drawn
 from toymono.quantities import QUANTITIES
 
 # The colour of the baseline, in neither of the colour scales of the weights.
-_BASELINE = style.WORDS[2]
+_BASELINE = style.CATEGORICAL[2]
 
 # How many of the weights are shown side by side.
 _COLUMNS = 5
@@ -120,8 +120,8 @@ def responses_by_penalty(outputs: pd.DataFrame) -> Figure:
     alphas = selection.spread(outputs, "alpha", _COLUMNS)
     alphas = sorted({*alphas, 0.0}) if 0.0 in set(outputs["alpha"]) else alphas
     looks = {
-        "mean_output": ("whole model", style.WORDS[0]),
-        "mean_output_mono": ("mono part", style.WORDS[1]),
+        "mean_output": ("whole model", style.CATEGORICAL[0]),
+        "mean_output_mono": ("mono part", style.CATEGORICAL[1]),
     }
     figure = plt.figure(figsize=(1.5 * len(alphas) + 0.8, 1.5 * len(kinds) + 1.4))
     figure.set_layout_engine("constrained")

@@ -24,7 +24,11 @@ from toymono.plots.selection import MissingRuns, OfClassifiers, Selected, member
 from toymono.quantities import QUANTITIES
 
 _COPIES: dict[str, tuple] = dict(
-    zip(of_toy.COPIES, (style.WORDS[0], style.WORDS[1], *style.WORDS[2:5]), strict=True)
+    zip(
+        of_toy.COPIES,
+        (style.CATEGORICAL[0], style.CATEGORICAL[1], *style.CATEGORICAL[2:5]),
+        strict=True,
+    )
 )
 _DIRECTIONS = {
     "data": "through examples",
@@ -159,7 +163,12 @@ def polytope_clusters(backgrounds: pd.DataFrame) -> Drawing:
     """
     figure = plt.figure(figsize=(7.0, 3.2), layout="constrained")
     panel = figure.subplots()
-    shades = (style.WORDS[2], *style.WORDS[:2], style.WORDS[3], style.WORDS[7])
+    shades = (
+        style.CATEGORICAL[2],
+        *style.CATEGORICAL[:2],
+        style.CATEGORICAL[3],
+        style.CATEGORICAL[7],
+    )
     palette = dict(zip(of_toy.SOURCES, shades, strict=True))
     sns.lineplot(
         backgrounds,

@@ -1,4 +1,4 @@
-"""Which features are ignored, and which have monosemantic neurons: maps over rank and setting."""
+"""Regimes of features: monosemantic, polysemantic or ignored, by frequency rank and setting."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,8 +14,12 @@ from toymono.plots.figure import Figure, NothingToDraw, drawn
 from toymono.plots.selection import OfSweeps
 from toymono.quantities import QUANTITIES
 
-_REGIMES = {"monosemantic": style.WORDS[0], "polysemantic": style.WORDS[1], "ignored": "0.85"}
-_ABSENT = style.WORDS[2]
+_REGIMES = {
+    "monosemantic": style.CATEGORICAL[0],
+    "polysemantic": style.CATEGORICAL[1],
+    "ignored": "0.85",
+}
+_ABSENT = style.CATEGORICAL[2]
 _TITLES = {"LR2": "LR2: bias 0", "LR4": "LR4: bias −1", "K2": "K2: bias −1"}
 _PANELS = {"K0": "K0: bias 0, equal", "K1": "K1: bias −1, equal", "K2": "K2: bias −1, power law"}
 
@@ -39,9 +43,9 @@ def feature_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Can
         raise NothingToDraw("no sweep of a power law")
     figure = plt.figure(figsize=(2.5 * len(sweeps) + 1.5, 6.4), layout="constrained")
     axes = figure.subplots(3, len(sweeps), squeeze=False, sharex=True)
-    words = ListedColormap(list(_REGIMES.values()))
+    colormap = ListedColormap(list(_REGIMES.values()))
     rows = {
-        "code": {"cmap": words, "vmin": -0.5, "vmax": 2.5},
+        "code": {"cmap": colormap, "vmin": -0.5, "vmax": 2.5},
         "recovery": {"cmap": "viridis", "vmin": 0, "vmax": 1},
         "best_monosemanticity": {"cmap": "viridis", "vmin": 0, "vmax": 1},
     }
@@ -68,14 +72,16 @@ def feature_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Can
         axes[-1, column].set_xlabel(QUANTITIES["frequency_rank"].axis)
     handles = [Patch(color=color, label=word) for word, color in _REGIMES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    words_of = "Rank 1 is the most frequent feature."
-    style.caption(figure, ranked, f"{words_of} {note}", head=head, seeds=("First seed of each", ""))
+    caption = "Rank 1 is the most frequent feature."
+    style.caption(figure, ranked, f"{caption} {note}", head=head, seeds=("First seed of each", ""))
     return figure
 
 
 @drawn
 def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
-    """Features in each regime, and their part of the loss, against k/n, of equal and unequal ones.
+    """Fraction of features in each regime, and their loss, against k/n.
+
+    The frequencies of features are equal or follow a power law.
 
     Args:
       runs: From `frames.regimes.per_run`. Of several seeds the mean is shown.
@@ -83,6 +89,8 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       note: Last sentences of the caption.
     """
     sweeps = [sweep for sweep in _PANELS if (runs["sweep"] == sweep).any()]
+    if not sweeps:
+        raise NothingToDraw(f"no runs of the sweeps {', '.join(_PANELS)}")
     figure = plt.figure(figsize=(2.5 * len(sweeps) + 0.8, 5.2), layout="constrained")
     axes = figure.subplots(2, len(sweeps), squeeze=False, sharex=True, sharey="row")
     prefixes = dict(zip(("served", "poly", "ignored"), _REGIMES.values(), strict=True))
@@ -103,8 +111,8 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     colors = {**_REGIMES, "absent features (any)": _ABSENT}
     handles = [Patch(color=color, label=word) for word, color in colors.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
-    words = "Below: loss where features of a regime are present, and where features are absent."
-    style.caption(figure, runs, f"{words} {note}", head=head, seeds=("Areas", ""))
+    caption = "Below: loss where features of a regime are present, and where features are absent."
+    style.caption(figure, runs, f"{caption} {note}", head=head, seeds=("Areas", ""))
     return figure
 
 
@@ -124,7 +132,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "regime_shares",
-        "Features in each regime, and their part of the loss, against k/n.",
+        "Fraction of features in each regime, and their loss, against k/n.",
         regime_shares,
         (regimes.per_run,),
         OfSweeps(("K0", "K1", "K2")),
@@ -132,4 +140,4 @@ FIGURES: tuple[Figure, ...] = (
         compares=False,
     ),
 )
-"""Figures of features by their frequency."""
+"""Figures of the regimes of features."""

@@ -9,6 +9,7 @@ from toymono.frames import classifiers as classifier_frames
 from toymono.frames import penalty as penalty_frames
 from toymono.frames.classifiers import DEFAULT_STRUCTURE, Structure
 from toymono.plots import (
+    biases,
     classifier_structure,
     classifier_tradeoffs,
     connectivity,
@@ -170,6 +171,7 @@ FIGURES: Records[Figure] = by_name(
         *structure_figures(DEFAULT_STRUCTURE),
         *connectivity.FIGURES,
         *origins.FIGURES,
+        *biases.FIGURES,
         *sparsity.FIGURES,
         *convergence.FIGURES,
         *regimes.FIGURES,

@@ -21,18 +21,18 @@ from toymono.plots.selection import OfSweeps, Selected
 
 WEIGHTS = {
     "trained": ("trained", "0.1"),
-    "rotated": ("trained, rotated", style.WORDS[1]),
-    "untrained": ("untrained, own biases", style.WORDS[0]),
-    "untrained_spread": ("untrained, biases around 0", style.WORDS[2]),
-    "untrained_unbiased": ("untrained, no biases", style.WORDS[4]),
+    "rotated": ("trained, rotated", style.CATEGORICAL[1]),
+    "untrained": ("untrained, own biases", style.CATEGORICAL[0]),
+    "untrained_spread": ("untrained, biases around 0", style.CATEGORICAL[2]),
+    "untrained_unbiased": ("untrained, no biases", style.CATEGORICAL[4]),
 }
 """Words and colours of whose weights a line is of."""
 
 _LAYERS = {
-    "hidden": ("hidden", style.WORDS[0], "o"),
-    "hidden_mono": ("hidden, biases ≤ 0", style.WORDS[2], "v"),
-    "hidden_poly": ("hidden, biases > 0", style.WORDS[1], "^"),
-    "output": ("output", style.WORDS[7], "s"),
+    "hidden": ("hidden", style.CATEGORICAL[0], "o"),
+    "hidden_mono": ("hidden, biases ≤ 0", style.CATEGORICAL[2], "v"),
+    "hidden_poly": ("hidden, biases > 0", style.CATEGORICAL[1], "^"),
+    "output": ("output", style.CATEGORICAL[7], "s"),
 }
 
 _SWEEPS = "python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3"
@@ -184,7 +184,7 @@ def dimensions_by_density(models: pd.DataFrame, head: str = "", note: str = "") 
     for panel, sweep in zip(panels, sweeps, strict=True):
         rows = models[models["sweep"] == sweep].sort_values("inverse")
         curve = rows.drop_duplicates("inverse")
-        green = style.WORDS[2]
+        green = style.CATEGORICAL[2]
         panel.fill_between(
             *(curve[name] for name in ("inverse", "optimum_23", "optimum_8")),
             color=green,
@@ -223,17 +223,19 @@ def dropout_capacity(capacity: pd.DataFrame) -> Drawing:
     for panel, bits in zip(figure.subplots(1, len(sizes), sharex=True), sizes, strict=True):
         rows = capacity[capacity["neuron_bits"] == bits]
         x = rows["code_dropout"]
-        band = {"color": style.WORDS[0], "alpha": 0.2, "linewidth": 0}
+        band = {"color": style.CATEGORICAL[0], "alpha": 0.2, "linewidth": 0}
         panel.fill_between(x, rows["capacity_lower"], rows["capacity_upper"], **band)
-        panel.plot(x, rows["capacity_proven"], color=style.WORDS[1], linestyle="--")
+        panel.plot(x, rows["capacity_proven"], color=style.CATEGORICAL[1], linestyle="--")
         panel.plot(x, rows["capacity"], color="0.1")
         panel.set_title(f"{bits:g} bit{'' if bits == 1 else 's'}", fontsize=9)
         panel.set(xlabel="Probability of dropout", xlim=(0, 1), ylim=(0, None))
     figure.axes[0].set_ylabel("Capacity of a neuron (bits)")
     handles = [
         Line2D([], [], color="0.1", label="exact"),
-        Line2D([], [], color=style.WORDS[1], linestyle="--", label="bound of the proof"),
-        Line2D([], [], color=style.WORDS[0], alpha=0.2, linewidth=7, label="published bounds"),
+        Line2D([], [], color=style.CATEGORICAL[1], linestyle="--", label="bound of the proof"),
+        Line2D(
+            [], [], color=style.CATEGORICAL[0], alpha=0.2, linewidth=7, label="published bounds"
+        ),
     ]
     style.legend_of(figure, handles, "")
     words = "Closed forms; no run is shown. Panels: bits that a neuron carries without dropout."
@@ -250,7 +252,7 @@ def code_survival(survival: pd.DataFrame) -> Drawing:
     """
     rates = sorted(survival["code_dropout"].unique())
     figure = plt.figure(figsize=(2.4 + 2.8 * len(rates), 3.1), layout="constrained")
-    colors = dict(zip(CODES, [style.WORDS[i] for i in (0, 1, 2, 4, 7)], strict=True))
+    colors = dict(zip(CODES, [style.CATEGORICAL[i] for i in (0, 1, 2, 4, 7)], strict=True))
     panels = figure.subplots(1, len(rates), sharey=True)
     for panel, rate in zip(panels, rates, strict=True):
         for code, color in colors.items():

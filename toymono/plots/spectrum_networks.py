@@ -168,7 +168,7 @@ class OfAutoencoders:
 
 def _color(frame: pd.DataFrame, weights: str, alpha: float):
     if weights != "trained":
-        return style.WORDS[2]
+        return style.CATEGORICAL[2]
     return style.signed_colors(frame["alpha"])[alpha]
 
 
@@ -177,7 +177,7 @@ def _legend(figure: Drawing, frame: pd.DataFrame) -> None:
         Line2D([], [], color=color, label=f"trained, α = {style.value('alpha', alpha)}")
         for alpha, color in style.signed_colors(frame["alpha"]).items()
     ]
-    handles.append(Line2D([], [], color=style.WORDS[2], label="untrained"))
+    handles.append(Line2D([], [], color=style.CATEGORICAL[2], label="untrained"))
     style.legend_of(figure, handles, "Penalty weight")
 
 

@@ -50,13 +50,13 @@ SEEDS = {
 }
 """How seaborn shows seeds: a line for their mean, a band from the lowest to the highest."""
 
-WORDS = sns.color_palette("colorblind")
-"""Colours of things that are distinguished by name."""
-KINDS = {"monosemantic": WORDS[0], "polysemantic": WORDS[1], "dead": WORDS[7]}
+CATEGORICAL = sns.color_palette("colorblind")
+"""Colours of categories."""
+KINDS = {"monosemantic": CATEGORICAL[0], "polysemantic": CATEGORICAL[1], "dead": CATEGORICAL[7]}
 """Colours of the kinds of neurons."""
-PLAIN = WORDS[0]
+PLAIN = CATEGORICAL[0]
 """The colour of a single line."""
-BASELINE = WORDS[3]
+BASELINE = CATEGORICAL[3]
 """The colour of a baseline, which is not part of the scale of colours."""
 REFERENCE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 0.5}
 """Lines of reference."""

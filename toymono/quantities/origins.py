@@ -1,4 +1,4 @@
-"""What is measured of runs that start from stored runs, and of the schemes for biases."""
+"""Quantities of runs that start from stored runs, and of schemes for biases."""
 
 from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed
 

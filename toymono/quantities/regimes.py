@@ -1,4 +1,4 @@
-"""What is measured of features by frequency, of training's last octaves, and of skip paths."""
+"""Quantities of features by frequency, of the last octaves of training, and of skip paths."""
 
 from toymono.quantities.formats import probability
 from toymono.quantities.quantity import Quantity, count_of, fraction, number, signed
@@ -16,19 +16,28 @@ QUANTITIES: tuple[Quantity, ...] = (
     signed("present_loss", "loss where a feature is present, over the zero-output loss"),
     number("absent_loss", "loss where features are absent, over the zero-output loss"),
     number("neurons_per_feature", "neurons per feature, k/n", "k/n", format=probability),
-    fraction("served_share", "features with a monosemantic neuron", "served"),
+    fraction("served_share", "features with a monosemantic neuron", "monosemantic"),
     fraction("poly_share", "features recovered by other neurons", "polysemantic"),
-    fraction("ignored_share", "features neither served nor recovered", "ignored"),
-    number("served_loss", "loss where served features are present, over the zero-output loss"),
+    fraction("ignored_share", "features without a monosemantic neuron, not recovered", "ignored"),
+    number(
+        "served_loss",
+        "loss where features with a monosemantic neuron are present, over the zero-output loss",
+    ),
     number("poly_loss", "loss where polysemantic features are present, over the zero-output loss"),
     number("ignored_loss", "loss where ignored features are present, over the zero-output loss"),
-    number("edge_half_rank", "rank at which half of the features are served", none=_EQUAL),
+    number(
+        "edge_half_rank",
+        "rank at which half of the features have a monosemantic neuron",
+        none=_EQUAL,
+    ),
     number(
         "edge_width",
-        "change of log frequency over which the odds of being served change by e",
-        none=f"{_EQUAL}, or none or all of them are served",
+        "change of log frequency over which the odds of a monosemantic neuron change by e",
+        none=f"{_EQUAL}, or none or all of them have a monosemantic neuron",
     ),
-    signed("edge_direction", "1 if frequent features are served, −1 if rare ones are"),
+    signed(
+        "edge_direction", "1 if frequent features have monosemantic neurons, −1 if rare ones have"
+    ),
     signed("octave_mono_change", "change of monosemantic neurons per feature in an octave"),
     signed("octave_loss_change", "change of the loss in an octave, over the zero-output loss"),
     fraction(

@@ -1,0 +1,67 @@
+"""Figures of schemes for biases: how they start, how they decay, and what pulls them down."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure as Canvas
+
+from toymono.frames import biases
+from toymono.plots import style
+from toymono.plots.figure import Figure, drawn
+from toymono.plots.selection import OfSweeps
+
+_PANELS = {
+    "firing_step": f"steps until loss <\n{biases.FIRING} of zero-output loss",
+    "low_step": f"steps until loss <\n{biases.LOW} of zero-output loss",
+    "mono_per_feature": "monosemantic neurons\nper feature",
+    "loss": "task loss",
+}
+
+
+@drawn
+def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """Steps until the loss falls, and the outcome of training, by scheme for biases.
+
+    Args:
+      runs: From `frames.biases.per_run`.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    schemes = list(dict.fromkeys(runs["scheme"]))
+    height = 1.65 + 0.28 * len(schemes)
+    figure = plt.figure(figsize=(8.4, height), layout="constrained")
+    axes = figure.subplots(1, len(_PANELS), sharey=True)
+    blue = sns.color_palette("colorblind")[0]
+    for panel, (column, name) in zip(axes, _PANELS.items(), strict=True):
+        for index, scheme in enumerate(schemes):
+            values = runs.loc[runs["scheme"] == scheme, column].dropna()
+            if values.empty:
+                panel.annotate("never", (0.02, index), xycoords=("axes fraction", "data"),
+                               va="center", fontsize=7, color="0.4")  # fmt: skip
+                continue
+            panel.plot(values, [index] * len(values), "o", color=blue, ms=3, alpha=0.7)
+            panel.plot([values.mean()], [index], "|", color="0.2", ms=9)
+        panel.set_xlabel(name)
+        panel.set_xlim(0, 1.06 * runs[column].max())
+    axes[0].set_yticks(range(len(schemes)), schemes)
+    axes[0].set_ylim(len(schemes) - 0.5, -0.5)
+    caption = (
+        f"The thresholds {biases.FIRING} and {biases.LOW} are fractions of the zero-output loss; "
+        "the last panel is the task loss itself. Points: seeds; ticks: their means."
+    )
+    style.caption(figure, runs, f"{caption} {note}", head=head, seeds=None)
+    return figure
+
+
+FIGURES: tuple[Figure, ...] = (
+    Figure(
+        "bias_schemes",
+        "Steps until the loss falls, and the outcome of training, by scheme for biases.",
+        bias_schemes,
+        (biases.per_run,),
+        OfSweeps(("START", "RULE", "PULL")),
+        "python -m toymono.sweep --sweep START,RULE,PULL --scale small --seeds 3",
+        compares=False,
+    ),
+)
+"""Figures of schemes for biases."""
