@@ -1,7 +1,8 @@
-"""Imports point down only; this table of layers is the package's own description of itself."""
+"""Imports point down only, in the layers of this table, which docs/layout.md shows."""
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,16 @@ def imported_units(name: str) -> set[str]:
                 if parts:
                     found.add("/".join(parts) if parts[-1] == "__main__" else parts[0])
     return found - {name}
+
+
+def test_the_page_shows_this_table():
+    page = (PACKAGE.parent / "docs" / "layout.md").read_text()
+    shown = {
+        name: int(number)
+        for number, names in re.findall(r"^\| (\d+) \| (.+) \|$", page, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", names)
+    }
+    assert shown == {**LAYERS, "__main__": COMMANDS}
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 import toymono
-from toymono import usage, zoo
+from toymono import catalog, usage, zoo
+from toymono.config import split
+from toymono.fields import TOY, grid
 from toymono.papers.jermyn2022.claims import CLAIMS
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +58,22 @@ def test_every_command_is_in_the_table():
     assert list(table) == list(usage.COMMANDS)
     for name, text in usage.COMMANDS.items():
         assert table[name].startswith(text)
+
+
+def test_settings_in_the_text_go_together():
+    """Those of each `toymono sweep …` and of each `--setting value` in prose; lists are grids."""
+    codes = re.findall(r"`(?:toymono sweep )?(--[^`]+)`", TEXT)
+    tried = 0
+    for code in codes:
+        given = {
+            name: [TOY[name].parse(word) for word in words.split(",")]
+            for name, words in re.findall(r"--(\w+)[ =](\S+)", code)
+            if name in TOY
+        }
+        for point in grid(given):
+            split({**catalog.PRESETS["laptop"](point), **point})
+            tried += bool(point)
+    assert tried >= 5
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "docs/findings.md", "BUILD.md"])

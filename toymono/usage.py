@@ -18,7 +18,7 @@ COMMANDS: Mapping[str, str] = {
     "plots": "draw figures of stored runs",
     "papers": "compare published claims with stored runs",
     "report": "write an interactive page of stored runs",
-    "store": "check the files of a folder of runs",
+    "store": "check the stored runs of a folder",
     "torch_io": "import and export PyTorch files",
     "zoo": "list the trained models that come with the package",
     "completion": "print a script that completes commands and flags in a shell",

@@ -24,6 +24,7 @@ from toymono.plots.figure import drawn
 from toymono.plots.selection import OfClassifiers, OfSweeps, Selected
 
 # Words for methods, in the order in which they are shown.
+_COLORS = style.CATEGORICAL
 _WORDS = {
     "restarts": "restarts",
     "hidden 0.3": "diverse, hidden layer, 0.3",
@@ -142,13 +143,11 @@ def visualised_features(inputs: pd.DataFrame) -> Figure:
             )
             inactive = np.flatnonzero(~row["active_b"])
             edge = row["features_bn"].shape[1] - 0.3
-            panel.plot(
-                [edge] * len(inactive), inactive, "x", color=style.CATEGORICAL[1], markersize=3.5
-            )
+            panel.plot([edge] * len(inactive), inactive, "x", color=_COLORS[1], markersize=3.5)
             panel.spines[:].set_visible(True)
             panel.set_yticks([])
         for panel in panels[:, j]:
-            panel.axvline(count - 0.5, color=style.CATEGORICAL[3], linewidth=1)
+            panel.axvline(count - 0.5, color=_COLORS[3], linewidth=1)
             panel.set_xlim(-0.5, len(response_n) + 1)
         panels[-1, j].set_xlabel("Feature, by response")
     panels[0, 0].set_ylabel("Response", fontsize=8)
@@ -268,8 +267,8 @@ def facets_by_monosemanticity(neurons: pd.DataFrame) -> Figure:
     for panel, bias in zip(panels, biases, strict=True):
         rows = grown[grown["init_bias"] == bias]
         for column, color, marker in (
-            ("facets_found", style.CATEGORICAL[0], "o"),
-            ("facets_invented", style.CATEGORICAL[1], "x"),
+            ("facets_found", _COLORS[0], "o"),
+            ("facets_invented", _COLORS[1], "x"),
         ):
             some = rows if column == "facets_found" else rows[rows[column] > 0]
             jitter = some[column] + 0.25 * rng.uniform(-1, 1, len(some))
@@ -279,10 +278,8 @@ def facets_by_monosemanticity(neurons: pd.DataFrame) -> Figure:
         panel.title.set_fontsize(9)
     panels[0].set_ylabel("Facets of a neuron")
     handles = [
-        Line2D([], [], color=style.CATEGORICAL[0], marker="o", linestyle="", ms=4, label="found"),
-        Line2D(
-            [], [], color=style.CATEGORICAL[1], marker="x", linestyle="", ms=4, label="invented"
-        ),
+        Line2D([], [], color=_COLORS[0], marker="o", linestyle="", ms=4, label="found"),
+        Line2D([], [], color=_COLORS[1], marker="x", linestyle="", ms=4, label="invented"),
     ]
     style.legend_of(figure, handles, "Facets")
     style.caption(
@@ -312,7 +309,7 @@ def connections_by_bias(runs: pd.DataFrame) -> Figure:
         "connections_high": ("90 % quantile", ":", ""),
     }
     for i, (column, (_, line, marker)) in enumerate(names.items()):
-        color = style.CATEGORICAL[min(i, 2)]
+        color = _COLORS[min(i, 2)]
         sns.lineplot(
             runs,
             x="init_bias",
@@ -339,9 +336,7 @@ def connections_by_bias(runs: pd.DataFrame) -> Figure:
     right.set(xlabel=style.label("init_bias"), ylim=(0, 1))
     right.set_ylabel("Virtual weights from a feature\nto itself (fraction)")
     handles = [
-        Line2D(
-            [], [], color=style.CATEGORICAL[min(i, 2)], ls=line, marker=marker, label=words, ms=4
-        )
+        Line2D([], [], color=_COLORS[min(i, 2)], ls=line, marker=marker, label=words, ms=4)
         for i, (words, line, marker) in enumerate(list(names.values())[:3])
     ]
     handles[2].set_label("10 % and 90 % quantile")
