@@ -23,8 +23,8 @@ from toymono.plots.classifiers import first_of_each_alpha, title
 from toymono.plots.figure import drawn
 from toymono.plots.selection import OfClassifiers, OfSweeps, Selected
 
-# Words for methods, in the order in which they are shown.
 _COLORS = style.CATEGORICAL
+# Words for methods, in the order in which they are shown.
 _WORDS = {
     "restarts": "restarts",
     "hidden 0.3": "diverse, hidden layer, 0.3",
