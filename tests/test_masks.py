@@ -269,4 +269,4 @@ def test_bad_input_ends_in_one_line(toy):
 
 def test_records_are_those_of_the_fields():
     assert [*masks.RULES] == [*TOY_CONFIG["sparsity"].choices]
-    assert [*masks.DENSITIES] == [*TOY_CONFIG["density_rule"].choices]
+    assert [*masks.DENSITIES, "global"] == [*TOY_CONFIG["density_rule"].choices]

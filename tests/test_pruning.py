@@ -83,11 +83,10 @@ def test_an_unused_weight_is_never_taken_back(toy):
             assert (before | ~mask).all()
 
 
-def test_tickets(toy):
+def test_rewound_weights_are_the_early_ones_inside_the_masks(toy):
     model, _ = toy()
     early = model.replace(w_mk=model.w_mk + 1, w_ko=-model.w_ko)
-    chosen = pruning.ticket(model, None)
-    chex.assert_trees_all_equal(chosen, pruning.prune(model, None, 0.2, "global"))
+    chosen = pruning.kept(model, None, "global", 0.8)
     ticket = pruning.rewound(chosen, early)
     for name, weight in tensors(ticket).items():
         mask = tensors(chosen)[name]
@@ -97,6 +96,24 @@ def test_tickets(toy):
     control = pruning.shuffled(chosen, jax.random.key(0))
     assert counts_of(control) == counts_of(chosen)
     assert (control.w_ko != chosen.w_ko).any()
+
+
+def test_kept_weights_are_the_largest_of_both_tensors_or_of_each(toy):
+    model, _ = toy()
+    sizes = np.concatenate([abs(w).ravel() for w in tensors(model).values()])
+    for density in (0.1, 0.262, 0.5):
+        chosen = pruning.kept(model, None, "global", density)
+        count = round(density * sizes.size)
+        assert sum(counts_of(chosen)) == count
+        least = np.sort(sizes)[-count]
+        for name, mask in tensors(chosen).items():
+            np.testing.assert_array_equal(mask, abs(tensors(model)[name]) >= least)
+        chosen = pruning.kept(model, None, "erk", density)
+        shapes = (model.w_mk.shape, model.w_ko.shape)
+        assert counts_of(chosen) == [int(c) for c in masks.counts("erk", density, shapes)]
+    # No more than were in use, and of those in use alone.
+    few = pruning.kept(model, None, "global", 0.2)
+    chex.assert_trees_all_equal(pruning.kept(model, few, "global", 0.9), few)
 
 
 def test_permuted_masks_are_those_of_the_permuted_model(toy):

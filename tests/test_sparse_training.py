@@ -99,7 +99,7 @@ def test_masks_that_are_given_stay_and_full_ones_are_density_1_bit_for_bit():
     full = masks.whole(state.model)
     given = train.untrained(TINY, HYPERPARAMS, state.model, 256, state.key, full)
     chex.assert_trees_all_equal(given.masks, state.masks)
-    for chosen in (full, pruning.ticket(state.model, full, 0.5)):
+    for chosen in (full, pruning.prune(state.model, full, 0.5, "global")):
         start = pruning.rewound(chosen, state.model)
         given = train.untrained(TINY, HYPERPARAMS, start, 256, state.key, chosen)
         end = advance(TINY, HYPERPARAMS, world, given, 256)

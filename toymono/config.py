@@ -59,6 +59,8 @@ class Config:
     bias_pull: str = _default("bias_pull")
     origin: str = _default("origin")
     match_parents: str = _default("match_parents")
+    ticket_control: str = _default("ticket_control")
+    rewind_step: int = _default("rewind_step")
     fork_seed: int = _default("fork_seed")
     sparsity: str = _default("sparsity")
     density_rule: str = _default("density_rule")
@@ -80,7 +82,15 @@ class Config:
             raise ValueError(f"sparsity={self.sparsity}: model=tied has sparsity=none alone")
         if self.model == "tied" and self.origin not in ("fresh", "continued"):
             raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
-        if self.sparsity != "none" and self.origin != "fresh":
+        if (self.sparsity == "pruned") != (self.origin == "ticket"):
+            ticket = self.origin == "ticket"
+            words = "origin=ticket", "sparsity=pruned"
+            raise ValueError("{} requires {}".format(*(words if ticket else words[::-1])))
+        if self.density_rule == "global" and self.sparsity not in ("none", "pruned"):
+            raise ValueError(f"density_rule=global prunes by size: not sparsity={self.sparsity}")
+        if self.rewind_step & (self.rewind_step - 1):
+            raise ValueError(f"rewind_step={self.rewind_step} is not a power of two")
+        if self.sparsity not in ("none", "pruned") and self.origin != "fresh":
             raise ValueError(
                 f"sparsity={self.sparsity}: a run that starts from stored runs has dense weights"
             )

@@ -23,10 +23,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, ScalarLike
 
-from toymono import optimizers
+from toymono import optimizers, pruning
 from toymono.alignment import align, check_alike, interpolate, permute, square_distance
 from toymono.config import Config, Hyperparams
 from toymono.features import World
+from toymono.masks import Masks
 from toymono.models import AnyModel, Model
 
 
@@ -35,7 +36,10 @@ class Parents(NamedTuple):
 
     world: World
     models: tuple[Model, ...]
-    """Their final models; from the second on aligned to the first, see `Config.match_parents`."""
+    """Their final models; from the second on aligned to the first, see `Config.match_parents`. Of
+    a ticket: the first model at `Config.rewind_step`, and the model to be pruned."""
+    masks: Masks | None = None
+    """Of the model that a ticket prunes; None if that is dense."""
 
 
 class StepContext(NamedTuple):
@@ -137,6 +141,7 @@ ORIGINS: Mapping[str, Origin] = {
     "decoupled_pull": Origin(2, after=_moved),
     "curve": Origin(2, begin=_middle, evaluated=_on_curve),
     "connect": Origin(2, evaluated=_on_line, loss=_towards_line_loss),
+    "ticket": Origin(2),
 }
 """By the name in `Config.origin`.
 
@@ -145,7 +150,9 @@ distance to the second parent in the first half of training; `decoupled_pull` in
 weights there by `attraction` times the learning rate of the step. `curve` trains the middle
 control point of a Bézier curve whose ends are the two parents, at one random point of it in each
 step. `connect` drives the loss on the line to the second parent to `line_loss` in every other
-step, and minimises the model's own loss in the others.
+step, and minimises the model's own loss in the others. `ticket` prunes the second parent and trains
+what is left from weights that the first had at `rewind_step`: of a chain of tickets the first
+parent is always the dense run.
 """
 
 
@@ -167,10 +174,24 @@ def gather(config: Config, runs: Sequence[Any]) -> Parents:
         if not np.array_equal(run.world.embed_nm, first.world.embed_nm):
             raise ValueError(_DIFFERENT_WORLDS)
         check_alike(first.final, run.final)
+    if config.origin == "ticket":
+        return _ticket(config, *runs)
     others = [run.final for run in runs[1:]]
     if config.match_parents == "weights":
         others = [permute(model, jnp.asarray(align(first.final, model))) for model in others]
     return Parents(first.world, (first.final, *others))
+
+
+def _ticket(config: Config, first: Any, pruned: Any) -> Parents:
+    early = jax.tree.map(
+        lambda leaf: leaf[first.snapshot_steps.index(config.rewind_step)], first.snapshots
+    )
+    model, masks = pruned.final, pruned.masks
+    if config.ticket_control == "matched":
+        order_k = jnp.asarray(align(first.final, model))
+        model = permute(model, order_k)
+        masks = None if masks is None else pruning.permuted(masks, order_k)
+    return Parents(first.world, (early, model), masks)
 
 
 def check_parents(job: Any, parents: Sequence[Any]) -> None:
@@ -202,7 +223,7 @@ _DIFFERENT_WORLDS = (
     "one --world_seed"
 )
 
-_INHERITED = ("task", "n", "m", "k", "nonlinearity", "model", "skip_rank", "sparsity")
+_INHERITED = ("task", "n", "m", "k", "nonlinearity", "model", "skip_rank")
 
 
 def _check_configs(config: Config, parents: Sequence[Any]) -> None:
@@ -217,6 +238,15 @@ def _check_configs(config: Config, parents: Sequence[Any]) -> None:
             ours, theirs = getattr(config, name), getattr(parent, name)
             if ours != theirs:
                 raise ValueError(f"{name}={ours}, but a parent has {name}={theirs}")
+        pruned = config.origin == "ticket" and parent is not parents[0]
+        if parent.sparsity not in (("none", "pruned") if pruned else ("none",)):
+            raise ValueError(
+                f"a parent has sparsity={parent.sparsity}, where dense weights are needed"
+            )
+    if config.origin == "ticket" and config.rewind_step not in parents[0].snapshot_steps:
+        raise ValueError(
+            f"rewind_step={config.rewind_step}, but the first parent has {parents[0].steps} steps"
+        )
 
 
 def _check_finite(diverged: int | None) -> None:
@@ -225,12 +255,21 @@ def _check_finite(diverged: int | None) -> None:
 
 
 def as_fresh(config: Config) -> Config:
-    """The config of the same run, started from random weights."""
-    return dataclasses.replace(config, origin="fresh")
+    """The config of the same run, started from random weights; of a ticket, from dense ones."""
+    sparsity = "none" if config.sparsity == "pruned" else config.sparsity
+    return dataclasses.replace(config, origin="fresh", sparsity=sparsity)
 
 
-def start(config: Config, parents: Parents | None) -> tuple[World, Model]:
-    """The world and the model that training begins with.
+def start(
+    config: Config, hyperparams: Hyperparams, parents: Parents | None, key: PRNGKeyArray
+) -> tuple[World, Model, Masks | None]:
+    """The world, the model and the masks that training begins with.
+
+    Args:
+      config: Names the origin.
+      hyperparams: Scalars.
+      parents: From `gather`.
+      key: Draws the weights or masks of a ticket's controls.
 
     Raises:
       ValueError: There are no parents.
@@ -240,4 +279,9 @@ def start(config: Config, parents: Parents | None) -> tuple[World, Model]:
             f"origin={config.origin} needs the parents' models: pass `origins.gather(config, "
             "runs)` to `begin`; fit and fit_many train fresh runs only"
         )
-    return parents.world, ORIGINS[config.origin].begin(parents.models)
+    if config.origin == "ticket":
+        model, masks = pruning.ticket_start(
+            config, hyperparams, *parents.models, parents.masks, key
+        )
+        return parents.world, model, masks
+    return parents.world, ORIGINS[config.origin].begin(parents.models), None

@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, ScalarLike
 
-from toymono.masks import Masks, applied, largest, part, whole
-from toymono.models import Model, permute
+from toymono.config import Config, Hyperparams
+from toymono.masks import Masks, applied, counts, largest, part, whole
+from toymono.models import MODELS, Model, permute
 
 SCOPES = ("tensor", "global")
 """Weights are compared within each tensor, or over both."""
@@ -62,13 +63,68 @@ def _without(score: Float[Array, "*d"], share: ScalarLike) -> Bool[Array, "*d"]:
     return largest(score, active - part(share, active))
 
 
-def ticket(parent_model: Model, parent_masks: Masks | None, share: ScalarLike = 0.2) -> Masks:
-    """The next masks of iterative magnitude pruning: less the globally smallest weights in use.
+def kept(model: Model, masks: Masks | None, rule: str, density: ScalarLike) -> Masks:
+    """Masks of the largest of the weights in use, as many as the density says.
 
-    Reference:
-      Frankle & Carbin (2018); the share of a fifth is that of `open_lth`.
+    Args:
+      model: One model.
+      masks: Its masks; None if every weight is in use.
+      rule: One of `masks.DENSITIES`, or `global`: weights of both tensors compete, as in
+        iterative magnitude pruning.
+      density: In (0, 1], of all weights. No more are kept than were in use.
+
+    Example:
+      >>> model = Model(jnp.array([[0.1, -0.2]]), jnp.zeros(2), jnp.array([[0.3], [-0.4]]))
+      >>> [mask.ravel().tolist() for mask in jax.tree.leaves(kept(model, None, "global", 0.5))]
+      [[False, False], [True, True]]
+      >>> [mask.ravel().tolist() for mask in jax.tree.leaves(kept(model, None, "uniform", 0.5))]
+      [[False, True], [False, True]]
     """
-    return prune(parent_model, parent_masks, share, "global")
+    model.assert_single()
+    masks = whole(model) if masks is None else masks
+    into, out = (
+        jnp.where(mask, abs(weight), -1.0)
+        for mask, weight in ((masks.w_mk, model.w_mk), (masks.w_ko, model.w_ko))
+    )
+    if rule != "global":
+        counted = counts(rule, density, (into.shape, out.shape))
+        return Masks(
+            *(_most(score, count) for score, count in zip((into, out), counted, strict=True))
+        )
+    both = jnp.concatenate([into.ravel(), out.ravel()])
+    first, second = jnp.split(_most(both, jnp.round(density * both.size)), [into.size])
+    return Masks(first.reshape(into.shape), second.reshape(out.shape))
+
+
+def _most(score: Float[Array, "*d"], count: ScalarLike) -> Bool[Array, "*d"]:
+    """The largest of the scores that are not negative."""
+    return largest(score, jnp.minimum(count, (score >= 0).sum()).astype(jnp.int32))
+
+
+def ticket_start(
+    config: Config,
+    hyperparams: Hyperparams,
+    early: Model,
+    pruned: Model,
+    masks: Masks | None,
+    key: PRNGKeyArray,
+) -> tuple[Model, Masks]:
+    """What a lottery ticket, or its control, trains from: see `Config.ticket_control`.
+
+    Args:
+      config: Names the control, and how the density is divided.
+      hyperparams: Has the density.
+      early: Whose weights the ticket has, a model early in training.
+      pruned: Whose largest weights are in use, a trained model.
+      masks: Of `pruned`; None if it is dense.
+      key: Draws random masks or new weights.
+    """
+    used = kept(pruned, masks, config.density_rule, hyperparams.density)
+    if config.ticket_control == "random_masks":
+        used = shuffled(used, key)
+    if config.ticket_control == "new_weights":
+        early = MODELS[config.model].init(config, hyperparams, key)
+    return rewound(used, early), used
 
 
 def rewound(masks: Masks, model: Model) -> Model:

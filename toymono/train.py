@@ -128,10 +128,14 @@ def begin(
     batching.refuse_stacked(hyperparams)
     world_key, model_key, batch_key = jax.random.split(key, 3)
     if config.origin != "fresh":
-        world, model = origins.start(config, parents)
+        # Folded in, so that the new weights of a ticket are not those of a parent of its seed.
+        start_key = jax.random.fold_in(model_key, _ORIGIN)
+        world, model, used = origins.start(config, hyperparams, parents, start_key)
         batch_key = jax.random.fold_in(batch_key, _ORIGIN)
-        state = untrained(config, hyperparams, model, config.steps, batch_key)
-        return world, state.replace(anchors=parents.models if parents else ())
+        state = untrained(config, hyperparams, model, config.steps, batch_key, used)
+        # The masks of a ticket say all that its steps need of its parents.
+        anchors = parents.models if parents and used is None else ()
+        return world, state.replace(anchors=anchors)
     if config.world_seed >= 0:
         world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)
     world = features.build(config, world_key)

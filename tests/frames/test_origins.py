@@ -63,7 +63,7 @@ def test_runs_without_parents_are_left_out(runs):
 
 
 def test_the_line_is_that_between_the_aligned_parents(runs, folder):
-    (world, (start, target)), parent = ends(runs, folder)
+    (world, (start, target), _), parent = ends(runs, folder)
     samples = jnp.asarray(np.random.default_rng(0).random((4, TINY.n)), jnp.float32)
     plain = connectivity.path(start, target, world, samples, 5)
     paths = origins.paths([runs["curve"]], points=5)
@@ -93,7 +93,7 @@ def test_a_pull_is_measured_while_it_lasts_and_after(runs, folder):
     row = of(runs["pull"])
     assert row["distance_left"] < 1
     assert row["held_loss"] != row["task_loss"]
-    (_, (start, target)), _ = ends(runs, folder)
+    (_, (start, target), _), _ = ends(runs, folder)
     pairs = zip(jax.tree.leaves(start), jax.tree.leaves(target), strict=True)
     square = sum(float(((a - b) ** 2).sum()) for a, b in pairs)
     if row["line_barrier"] > 0:

@@ -53,10 +53,36 @@ def _alone(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[An
     return ((_model(scale, point, point["init_bias"], seed),),)
 
 
+TICKETS = (0.8, 0.64, 0.512, 0.41, 0.328, 0.262)
+"""Densities of a chain of lottery tickets: each prunes a fifth of the weights that are left."""
+
+
+def _ticket(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    """The dense run that a ticket rewinds to, and the one that it prunes, which is of another seed
+    if they are to be matched.
+    """
+    bias, density = point["init_bias"], point["density"]
+    dense = _model(scale, point, bias, seed)
+    plain = {name: value for name, value in point.items() if name != "ticket_control"}
+    pruned = dense
+    for larger in TICKETS[: TICKETS.index(density)]:
+        pruned = Ancestor({**plain, "density": larger}, seed, (dense, pruned))
+    if point.get("ticket_control") == "matched":
+        dense = _model(scale, point, bias, seed + 1)
+    return ((dense, pruned),)
+
+
 # Our choices for runs that start from others: 1024 steps suffice at the small scale, and a
 # pull gets as many again in which the model is free.
 _SHORT = {"learning_rate": (0.01,), "bias_decay": (0.0,), "log2_steps": (11,)}
 _WORLDS = (0, 1)
+_TICKET = {
+    "origin": ("ticket",),
+    "sparsity": ("pruned",),
+    "density_rule": ("global",),
+    "world_seed": (0,),
+    **_DENSE,
+}
 
 BASINS: dict[str, Sweep] = {
     "BASIN": Sweep(
@@ -212,6 +238,21 @@ BASINS: dict[str, Sweep] = {
         ),
         _SMALL,
         {**_OURS, "density": "our choice", "k": "our choice"},
+    ),
+    "TICKET": Sweep(
+        "lottery tickets: a dense run pruned and rewound again and again, with controls",
+        "density",
+        (
+            {**_TICKET, "density": TICKETS},
+            {
+                **_TICKET,
+                "ticket_control": ("random_masks", "new_weights", "matched"),
+                "density": (0.512, 0.262),
+            },
+        ),
+        _SMALL,
+        _OURS,
+        _ticket,
     ),
     # m/4, m/2 and m, beside no path.
     "SKIP": Sweep(

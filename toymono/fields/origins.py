@@ -2,6 +2,8 @@
 
 from toymono.fields.field import Field
 
+_NOT_TICKETS = ("fresh", "continued", "pull", "decoupled_pull", "curve", "connect")
+
 ORIGIN_CONFIG = (
     Field(
         "origin",
@@ -15,6 +17,7 @@ ORIGIN_CONFIG = (
             "decoupled_pull": "the same, but weights are moved after each step",
             "curve": "the middle of two stored runs, as the control point of a curve between them",
             "connect": "a stored run, driven to a given loss on the line to a second one",
+            "ticket": "an early step of a stored run, in the masks of a second one that is pruned",
         },
         before="fresh",
     ),
@@ -25,8 +28,32 @@ ORIGIN_CONFIG = (
         str,
         choices={"weights": "by the least distance of all weights", "none": "not at all"},
         label="matching of parents",
-        unless=("origin", "fresh", "continued"),
+        unless=("origin", "fresh", "continued", "ticket"),
         before="weights",
+    ),
+    Field(
+        "ticket_control",
+        "none",
+        "What replaces a part of a lottery ticket, to see what that part contributes.",
+        str,
+        choices={
+            "none": "nothing",
+            "random_masks": "random masks with as many weights in use in each tensor",
+            "new_weights": "newly drawn weights",
+            "matched": "the neurons of the pruned run are first matched with those of the other",
+        },
+        unless=("origin", *_NOT_TICKETS),
+        before="none",
+    ),
+    Field(
+        "rewind_step",
+        1,
+        "Step of the first parent whose weights a lottery ticket trains from, a power of two.",
+        int,
+        1,
+        2**30,
+        unless=("origin", *_NOT_TICKETS),
+        before=1,
     ),
     Field(
         "fork_seed",
@@ -49,7 +76,7 @@ ORIGIN_HYPERPARAMS = (
         low=0.0,
         label="attraction λ",
         symbol="λ",
-        unless=("origin", "fresh", "continued", "curve", "connect"),
+        unless=("origin", "fresh", "continued", "curve", "connect", "ticket"),
         before=1e-3,
     ),
     Field(
@@ -57,7 +84,7 @@ ORIGIN_HYPERPARAMS = (
         1.0,
         "Loss that the line to the second parent is driven to.",
         low=0.0,
-        unless=("origin", "fresh", "continued", "curve", "pull", "decoupled_pull"),
+        unless=("origin", "fresh", "continued", "curve", "pull", "decoupled_pull", "ticket"),
         before=1.0,
     ),
     Field(

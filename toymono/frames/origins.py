@@ -38,7 +38,7 @@ PER_RUN = (
 
 
 def per_run(runs: Iterable[StoredRun], points: int = POINTS) -> pd.DataFrame:
-    """One row per run that started from stored runs, or whose batches were forked.
+    """One row per run that started from stored runs, but for tickets, or whose batches were forked.
 
     Columns: those that determine the run; `pair`, what its parents are, see
     `frames.connectivity.PAIRS`; `task_loss` and `mono_per_feature` of its final model;
@@ -91,6 +91,8 @@ def _each(
     for stored in runs:
         forked = stored.config.fork_seed >= 0
         if stored.diverged is not None or not (stored.parents or forked):
+            continue
+        if stored.config.origin == "ticket":  # whose parents' paths say nothing: see frames.per_run
             continue
         others = _original(stored) if forked else store.parent_paths(stored.path.parent, stored)
         for path in others:
