@@ -109,6 +109,62 @@ def _ticks(panel: Any, joined: pd.DataFrame) -> None:
     panel.set_xticks(list(neurons.index), labels)
 
 
+_CONTROLS = {
+    "none": "ticket",
+    "random_masks": "random masks",
+    "new_weights": "new weights",
+    "matched": "masks on\nanother run",
+}
+"""What a legend says of a value of `Config.ticket_control`."""
+
+
+@drawn
+def ticket_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """The loss, and monosemantic neurons, of lottery tickets and their controls by density.
+
+    Args:
+      runs: From `frames.per_run`; dense runs of the same world stand at a density of 1.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    tickets = runs[runs["origin"] == "ticket"]
+    if tickets.empty:
+        raise NothingToDraw("no run is a lottery ticket")
+    dense = runs[(runs["origin"] == "fresh") & (runs["sparsity"] == "none")]
+    for field in ("init_bias", "world_seed", "k"):
+        dense = dense[dense[field].isin(tickets[field].unique())]
+    joined = pd.concat([tickets, dense.assign(ticket_control="none")])
+    found = [name for name in _CONTROLS if (joined["ticket_control"] == name).any()]
+    palette = dict(zip(found, style.WORDS, strict=False))
+    figure = plt.figure(figsize=(6.4, 4.8), layout="constrained")
+    panels = figure.subplots(2, 1, sharex=True)
+    for panel, measure in zip(panels, ("loss", "mono_per_feature"), strict=True):
+        sns.lineplot(
+            joined,
+            x="weight_density",
+            y=measure,
+            hue="ticket_control",
+            hue_order=found,
+            palette=palette,
+            marker="o",
+            legend=False,
+            ax=panel,
+            **style.SEEDS,
+        )
+        panel.set_ylabel(style.label(measure))
+    style.from_zero(panels[1])
+    style.number_axis(panels[-1], "weight_density", joined["weight_density"])
+    handles = [
+        Line2D([], [], color=color, marker="o", label=_CONTROLS[name])
+        for name, color in palette.items()
+    ]
+    style.legend_of(figure, handles, "Sparse weights")
+    words = "At a density of 1: the dense runs that are pruned." if len(dense) else ""
+    style.caption(figure, tickets, f"{words} {note}", beside=True, head=head)
+    figure.align_ylabels()
+    return figure
+
+
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "sparse_losses",
@@ -119,5 +175,14 @@ FIGURES: tuple[Figure, ...] = (
         "python -m toymono.sweep --sweep SPARSE --scale small --seeds 3",
         compares=False,
     ),
+    Figure(
+        "ticket_losses",
+        "Loss and monosemantic neurons of lottery tickets and their controls, by density.",
+        ticket_losses,
+        (frames.per_run,),
+        OfSweeps(("TICKET", "BASIN")),
+        "python -m toymono.sweep --sweep TICKET --scale small --seeds 3",
+        compares=False,
+    ),
 )
-"""The figure of sparse weights."""
+"""The figures of sparse weights."""

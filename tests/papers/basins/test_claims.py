@@ -148,11 +148,20 @@ def skip_runs(positive=1, mono=0.97, loss=0.5):
     return seeds(*({**same, "init_bias": b, **row} for b in (-1.0, 0.0) for row in (path, without)))
 
 
+def ticket_runs(mono=0.8, control=0.6):
+    """Tickets as good as the dense runs of world 0, which have a loss of 0.5."""
+    same = {"init_bias": -1.0, "mono_per_feature": mono}
+    plain = {**same, "ticket_control": "none"}
+    other = {**same, "ticket_control": "random_masks", "density": 0.5, "loss": control}
+    few = {**plain, "density": 0.1, "loss": 0.7, "mono_per_feature": 0.1}
+    return seeds({**plain, "density": 0.5, "loss": 0.5}, few, other)
+
+
 AGREEING = {
     "BASIN": basin_runs, "CURVE": curve_runs, "HOP": hop_runs, "CONNECT": connected,
     "ONWARD": lambda: seeds({"init_bias": 0.0, "mono_per_feature": 0.0, "task_loss": 0.6}),
     "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
-    "SPARSE": sparse_runs, "SKIP": skip_runs,
+    "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs,
 }  # fmt: skip
 """Runs of every sweep with which all claims agree."""
 
@@ -175,6 +184,8 @@ OTHERS = {
     "pulled_down": {"PULL": pulled(mono=0.5)},
     "sparse_costs": {"SPARSE": sparse_runs(fixed=0.505, regrown=0.4)},
     "regrown": {"SPARSE": sparse_runs(regrown=0.6)},
+    "tickets_mono": {"TICKET": ticket_runs(mono=0.5)},
+    "tickets_beat_controls": {"TICKET": ticket_runs(control=0.5)},
     "skip_takes_over": {"SKIP": skip_runs(positive=20)},
     "skip_rest_mono": {"SKIP": skip_runs(mono=0.9)},
 }
@@ -230,7 +241,8 @@ def test_every_number_that_claims_read_is_in_the_evidence():
     assert set(PLAIN) <= set(sources[2].quantities)
     fields = {"m", "init_bias", "k", "density"}
     assert set(skip_runs()) - fields <= {*sources[3].quantities, *sources[3].columns, "setting"}
-    assert set(sparse_runs()) - fields <= {*sources[4].columns, "setting"}
+    assert set(ticket_runs()) - fields <= {*sources[4].columns, "setting"}
+    assert set(sparse_runs()) - fields <= {*sources[5].columns, "setting"}
     for source in sources:
         assert set(source.quantities) <= set(QUANTITIES)
 

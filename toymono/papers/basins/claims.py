@@ -1,7 +1,7 @@
 """Questions of readers about basins of the loss, as statements that runs can agree with."""
 
 from toymono.papers import sparse
-from toymono.papers.basins import measures, skip_paths
+from toymono.papers.basins import measures, skip_paths, tickets
 from toymono.papers.claims import Claim, table
 
 _ASKED = "asked in the discussion of the post; nobody has measured it"
@@ -134,6 +134,25 @@ CLAIMS = table(
         "much better (no number)",
         sparse.grows,
         headline="pruning and regrowing weights does better than fixed sparse weights",
+    ),
+    Claim(
+        "tickets_mono",
+        "Lottery tickets of a monosemantic model, pruned again and again, stay monosemantic as "
+        "long as their loss matches.",
+        "Question (d)",
+        ("TICKET", "BASIN"),
+        _ASKED,
+        tickets.stay_mono,
+        headline="lottery tickets stay monosemantic",
+    ),
+    Claim(
+        "tickets_beat_controls",
+        "A ticket has a lower loss than random masks, than new weights in its masks, and than its "
+        "masks on another run.",
+        "Question (d); known of larger networks",
+        ("TICKET",),
+        _ASKED,
+        tickets.beat_controls,
     ),
     Claim(
         "skip_takes_over",

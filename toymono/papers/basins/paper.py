@@ -7,10 +7,10 @@ from typing import Any
 import pandas as pd
 
 from toymono import store
-from toymono.frames import biases, connectivity, origins, skip
+from toymono.frames import biases, connectivity, origins, skip, toy
 from toymono.markdown import table
 from toymono.papers import evidence, sparse
-from toymono.papers.basins import skip_paths
+from toymono.papers.basins import skip_paths, tickets
 from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.measures import hop, models
 from toymono.papers.claims import Judged
@@ -26,9 +26,9 @@ _NAME = "basins-small"
 
 _ORIGINS = ("CURVE", "HOP", "CONNECT", "ONWARD", "FORK")
 _SCHEMES = ("START", "RULE", "PULL")
-_SKIP = ("SKIP",)
+_SKIP, _TICKET = ("SKIP",), ("TICKET",)
 _OF_ORIGINS, _OF_SCHEMES = "basins-origins-small", "basins-biases-small"
-_OF_SKIP = "basins-skip-small"
+_OF_SKIP, _OF_TICKETS = "basins-skip-small", "basins-tickets-small"
 
 
 def _sources(scale: str) -> tuple[Source, ...]:
@@ -40,6 +40,7 @@ def _sources(scale: str) -> tuple[Source, ...]:
         Source(_OF_ORIGINS, "toy", origins.PER_RUN, (), of(_ORIGINS), _one_row(origins.per_run)),
         Source(_OF_SCHEMES, "toy", biases.PER_RUN, (), of(_SCHEMES), _one_row(biases.per_run)),
         Source(_OF_SKIP, "toy", skip_paths.QUANTITIES, (), of(_SKIP), _one_row(skip.per_run)),
+        Source(_OF_TICKETS, "toy", tickets.QUANTITIES, (), of(_TICKET), _one_row(toy.per_run)),
         sparse.source(scale),
     )
 
@@ -83,6 +84,7 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
                 *(sweep(name, _OF_ORIGINS) for name in _ORIGINS),
                 *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
                 *(sweep(name, _OF_SKIP) for name in _SKIP),
+                *(sweep(name, _OF_TICKETS) for name in _TICKET),
                 (sparse.SWEEP, sparse.sweep(frames[f"sparse-{scale}"], scale)),
             ]
         )
