@@ -135,7 +135,7 @@ def ticket_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
         dense = dense[dense[field].isin(tickets[field].unique())]
     joined = pd.concat([tickets, dense.assign(ticket_control="none")])
     found = [name for name in _CONTROLS if (joined["ticket_control"] == name).any()]
-    palette = dict(zip(found, style.WORDS, strict=False))
+    palette = dict(zip(found, style.CATEGORICAL, strict=False))
     figure = plt.figure(figsize=(6.4, 4.8), layout="constrained")
     panels = figure.subplots(2, 1, sharex=True)
     for panel, measure in zip(panels, ("loss", "mono_per_feature"), strict=True):
