@@ -1,7 +1,5 @@
 """Masks of sparse weights, by hand and by brute force."""
 
-import dataclasses
-
 import chex
 import jax
 import jax.numpy as jnp
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from masked import CHANGING, HYPERPARAMS, counts_of, sparse, tensors
 from settings import TINY
 
 from toymono import (
@@ -24,24 +23,6 @@ from toymono import (
 )
 from toymono.fields import TOY_CONFIG
 from toymono.masks import Masks
-
-HYPERPARAMS = Hyperparams(learning_rate=0.02, eps=0.25, density=0.3)
-CHANGING = ("set", "rigl")
-SPARSE = ("erdos_renyi", *CHANGING)
-
-
-def sparse(rule, log2_steps=8, **fields):
-    """Long enough for changes at steps 64 and 128, the last before three quarters."""
-    return dataclasses.replace(TINY, sparsity=rule, log2_steps=log2_steps, **fields)
-
-
-def tensors(model_or_masks):
-    return {"w_mk": np.asarray(model_or_masks.w_mk), "w_ko": np.asarray(model_or_masks.w_ko)}
-
-
-def counts_of(found):
-    return [int(mask.sum()) for mask in tensors(found).values()]
-
 
 # Choosing the largest.
 
@@ -259,8 +240,6 @@ def test_bad_input_ends_in_one_line(toy):
         Config("identity", n=8, m=4, model="tied", sparsity="rigl")
     with pytest.raises(ValueError, match=r"^sparsity='rigI' is not one of none, erdos_renyi, set"):
         Config(sparsity="rigI")
-    with pytest.raises(ValueError, match=r"^scope='layer' is not one of tensor, global$"):
-        pruning.prune(toy()[0], None, 0.5, "layer")
     with pytest.raises(ValueError, match=r"^children=0 is less than 1$"):
         pruning.expanded(toy()[0], None, 0, jax.random.key(0))
     with pytest.raises(AssertionError):

@@ -1,37 +1,12 @@
 """Pruning by magnitude: masks by hand and by brute force, tickets, expanded models."""
 
-import dataclasses
-
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
-from settings import TINY
+from masked import counts_of, tensors
 
-from toymono import (
-    Hyperparams,
-    Model,
-    masks,
-    pruning,
-)
-
-HYPERPARAMS = Hyperparams(learning_rate=0.02, eps=0.25, density=0.3)
-CHANGING = ("set", "rigl")
-SPARSE = ("erdos_renyi", *CHANGING)
-
-
-def sparse(rule, log2_steps=8, **fields):
-    """Long enough for changes at steps 64 and 128, the last before three quarters."""
-    return dataclasses.replace(TINY, sparsity=rule, log2_steps=log2_steps, **fields)
-
-
-def tensors(model_or_masks):
-    return {"w_mk": np.asarray(model_or_masks.w_mk), "w_ko": np.asarray(model_or_masks.w_ko)}
-
-
-def counts_of(found):
-    return [int(mask.sum()) for mask in tensors(found).values()]
+from toymono import Model, masks, pruning
 
 
 def flat(values, others=(1.0,)):
@@ -52,24 +27,19 @@ def test_pruning_by_hand():
 def test_pruning_counts_exactly_where_weights_are_equal():
     model = Model(jnp.ones((4, 5)), jnp.zeros(5), -jnp.ones((5, 6)))
     assert counts_of(pruning.prune(model, None, 0.25)) == [15, 23]
-    assert sum(counts_of(pruning.prune(model, None, 0.25, "global"))) == 38
+    assert sum(counts_of(pruning.kept(model, None, "global", 0.75))) == 38
     assert counts_of(pruning.prune(model, None, 1.0)) == [0, 0]
 
 
-@pytest.mark.parametrize("scope", pruning.SCOPES)
-def test_pruning_again_and_again_is_brute_force(toy, scope):
+def test_pruning_again_and_again_is_brute_force(toy):
     model, _ = toy()
-    weights, kept = tensors(model), masks.whole(model)
+    weights, left = tensors(model), masks.whole(model)
     used = {name: np.ones(w.shape, bool) for name, w in weights.items()}
     for _ in range(4):
-        kept = pruning.prune(model, kept, 0.3, scope)
-        groups = [list(weights)] if scope == "global" else [[name] for name in weights]
-        for group in groups:
-            sizes = np.concatenate([abs(weights[name][used[name]]) for name in group])
-            threshold = np.sort(sizes)[int(0.3 * len(sizes))]
-            for name in group:
-                used[name] &= abs(weights[name]) >= threshold
-        for name, mask in tensors(kept).items():
+        left = pruning.prune(model, left, 0.3)
+        for name, mask in tensors(left).items():
+            sizes = abs(weights[name][used[name]])
+            used[name] &= abs(weights[name]) >= np.sort(sizes)[int(0.3 * len(sizes))]
             np.testing.assert_array_equal(mask, used[name])
 
 
@@ -77,8 +47,7 @@ def test_an_unused_weight_is_never_taken_back(toy):
     """Though it is larger than others: parents' weights outside masks may be anything."""
     model, _ = toy()
     first = pruning.shuffled(pruning.prune(model, None, 0.5), jax.random.key(0))
-    for scope in pruning.SCOPES:
-        second = pruning.prune(model, first, 0.5, scope)
+    for second in (pruning.prune(model, first, 0.5), pruning.kept(model, first, "global", 0.2)):
         for mask, before in zip(*(tensors(m).values() for m in (second, first)), strict=True):
             assert (before | ~mask).all()
 

@@ -1,16 +1,14 @@
 """Training with sparse weights keeps to its masks."""
 
-import dataclasses
-
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from masked import CHANGING, HYPERPARAMS, SPARSE, counts_of, sparse, tensors
 from settings import TINY
 
 from toymono import (
-    Hyperparams,
     Model,
     advance,
     begin,
@@ -25,23 +23,6 @@ from toymono import (
     unstack,
 )
 from toymono.fields import TOY_CONFIG
-
-HYPERPARAMS = Hyperparams(learning_rate=0.02, eps=0.25, density=0.3)
-CHANGING = ("set", "rigl")
-SPARSE = ("erdos_renyi", *CHANGING)
-
-
-def sparse(rule, log2_steps=8, **fields):
-    """Long enough for changes at steps 64 and 128, the last before three quarters."""
-    return dataclasses.replace(TINY, sparsity=rule, log2_steps=log2_steps, **fields)
-
-
-def tensors(model_or_masks):
-    return {"w_mk": np.asarray(model_or_masks.w_mk), "w_ko": np.asarray(model_or_masks.w_ko)}
-
-
-def counts_of(found):
-    return [int(mask.sum()) for mask in tensors(found).values()]
 
 
 @pytest.mark.parametrize("optimizer", TOY_CONFIG["optimizer"].choices)
@@ -99,7 +80,7 @@ def test_masks_that_are_given_stay_and_full_ones_are_density_1_bit_for_bit():
     full = masks.whole(state.model)
     given = train.untrained(TINY, HYPERPARAMS, state.model, 256, state.key, full)
     chex.assert_trees_all_equal(given.masks, state.masks)
-    for chosen in (full, pruning.prune(state.model, full, 0.5, "global")):
+    for chosen in (full, pruning.kept(state.model, full, "global", 0.5)):
         start = pruning.rewound(chosen, state.model)
         given = train.untrained(TINY, HYPERPARAMS, start, 256, state.key, chosen)
         end = advance(TINY, HYPERPARAMS, world, given, 256)

@@ -130,17 +130,25 @@ def test_a_chain_is_planned_trained_stored_and_resumed_to_the_same_bits(tmp_path
 
 
 def test_the_sweep_lists_chains_and_controls():
-    *_, last = [job for job in jobs.of_sweeps(["TICKET"], "small", [0]) if job.parents]
-    made = {job.name: job for job in jobs.of_sweeps(["TICKET"], "small", [0])}
+    made = {job.name: job for job in jobs.of_sweeps(["TICKET"], "small", range(4))}
     tickets = [job for job in made.values() if job.config.origin == "ticket"]
-    assert len(tickets) == 6 + 6
+    assert len(tickets) == 4 * (6 + 6)
     for job in tickets:
         dense, pruned = (made[name] for name in job.parents)
-        assert dense.config.origin == "fresh"
-        assert dense.seed == job.seed + (job.config.ticket_control == "matched")
+        matched = job.config.ticket_control == "matched"
+        # There are three dense runs.
+        assert (dense.config.origin, dense.seed) == ("fresh", (job.seed + matched) % 3)
+        assert pruned.config.ticket_control == "none"
+        if pruned.config.origin == "ticket":
+            assert pruned.seed == job.seed
+            own, _ = (made[name] for name in pruned.parents)
+            assert own.seed == job.seed % 3
+        else:
+            assert pruned.seed == job.seed % 3
         before = 1.0 if pruned.config.sparsity == "none" else pruned.hyperparams.density
         assert float(job.hyperparams.density) / float(before) == pytest.approx(0.8, abs=0.002)
-    assert last.config.ticket_control == "matched"
+    with pytest.raises(ValueError, match=r"density=0.5 is not one of 0.8, 0.64"):
+        list(jobs.of_sweeps(["TICKET"], "small", [0], density=0.5))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +158,7 @@ def test_the_sweep_lists_chains_and_controls():
         ({"sparsity": "pruned"}, "sparsity=pruned requires origin=ticket"),
         ({"sparsity": "set", "density_rule": "global"}, "density_rule=global prunes by size"),
         ({"rewind_step": 3}, "rewind_step=3 is not a power of two"),
+        ({"ticket_control": "new_weights", "bias_start": "below_all"}, "bias_start=shifted alone"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(changed, message):

@@ -116,11 +116,13 @@ def refuse_unused(
     """
     for name, field in table.items():
         changed = set(given.get(name, ())) - {field.default}
-        if field.unless and changed and not any(field.matters(values) for values in runs):
-            other, *words = field.unless
-            raise UsageError(
-                f"--{name} has no effect with {other}={' or '.join(map(str, words))}; use --{other}"
-            )
+        if not changed or any(field.matters(values) for values in runs):
+            continue
+        for condition, effect in ((field.only, "an effect only"), (field.unless, "no effect")):
+            if condition:
+                other, *words = condition
+                having = " or ".join(map(str, words))
+                raise UsageError(f"--{name} has {effect} with {other}={having}; use --{other}")
 
 
 def count_or_auto(name: str, default: str, text: str) -> flags.FlagHolder[int | None]:

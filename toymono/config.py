@@ -86,6 +86,10 @@ class Config:
             ticket = self.origin == "ticket"
             words = "origin=ticket", "sparsity=pruned"
             raise ValueError("{} requires {}".format(*(words if ticket else words[::-1])))
+        if self.ticket_control == "new_weights" and self.bias_start != "shifted":
+            raise ValueError(
+                "ticket_control=new_weights draws weights with bias_start=shifted alone"
+            )
         if self.density_rule == "global" and self.sparsity not in ("none", "pruned"):
             raise ValueError(f"density_rule=global prunes by size: not sparsity={self.sparsity}")
         if self.rewind_step & (self.rewind_step - 1):

@@ -93,8 +93,8 @@ DENSITIES: Mapping[str, Callable[[ScalarLike, Shapes], tuple[Any, Any]]] = {
     "input": lambda density, shapes: (density * math.prod(shapes[0]), math.prod(shapes[1])),
     "output": lambda density, shapes: (math.prod(shapes[0]), density * math.prod(shapes[1])),
 }
-"""By the name in `Config.density_rule`, but for `global`: numbers of input and of output weights
-in use, before they are rounded."""
+"""By the name in `Config.density_rule`, except `global`, which `pruning.kept` handles: numbers of
+input and of output weights in use, before they are rounded."""
 
 
 def counts(rule: str, density: ScalarLike, shapes: Shapes) -> tuple[Array, Array]:

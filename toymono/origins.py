@@ -3,15 +3,17 @@
 A run's config names its origin. A `fresh` run begins with random weights. The
 others begin with the weights of a stored run, their first parent, and use its
 world; most of them refer to a second parent, whose neurons are first permuted to
-match those of the first, since the order of neurons has no meaning. They answer
+match those of the first, since the order of neurons has no meaning. A lottery ticket
+begins with early weights of the first parent in masks read off the second. They answer
 questions raised in the discussion of the paper: how strong an attraction moves a
-model into another solution, whether a curve of low loss joins two models, and what
-happens when a barrier to another model is enforced.
+model into another solution, whether a curve of low loss joins two models, what happens
+when a barrier to another model is enforced, and whether pruned models stay monosemantic.
 
 Reference:
   Garipov et al. (2018), Loss Surfaces, Mode Connectivity, for curves; Lubana et al.
-  (2022), Mechanistic Mode Connectivity, for `connect`. The pull is proposed by the
-  authors in the discussion of "Engineering Monosemanticity in Toy Models".
+  (2022), Mechanistic Mode Connectivity, for `connect`; Frankle & Carbin
+  (2018) for `ticket`. The pull is proposed by the authors in the discussion of
+  "Engineering Monosemanticity in Toy Models".
 """
 
 import dataclasses
@@ -72,7 +74,10 @@ class Origin:
     parents: int = 0
     """How many stored runs they start from."""
     begin: Callable[[tuple[Model, ...]], Model] = lambda models: models[0]
-    """From the parents' models to the one that training changes."""
+    """From the parents' models to the one that training changes, unless it `prunes`."""
+    prunes: bool = False
+    """Whether they train what is left of the second parent, pruned; the parents' models mean
+    nothing to the loss then."""
     evaluated: Callable[..., AnyModel] = _itself
     """`(hyperparams, model, context) -> model`: the network that the batch is fed to."""
     loss: Callable[..., Float[Array, ""]] = _unchanged
@@ -141,7 +146,7 @@ ORIGINS: Mapping[str, Origin] = {
     "decoupled_pull": Origin(2, after=_moved),
     "curve": Origin(2, begin=_middle, evaluated=_on_curve),
     "connect": Origin(2, evaluated=_on_line, loss=_towards_line_loss),
-    "ticket": Origin(2),
+    "ticket": Origin(2, prunes=True),
 }
 """By the name in `Config.origin`.
 
@@ -174,7 +179,7 @@ def gather(config: Config, runs: Sequence[Any]) -> Parents:
         if not np.array_equal(run.world.embed_nm, first.world.embed_nm):
             raise ValueError(_DIFFERENT_WORLDS)
         check_alike(first.final, run.final)
-    if config.origin == "ticket":
+    if ORIGINS[config.origin].prunes:
         return _ticket(config, *runs)
     others = [run.final for run in runs[1:]]
     if config.match_parents == "weights":
@@ -183,9 +188,10 @@ def gather(config: Config, runs: Sequence[Any]) -> Parents:
 
 
 def _ticket(config: Config, first: Any, pruned: Any) -> Parents:
-    early = jax.tree.map(
-        lambda leaf: leaf[first.snapshot_steps.index(config.rewind_step)], first.snapshots
-    )
+    if config.rewind_step not in first.snapshot_steps:
+        raise ValueError(f"the first parent has no snapshot of rewind_step={config.rewind_step}")
+    index = first.snapshot_steps.index(config.rewind_step)
+    early = jax.tree.map(lambda leaf: leaf[index], first.snapshots)
     model, masks = pruned.final, pruned.masks
     if config.ticket_control == "matched":
         order_k = jnp.asarray(align(first.final, model))
@@ -231,19 +237,20 @@ def _check_configs(config: Config, parents: Sequence[Any]) -> None:
     if len(parents) != wanted:
         count = "no stored run" if wanted == 0 else f"{wanted} stored run{'s' * (wanted > 1)}"
         raise ValueError(f"origin={config.origin} starts from {count}, not {len(parents)}")
-    for parent in parents:
+    prunes = ORIGINS[config.origin].prunes
+    for index, parent in enumerate(parents):
         if not isinstance(parent, Config):
             raise ValueError(f"origin={config.origin} starts from toy models only")
         for name in _INHERITED:
             ours, theirs = getattr(config, name), getattr(parent, name)
             if ours != theirs:
                 raise ValueError(f"{name}={ours}, but a parent has {name}={theirs}")
-        pruned = config.origin == "ticket" and parent is not parents[0]
-        if parent.sparsity not in (("none", "pruned") if pruned else ("none",)):
+        allowed = ("none", "pruned") if prunes and index > 0 else ("none",)
+        if parent.sparsity not in allowed:
             raise ValueError(
                 f"a parent has sparsity={parent.sparsity}, where dense weights are needed"
             )
-    if config.origin == "ticket" and config.rewind_step not in parents[0].snapshot_steps:
+    if prunes and config.rewind_step not in parents[0].snapshot_steps:
         raise ValueError(
             f"rewind_step={config.rewind_step}, but the first parent has {parents[0].steps} steps"
         )
@@ -279,7 +286,7 @@ def start(
             f"origin={config.origin} needs the parents' models: pass `origins.gather(config, "
             "runs)` to `begin`; fit and fit_many train fresh runs only"
         )
-    if config.origin == "ticket":
+    if ORIGINS[config.origin].prunes:
         model, masks = pruning.ticket_start(
             config, hyperparams, *parents.models, parents.masks, key
         )

@@ -17,50 +17,36 @@ from toymono.config import Config, Hyperparams
 from toymono.masks import Masks, applied, counts, largest, part, whole
 from toymono.models import MODELS, Model, permute
 
-SCOPES = ("tensor", "global")
-"""Weights are compared within each tensor, or over both."""
 
+def prune(model: Model, masks: Masks | None, share: ScalarLike) -> Masks:
+    """Masks without the smallest of the weights in use of each tensor.
 
-def prune(model: Model, masks: Masks | None, share: ScalarLike, scope: str = "tensor") -> Masks:
-    """Masks without the smallest of the weights in use.
-
-    `share` of them are dropped, rounded down; of equal ones the later go first.
+    `share` of them are dropped, rounded down; ties drop the weight with the larger index.
 
     Args:
       model: One model.
       masks: Its masks; None if every weight is in use.
       share: In [0, 1], of the weights in use, not of all.
-      scope: One of `SCOPES`.
-
-    Raises:
-      ValueError: `scope` is not one of them.
 
     Example:
       >>> model = Model(jnp.array([[0.1, -0.2]]), jnp.zeros(2), jnp.array([[0.3], [-0.4]]))
-      >>> [mask.ravel().tolist() for mask in jax.tree.leaves(prune(model, None, 0.5, "global"))]
-      [[False, False], [True, True]]
-      >>> [mask.ravel().tolist() for mask in jax.tree.leaves(prune(model, None, 0.5, "tensor"))]
+      >>> [mask.ravel().tolist() for mask in jax.tree.leaves(prune(model, None, 0.5))]
       [[False, True], [False, True]]
     """
-    if scope not in SCOPES:
-        raise ValueError(f"scope={scope!r} is not one of {', '.join(SCOPES)}")
+    score = _sizes(model, masks)
+    counted = [(each >= 0).sum() for each in score]
+    left = (count - part(share, count) for count in counted)
+    return Masks(*map(largest, score, left))
+
+
+def _sizes(model: Model, masks: Masks | None) -> tuple[Float[Array, "m k"], Float[Array, "k o"]]:
+    """The sizes of the input and of the output weights; -1 where they are not in use."""
     model.assert_single()
     masks = whole(model) if masks is None else masks
-    size = {
-        name: jnp.where(getattr(masks, name), abs(getattr(model, name)), -1.0)
-        for name in ("w_mk", "w_ko")
-    }
-    if scope == "tensor":
-        return Masks(**{name: _without(score, share) for name, score in size.items()})
-    flat = _without(jnp.concatenate([score.ravel() for score in size.values()]), share)
-    into, out = jnp.split(flat, [masks.w_mk.size])
-    return Masks(into.reshape(masks.w_mk.shape), out.reshape(masks.w_ko.shape))
-
-
-def _without(score: Float[Array, "*d"], share: ScalarLike) -> Bool[Array, "*d"]:
-    """Without the smallest of the scores that are not negative."""
-    active = (score >= 0).sum()
-    return largest(score, active - part(share, active))
+    return (
+        jnp.where(masks.w_mk, abs(model.w_mk), -1.0),
+        jnp.where(masks.w_ko, abs(model.w_ko), -1.0),
+    )
 
 
 def kept(model: Model, masks: Masks | None, rule: str, density: ScalarLike) -> Masks:
@@ -80,24 +66,17 @@ def kept(model: Model, masks: Masks | None, rule: str, density: ScalarLike) -> M
       >>> [mask.ravel().tolist() for mask in jax.tree.leaves(kept(model, None, "uniform", 0.5))]
       [[False, True], [False, True]]
     """
-    model.assert_single()
-    masks = whole(model) if masks is None else masks
-    into, out = (
-        jnp.where(mask, abs(weight), -1.0)
-        for mask, weight in ((masks.w_mk, model.w_mk), (masks.w_ko, model.w_ko))
-    )
+    into, out = _sizes(model, masks)
     if rule != "global":
         counted = counts(rule, density, (into.shape, out.shape))
-        return Masks(
-            *(_most(score, count) for score, count in zip((into, out), counted, strict=True))
-        )
+        return Masks(_most(into, counted[0]), _most(out, counted[1]))
     both = jnp.concatenate([into.ravel(), out.ravel()])
     first, second = jnp.split(_most(both, jnp.round(density * both.size)), [into.size])
     return Masks(first.reshape(into.shape), second.reshape(out.shape))
 
 
 def _most(score: Float[Array, "*d"], count: ScalarLike) -> Bool[Array, "*d"]:
-    """The largest of the scores that are not negative."""
+    """The `count` largest scores, or all that are not negative if these are fewer."""
     return largest(score, jnp.minimum(count, (score >= 0).sum()).astype(jnp.int32))
 
 

@@ -111,7 +111,8 @@ def begin(
 
     With `config.world_seed` the world is that of this seed, so that models of several
     seeds share it. A run whose `config.origin` is not `fresh` has the world and the
-    weights of its parents; the key then determines only the batches.
+    weights of its parents, or early weights in masks (`ticket`); the key then determines
+    only the batches, and what a ticket's control draws.
 
     Args:
       config: Static settings.
@@ -133,8 +134,8 @@ def begin(
         world, model, used = origins.start(config, hyperparams, parents, start_key)
         batch_key = jax.random.fold_in(batch_key, _ORIGIN)
         state = untrained(config, hyperparams, model, config.steps, batch_key, used)
-        # The masks of a ticket say all that its steps need of its parents.
-        anchors = parents.models if parents and used is None else ()
+        prunes = origins.ORIGINS[config.origin].prunes
+        anchors = parents.models if parents and not prunes else ()
         return world, state.replace(anchors=anchors)
     if config.world_seed >= 0:
         world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)

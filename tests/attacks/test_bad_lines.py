@@ -40,7 +40,7 @@ LINES = {
         "--density=0.5": "--density has no effect with sparsity=none; use --sparsity",
         "--sparsity=set --density=0": "density=0 is not in (0, 1]",
         "--sparsity=set --density=1.5": "density=1.5 is not in (0, 1]",
-        "--sparsity=erdos_renyi --drop_share=0.1": "--drop_share has no effect with sparsity=",
+        "--sparsity=erdos_renyi --drop_share=0.1": "--drop_share has an effect only with ",
         "--eps=0": "eps=0 is not in (0, 1]",
         "--eps=1e-50": "eps=0 is not in (0, 1]",
         "--eps=many": "eps='many' is not a number",

@@ -28,7 +28,7 @@ def test_a_permuted_copy_has_a_barrier_that_alignment_removes(pair):
     [row] = connectivity.per_pair(pair).to_dict("records")
     assert row["barrier"] == row["excess"] == row["weight_distance"] == 0
     assert row["unaligned_weight_distance"] > 0.1
-    assert row["loss"] == pytest.approx(row["other_loss"], rel=1e-6)
+    assert row["task_loss"] == pytest.approx(row["other_loss"], rel=1e-6)
     assert row["mono_per_feature"] == row["other_mono_per_feature"]
     assert row["matched_same_feature"] == row["mono_per_feature"] * pair[0].config.n
     names = {store.name(run.config, run.hyperparams, run.seed) for run in pair}

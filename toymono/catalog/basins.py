@@ -1,9 +1,9 @@
 """Sweeps for what readers asked: basins, bias schemes, sparse weights, a skip path.
 
 Models can be compared weight by weight only if they share a world, so `BASIN`
-varies the seed beside a fixed `world_seed`. The sweeps `HOP`, `CURVE` and
-`CONNECT` start from its runs, and train them too where they are not stored. In `SPARSE` wide
-models with sparse weights have as many weights in use as the dense one of half the
+varies the seed beside a fixed `world_seed`. The sweeps `HOP`, `CURVE`, `CONNECT`,
+`ONWARD` and `TICKET` start from its runs, and train them too where they are not stored. In
+`SPARSE` wide models with sparse weights have as many weights in use as the dense one of half the
 features' number of neurons, except where input or output weights alone are sparse.
 """
 
@@ -17,14 +17,15 @@ _SMALL = {"learning_rate": (0.01,), "bias_decay": (0.1,)}
 _OURS = dict.fromkeys(_PAPER, "our choice: as in B3")
 _DENSE = {"init_bias": (-1.0,), **_PAPER}
 
-_SEEDS = 3  # of BASIN
+BASIN_SEEDS = 3
+"""Seeds of `BASIN` that others start from; a run of a higher seed starts from these in turn."""
 
 
 def _model(scale: str, like: Mapping[str, Any], init_bias: float, seed: int) -> Ancestor:
     """A run of `BASIN` in the world of another point."""
     for point in BASINS["BASIN"].points(scale):
         if (point["world_seed"], point["init_bias"]) == (like["world_seed"], init_bias):
-            return Ancestor(point, seed % _SEEDS)
+            return Ancestor(point, seed % BASIN_SEEDS)
     raise ValueError(f"BASIN has no world {like['world_seed']}")
 
 
@@ -62,6 +63,8 @@ def _ticket(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[A
     if they are to be matched.
     """
     bias, density = point["init_bias"], point["density"]
+    if density not in TICKETS:
+        raise ValueError(f"density={density:g} is not one of {', '.join(map(str, TICKETS))}")
     dense = _model(scale, point, bias, seed)
     plain = {name: value for name, value in point.items() if name != "ticket_control"}
     pruned = dense

@@ -45,6 +45,8 @@ class Field:
     """Its sign in formulas, for captions that have little room."""
     unless: tuple[Any, ...] | None = None
     """A field, then its values for which this field has no effect."""
+    only: tuple[Any, ...] | None = None
+    """The reverse: a field, then its values for which alone this field has an effect."""
     before: Any = MISSING
     """Value that older runs implicitly had; it is left out of the hash."""
     in_caption: bool = False
@@ -56,6 +58,8 @@ class Field:
 
     def matters(self, values: Mapping[str, Any]) -> bool:
         """Whether the field has an effect in a run with these values of the other fields."""
+        if self.only is not None:
+            return values[self.only[0]] in self.only[1:]
         return self.unless is None or values[self.unless[0]] not in self.unless[1:]
 
     def parse(self, text: str) -> Any:

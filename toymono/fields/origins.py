@@ -2,8 +2,6 @@
 
 from toymono.fields.field import Field
 
-_NOT_TICKETS = ("fresh", "continued", "pull", "decoupled_pull", "curve", "connect")
-
 ORIGIN_CONFIG = (
     Field(
         "origin",
@@ -28,7 +26,7 @@ ORIGIN_CONFIG = (
         str,
         choices={"weights": "by the least distance of all weights", "none": "not at all"},
         label="matching of parents",
-        unless=("origin", "fresh", "continued", "ticket"),
+        only=("origin", "pull", "decoupled_pull", "curve", "connect"),
         before="weights",
     ),
     Field(
@@ -42,7 +40,7 @@ ORIGIN_CONFIG = (
             "new_weights": "newly drawn weights",
             "matched": "the neurons of the pruned run are first matched with those of the other",
         },
-        unless=("origin", *_NOT_TICKETS),
+        only=("origin", "ticket"),
         before="none",
     ),
     Field(
@@ -52,7 +50,7 @@ ORIGIN_CONFIG = (
         int,
         1,
         2**30,
-        unless=("origin", *_NOT_TICKETS),
+        only=("origin", "ticket"),
         before=1,
     ),
     Field(
@@ -76,7 +74,7 @@ ORIGIN_HYPERPARAMS = (
         low=0.0,
         label="attraction λ",
         symbol="λ",
-        unless=("origin", "fresh", "continued", "curve", "connect", "ticket"),
+        only=("origin", "pull", "decoupled_pull"),
         before=1e-3,
     ),
     Field(
@@ -84,7 +82,7 @@ ORIGIN_HYPERPARAMS = (
         1.0,
         "Loss that the line to the second parent is driven to.",
         low=0.0,
-        unless=("origin", "fresh", "continued", "curve", "pull", "decoupled_pull", "ticket"),
+        only=("origin", "connect"),
         before=1.0,
     ),
     Field(

@@ -54,7 +54,7 @@ SPARSE_HYPERPARAMS = (
         "Share of the weights in use that each change of the masks replaces.",
         low=0.0,
         high=1.0,
-        unless=("sparsity", "none", "erdos_renyi", "pruned"),
+        only=("sparsity", "set", "rigl"),
         before=0.3,
     ),
 )

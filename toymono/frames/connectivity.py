@@ -58,7 +58,7 @@ def paths(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) ->
 def per_pair(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) -> pd.DataFrame:
     """One row per pair of runs of one world.
 
-    Columns: those that determine the first run, `other_run`, `other_seed`, `pair`, `loss` and
+    Columns: those that determine the first run, `other_run`, `other_seed`, `pair`, `task_loss` and
     `other_loss` on the common samples, `mono_per_feature` and
     `other_mono_per_feature`; `barrier`, `excess` and `weight_distance` after
     alignment, `barrier_share`, the barrier over the loss of an output of 0;
@@ -77,7 +77,7 @@ def per_pair(runs: Runs, by: str = "weights", points: int = connectivity.POINTS)
 
 
 PER_RUN = (
-    *("loss", "mono_per_feature", "kind_barrier", "kind_reduction"),
+    *("task_loss", "mono_per_feature", "kind_barrier", "kind_reduction"),
     *("mixed_barrier", "mixed_excess", "mixed_ratio"),
 )
 """The columns of `per_run`."""
@@ -87,7 +87,7 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
     """One row per run: its mean over pairs with runs of other seeds.
 
     Runs of one seed start from the same weights, which keeps them closer.
-    Columns: those that determine the run, `loss` on the common samples,
+    Columns: those that determine the run, `task_loss` on the common samples,
     `mono_per_feature`; `kind_barrier`, the mean barrier share to runs of its own
     kind, and `kind_reduction`, the share of the unaligned barrier that alignment
     removes there; `mixed_barrier` and `mixed_excess`, in shares of the zero-output
@@ -110,7 +110,7 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
         reduction=1 - pairs["barrier"] / pairs["unaligned_barrier"],
     )
     turned = pairs.assign(
-        run=pairs["other_run"], loss=pairs["other_loss"],
+        run=pairs["other_run"], task_loss=pairs["other_loss"],
         mono_per_feature=pairs["other_mono_per_feature"],
     )  # fmt: skip
     both = pd.concat([pairs, turned])
@@ -120,7 +120,7 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
         same = of_run[of_run["pair"].isin(PAIRS[:2])]
         mixed = of_run[of_run["pair"] == "mixed"]
         numbers = {
-            "loss": of_run["loss"].iloc[0],
+            "task_loss": of_run["task_loss"].iloc[0],
             "mono_per_feature": of_run["mono_per_feature"].iloc[0],
             "kind_barrier": same["barrier_share"].mean(),
             "kind_reduction": same["reduction"].mean(),
@@ -213,7 +213,7 @@ def _compared(run: Run, other: Run | StoredRun, by: str, points: int) -> dict[st
     served, other_served = (monosemantic(net, world) for net in pair)
     aligned, unaligned = lines["aligned"], lines["unaligned"]
     numbers = {
-        "loss": aligned.loss_p[0],
+        "task_loss": aligned.loss_p[0],
         "other_loss": aligned.loss_p[-1],
         "mono_per_feature": served / n,
         "other_mono_per_feature": other_served / n,

@@ -20,6 +20,7 @@ from toymono.analysis import connectivity
 from toymono.frames import connectivity as pairs
 from toymono.frames import toy
 from toymono.job import Job
+from toymono.origins import ORIGINS
 from toymono.store import StoredRun
 from toymono.train import Run
 
@@ -38,7 +39,7 @@ PER_RUN = (
 
 
 def per_run(runs: Iterable[StoredRun], points: int = POINTS) -> pd.DataFrame:
-    """One row per run that started from stored runs, but for tickets, or whose batches were forked.
+    """One row per run, except tickets, that started from stored runs or whose batches were forked.
 
     Columns: those that determine the run; `pair`, what its parents are, see
     `frames.connectivity.PAIRS`; `task_loss` and `mono_per_feature` of its final model;
@@ -92,7 +93,8 @@ def _each(
         forked = stored.config.fork_seed >= 0
         if stored.diverged is not None or not (stored.parents or forked):
             continue
-        if stored.config.origin == "ticket":  # whose parents' paths say nothing: see frames.per_run
+        # The line between a ticket's parents is of no interest: `frames.per_run` measures tickets.
+        if ORIGINS[stored.config.origin].prunes:
             continue
         others = _original(stored) if forked else store.parent_paths(stored.path.parent, stored)
         for path in others:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from toymono import store
 from toymono.fields import MISSING, SEED, Field
 from toymono.files import atomic_write
 from toymono.job import Job
@@ -68,6 +69,22 @@ class Source:
     def setting(self, values: Mapping[str, Any]) -> str:
         """The name of a setting, whatever the data: that of its run with seed 0."""
         return Job(*KINDS[self.kind].split(values), seed=0).name
+
+
+def stored_of(sweeps: Sequence[str], scale: str, runs_dir: str | Path) -> list[StoredRun]:
+    """The stored toy runs of sweeps of the catalog."""
+    settings = {name for sweep in sweeps for name in store.positions(sweep, scale)}
+    return [run for run in store.find(runs_dir) if run.setting in settings]
+
+
+def row_of(per_run: Callable[..., pd.DataFrame]) -> Callable[[StoredRun], Mapping[str, Any]]:
+    """Measures a run by a frame of one row per run; nothing if the frame leaves the run out."""
+
+    def measured(stored: StoredRun) -> Mapping[str, Any]:
+        rows = per_run([stored])
+        return rows.iloc[0].to_dict() if len(rows) else {}
+
+    return measured
 
 
 def read(path: str | Path, source: Source) -> list[Row]:

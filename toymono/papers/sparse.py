@@ -5,7 +5,7 @@ that they cost as much where zeros cost nothing. Limits are ours: the paper says
 that the loss is significantly higher and gives no number.
 """
 
-from pathlib import Path
+import functools
 
 import pandas as pd
 
@@ -14,7 +14,6 @@ from toymono.frames import toy
 from toymono.papers import evidence
 from toymono.papers.evidence import Source
 from toymono.papers.findings import Finding, finite
-from toymono.store import StoredRun
 
 SWEEP = "SPARSE"
 
@@ -27,20 +26,13 @@ QUANTITIES = (
 
 def source(scale: str) -> Source:
     """The evidence file of the sweep at a scale."""
-
-    def find(runs_dir: str | Path) -> list[StoredRun]:
-        settings = store.positions(SWEEP, scale)
-        return [run for run in store.find(runs_dir) if run.setting in settings]
-
-    def measure(stored: StoredRun) -> dict:
-        [row] = toy.per_run([stored]).to_dict("records")
-        return row
-
+    find = functools.partial(evidence.stored_of, (SWEEP,), scale)
+    measure = evidence.row_of(toy.per_run)
     return Source(f"sparse-{scale}", "toy", QUANTITIES, (), find, measure)
 
 
 def sweep(frame: pd.DataFrame, scale: str) -> evidence.Sweep:
-    """The runs that there are of the sweep."""
+    """The sweep's rows in the evidence."""
     return evidence.sweep(SWEEP, frame, store.positions(SWEEP, scale))
 
 

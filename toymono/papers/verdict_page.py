@@ -42,7 +42,7 @@ def found(judged: Sequence[Judged], runs: int, kind: str = "published statements
       runs: Training runs behind them.
       kind: What the claims are, in the plural.
     """
-    counts = {kind: sum(each.verdict == kind for each in judged) for kind in Verdict}
+    counts = {verdict: sum(each.verdict == verdict for each in judged) for verdict in Verdict}
     listed = [f"{counts[k]} {words[counts[k] > 1]}" for k, words in _COUNTED.items() if counts[k]]
     main = [each for each in judged if each.claim.headline]
     agree = [_named(each) for each in main if each.verdict == Verdict.AGREES]

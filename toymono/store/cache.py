@@ -4,6 +4,7 @@ import functools
 import hashlib
 import inspect
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:
     """`function(run, **parameters)`, computed once for each stored run.
 
     The result of a `StoredRun` is stored in a hidden folder beside the runs. It is
-    computed again if the run, the parameters, the function, or any module that
-    analyses and frames import changes. A run in memory, or in a folder that
+    computed again if the run, the parameters, the function's module, or any module below
+    papers, plots, reports and sweeps changes. A run in memory, or in a folder that
     cannot be written, is not cached.
 
     Args:
@@ -38,7 +39,7 @@ def cached(function: Callable[..., Any], run: Any, **parameters: Any) -> Any:
     compute = _memory(run.path.parent).cache(_compute, ignore=["run"])
     key = {
         "function": f"{function.__module__}.{function.__qualname__}",
-        "code": f"{_science()} {inspect.getsource(function)}",
+        "code": f"{_science()} {inspect.getsource(sys.modules[function.__module__])}",
         "name": run.name,
         "date": run.date,
     }

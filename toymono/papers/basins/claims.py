@@ -140,7 +140,7 @@ CLAIMS = table(
         "Lottery tickets of a monosemantic model, pruned again and again, stay monosemantic as "
         "long as their loss matches.",
         "Question (d)",
-        ("TICKET", "BASIN"),
+        ("TICKET", tickets.DENSE),
         _ASKED,
         tickets.stay_mono,
         headline="lottery tickets stay monosemantic",

@@ -1,7 +1,7 @@
 """What readers asked about basins: the runs that answer it, and the page."""
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -32,40 +32,27 @@ _OF_SKIP, _OF_TICKETS = "basins-skip-small", "basins-tickets-small"
 
 
 def _sources(scale: str) -> tuple[Source, ...]:
-    def of(sweeps: tuple[str, ...]):
-        return lambda runs_dir: _found(runs_dir, sweeps)
+    def source(name: str, sweeps: Sequence[str], quantities: Sequence[str], per_run) -> Source:
+        find = functools.partial(evidence.stored_of, sweeps, "small")
+        return Source(name, "toy", tuple(quantities), (), find, evidence.row_of(per_run))
 
+    find = functools.partial(evidence.stored_of, ("BASIN",), "small")
     return (
-        Source(_NAME, "toy", connectivity.PER_RUN, (), _find, _measure),
-        Source(_OF_ORIGINS, "toy", origins.PER_RUN, (), of(_ORIGINS), _one_row(origins.per_run)),
-        Source(_OF_SCHEMES, "toy", biases.PER_RUN, (), of(_SCHEMES), _one_row(biases.per_run)),
-        Source(_OF_SKIP, "toy", skip_paths.QUANTITIES, (), of(_SKIP), _one_row(skip.per_run)),
-        Source(_OF_TICKETS, "toy", tickets.QUANTITIES, (), of(_TICKET), _one_row(toy.per_run)),
+        Source(_NAME, "toy", connectivity.PER_RUN, (), find, _measure),
+        source(_OF_ORIGINS, _ORIGINS, origins.PER_RUN, origins.per_run),
+        source(_OF_SCHEMES, _SCHEMES, biases.PER_RUN, biases.per_run),
+        source(_OF_SKIP, _SKIP, skip_paths.QUANTITIES, skip.per_run),
+        # With the dense runs, measured in the same way.
+        source(_OF_TICKETS, (*_TICKET, "BASIN"), sparse.QUANTITIES, toy.per_run),
         sparse.source(scale),
     )
-
-
-def _one_row(per_run: Callable[..., pd.DataFrame]) -> Callable[[StoredRun], Mapping[str, Any]]:
-    def measured(stored: StoredRun) -> Mapping[str, Any]:
-        rows = per_run([stored])
-        return rows.iloc[0].to_dict() if len(rows) else {}
-
-    return measured
-
-
-def _find(runs_dir: str | Path) -> list[StoredRun]:
-    return _found(runs_dir, ("BASIN",))
-
-
-def _found(runs_dir: str | Path, sweeps: Sequence[str]) -> list[StoredRun]:
-    settings = {name for sweep in sweeps for name in store.positions(sweep, "small")}
-    return [run for run in store.find(runs_dir) if run.setting in settings]
 
 
 def _measure(stored: StoredRun) -> dict[str, Any]:
     """A run's means over the pairs with the other runs of its world, in the same folder."""
     world = stored.fields["world_seed"]
-    partners = [run for run in _find(stored.path.parent) if run.fields["world_seed"] == world]
+    every = evidence.stored_of(("BASIN",), "small", stored.path.parent)
+    partners = [run for run in every if run.fields["world_seed"] == world]
     rows = connectivity.per_run(partners)
     rows = rows[rows["run"] == stored.name] if len(rows) else rows
     return rows.iloc[0].to_dict() if len(rows) else {}
@@ -85,10 +72,18 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
                 *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
                 *(sweep(name, _OF_SKIP) for name in _SKIP),
                 *(sweep(name, _OF_TICKETS) for name in _TICKET),
+                _dense(frames[_OF_TICKETS]),
                 (sparse.SWEEP, sparse.sweep(frames[f"sparse-{scale}"], scale)),
             ]
         )
     )
+
+
+def _dense(frame: pd.DataFrame) -> tuple[str, evidence.Sweep]:
+    """The dense runs that tickets start from: those of the first setting of BASIN."""
+    positions = store.positions("BASIN", "small")
+    settings = [name for name, index in positions.items() if index == 0]
+    return tickets.DENSE, evidence.sweep(tickets.DENSE, frame, settings)
 
 
 def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
@@ -198,7 +193,7 @@ def _tables(found: Evidence) -> Sequence[str]:
     )
 
 
-_PICTURES = (
+_PICTURES: tuple[str, ...] = (
     "## Curves, pulls and biases",
     "![Loss and monosemantic neurons on trained curves between two models](../figures/curves.png)",
     "Loss and monosemantic neurons on a trained quadratic curve between two models, beside the "
@@ -213,7 +208,7 @@ _PICTURES = (
 )
 
 _COLUMNS = {
-    "loss": "loss",
+    "task_loss": "loss",
     "mono_per_feature": "monosemantic neurons per feature",
     "kind_barrier": "barrier, same kind",
     "kind_reduction": "removed by alignment",
@@ -232,6 +227,10 @@ def _caveats(scale: str) -> Sequence[str]:
         "with LAMB for 2^11; a pull acts in the first half. The second model is aligned to the "
         "first before training starts. Of the questions asked, pairs matched in loss are not "
         "judged yet.",
+        "Sparse models of SPARSE have as many weights in use as the dense one beside them, which "
+        "is narrower, and see as many samples. A ticket of density d is the previous ticket of its "
+        "chain without the smallest fifth of its weights, of both tensors together, with the "
+        "dense run's weights after the first step, trained for all 2^13 steps.",
     )
 
 

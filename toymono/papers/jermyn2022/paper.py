@@ -32,10 +32,10 @@ _ANATOMY = (
     *("slope_mean", "slope_q05", "slope_q95", "slope_change", "poly_offset"),
     *("one_kink", "two_first_kink", "two_second_kink"),
 )
-_RANKED = ("K0", "K1", "K2", "LR2", "LR4")
-"""Sweeps whose features are told apart by the rank of their frequency."""
+_RANKED = ("K2",)
+"""Sweeps whose claims read the numbers of `frames.regimes`."""
 
-_REGIMES = ("served_share", "poly_share", "ignored_share")
+_REGIMES = ("served_share", "poly_share")
 QUANTITIES = (*_EVERY, *_ANATOMY)
 """What claims read of a run, at the end and at half of training."""
 

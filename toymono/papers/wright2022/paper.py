@@ -1,6 +1,7 @@
 """Wright (2022): the classifiers and toy models that judge its claims, and its page."""
 
 import functools
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,15 @@ _ALPHAS = (0.0, 1.0, -1.0, 0.1)  # published, and the largest smaller one at whi
 
 GRIDS: dict[str, dict[str, dict[str, tuple]]] = {
     **{
-        data: {
-            data: {"alpha": _ALPHAS},
-            f"{data}_weights": {"alpha": (0.01, -0.001)},
-            f"{data}_hard": {"penalty": ("hard",), "alpha": (0.1, 1.0)},
-            f"{data}_pruned": {"alpha": (0.0, 1.0), "prune_epochs": (20,)},
-            f"{data}_cnn": {"network": ("cnn",), "alpha": (0.0, 0.1, 1.0)},
-            f"{data}_widths": {**catalog.WIDTHS, "epochs": (20,)},
+        images: {
+            images: {"alpha": _ALPHAS},
+            f"{images}_weights": {"alpha": (0.01, -0.001)},
+            f"{images}_hard": {"penalty": ("hard",), "alpha": (0.1, 1.0)},
+            f"{images}_pruned": {"alpha": (0.0, 1.0), "prune_epochs": (20,)},
+            f"{images}_cnn": {"network": ("cnn",), "alpha": (0.0, 0.1, 1.0)},
+            f"{images}_widths": {**catalog.WIDTHS, "epochs": (20,)},
         }
-        for data in ("mnist", "fashion_mnist")
+        for images in ("mnist", "fashion_mnist")
     },
     "digits": {
         "digits": {"alpha": (*_ALPHAS, 0.01, -0.001, -0.01)},
@@ -64,6 +65,7 @@ _TOY = (
 
 
 def _sources(scale: str) -> tuple[Source, ...]:
+    find_toy = functools.partial(evidence.stored_of, SWEEPS, "small")
     return (
         *(
             Source(
@@ -76,7 +78,7 @@ def _sources(scale: str) -> tuple[Source, ...]:
             )
             for images in GRIDS
         ),
-        Source("wright2022-small", "toy", ("settled", *_TOY), _TOY, _find_toy, _measure_toy),
+        Source("wright2022-small", "toy", ("settled", *_TOY), _TOY, find_toy, _measure_toy),
     )
 
 
@@ -86,13 +88,16 @@ def _find(images: str, runs_dir: str | Path) -> list[StoredRun]:
     wanted = [run for run in found if _setting(run.fields) in settings]
     if not wanted:
         return []
-    fingerprint = data.load(images).fingerprint
+    try:
+        fingerprint = data.load(images).fingerprint
+    except FileNotFoundError:
+        warnings.warn(
+            f"{len(wanted)} runs of {images} are left out: set {data.FOLDER_VARIABLE} to the "
+            "folder with its files, or with a subfolder of that name",
+            stacklevel=2,
+        )
+        return []
     return [run for run in wanted if run.fingerprint == fingerprint]
-
-
-def _find_toy(runs_dir: str | Path) -> list[StoredRun]:
-    settings = {setting for name in SWEEPS for setting in store.positions(name, "small")}
-    return [run for run in store.find(runs_dir) if run.setting in settings]
 
 
 def _setting(values: Mapping[str, Any]) -> str:
@@ -196,7 +201,7 @@ PAPER = Paper(
     reference="Wright (2022), polysemantic-neurons: classifiers on MNIST and Fashion-MNIST, and "
     "in its branch `polysemantic_penalisation` the toy model.",
     claims=CLAIMS,
-    kind="statements, those on classifiers once for each of three data sets,",
+    kind="statements (nine on classifiers, for each of three data sets, and four on toy models)",
     scales=("small",),
     sources=_sources,
     gather=_gather,
