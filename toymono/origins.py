@@ -287,8 +287,7 @@ def start(
             "runs)` to `begin`; fit and fit_many train fresh runs only"
         )
     if ORIGINS[config.origin].prunes:
-        model, masks = pruning.ticket_start(
-            config, hyperparams, *parents.models, parents.masks, key
-        )
+        early, pruned = parents.models
+        model, masks = pruning.ticket_start(config, hyperparams, early, pruned, parents.masks, key)
         return parents.world, model, masks
     return parents.world, ORIGINS[config.origin].begin(parents.models), None

@@ -8,6 +8,8 @@ Reference:
   Frankle & Carbin (2018) for tickets.
 """
 
+from typing import Any
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -101,9 +103,10 @@ def ticket_start(
     used = kept(pruned, masks, config.density_rule, hyperparams.density)
     if config.ticket_control == "random_masks":
         used = shuffled(used, key)
+    start: Any = early
     if config.ticket_control == "new_weights":
-        early = MODELS[config.model].init(config, hyperparams, key)
-    return rewound(used, early), used
+        start = MODELS[config.model].init(config, hyperparams, key)
+    return rewound(used, start), used
 
 
 def rewound(masks: Masks, model: Model) -> Model:
