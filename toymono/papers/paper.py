@@ -239,14 +239,14 @@ def _again(judged: Sequence[Judged], found: Evidence) -> dict[tuple[str, int], l
 
 
 def _files(frames: Mapping[str, pd.DataFrame]) -> Iterable[str]:
-    """One line per evidence file: its runs, when and with what they were trained."""
+    """One line per evidence file with runs: when and with what they were trained."""
     for name, runs in frames.items():
+        if runs.empty:
+            continue
         count = f"{len(runs)} run{'' if len(runs) == 1 else 's'}"
-        line = f"- {count} in [{name}.csv](../evidence/{name}.csv)"
-        if len(runs):
-            days = sorted({str(date)[:10] for date in runs["date"] if date})
-            when = f" {' to '.join(dict.fromkeys([days[0], days[-1]]))}" if days else ""
-            on = ", ".join(sorted({str(p) for p in runs["platform"] if p})) or "unknown devices"
-            using = "; ".join(sorted({str(v) for v in runs["versions"] if v}))
-            line += f", trained{when} on {on} with {using}"
-        yield line
+        days = sorted({str(date)[:10] for date in runs["date"] if date})
+        when = f" {' to '.join(dict.fromkeys([days[0], days[-1]]))}" if days else ""
+        on = ", ".join(sorted({str(p) for p in runs["platform"] if p})) or "unknown devices"
+        using = "; ".join(sorted({str(v) for v in runs["versions"] if v}))
+        file = f"[{name}.csv](../evidence/{name}.csv)"
+        yield f"- {count} in {file}, trained{when} on {on} with {using}"
