@@ -95,7 +95,8 @@ def test_the_command_writes_the_page_and_prints_the_verdicts(written):
     assert "basins: not measured" not in printed
     assert "k_small: not measured" in printed
     assert "    python -m toymono.sweep --sweep K0,K1 --scale small --seeds 3" in page
-    assert "its runs are not in the evidence yet" in page
+    assert "runs missing: SPARSE" in page
+    assert "sparse-small.csv" not in page  # there is no such run
     assert "docs/papers/jermyn2022.md: " in printed
     assert "(4 runs, 4 new)" in printed
     assert sorted(p.name for p in path.parent.iterdir()) == ["jermyn2022.md"]
@@ -122,7 +123,7 @@ def test_a_page_can_open_with_its_own_sentences_and_a_picture(written):
     )
     update(own, None, path.parents[1])
     title, opening, picture, caption, *rest = path.read_text().split("\n\n")
-    assert opening == f"{len(catalog.SWEEPS)} sweeps, {len(CLAIMS)} claims."
+    assert opening == f"{len(catalog.SWEEPS) + 1} sweeps, {len(CLAIMS)} claims."  # SPARSE
     assert (picture, caption) == ("![Biases](../figures/bias.png)", "Biases of one run.")
     assert "\n\n".join([title, *rest]) == before
 
@@ -207,7 +208,7 @@ def test_what_is_another_scales_own_is_no_larger_run(runs_dir, untrained, monkey
     monkeypatch.setitem(catalog.SWEEPS, "LR3", Longer(LR3))
     store.save(runs_dir, untrained_run(untrained, LR3, log2_steps=6))
     store.save(runs_dir, untrained_run(untrained, LR3, log2_steps=7))
-    [small], [half] = (jermyn.PAPER.sources(scale) for scale in ("small", "half"))
+    [small, _], [half, _] = (jermyn.PAPER.sources(scale) for scale in ("small", "half"))
     steps = [
         sorted(run.fields["log2_steps"] for run in source.find(runs_dir))
         for source in (small, half)
@@ -222,7 +223,7 @@ def wright_runs(tmp_path, tiny_catalog, untrained, digits, monkeypatch):
     penalised = {**LR1, "penalty": "soft", "alpha": 1.0}
     free = [{**point, "alpha": 0.0} for point in (LR1, LR3)]
     tiny = {"PEN": TinySweep(*free, penalised), "PEN2": TinySweep(LACKING)}
-    monkeypatch.setattr(catalog, "BEYOND", tiny)
+    monkeypatch.setattr(catalog, "BEYOND", {**catalog.BEYOND, **tiny})
     folder = tmp_path / "runs"
     for point in (*free, penalised):
         point = dict(point)
