@@ -1,5 +1,6 @@
 """Claims about basins: judged on made-up numbers, and the page from evidence alone."""
 
+import dataclasses
 from pathlib import Path
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from toymono import Hyperparams, store
+from toymono import Hyperparams, catalog, store
 from toymono.alignment import permute
 from toymono.frames import connectivity
 from toymono.papers.basins import measures, paper, tickets
@@ -287,6 +288,19 @@ def test_a_stored_run_is_measured_beside_the_others_of_its_world(
         if row["mono_per_feature"] <= connectivity.POLY:
             assert row["kind_barrier"] == 0
         assert np.isnan(row["mixed_barrier"])
+
+
+def test_a_part_of_a_world_replaces_no_numbers_of_the_whole(
+    untrained, config, tmp_path, monkeypatch
+):
+    points = [{"world_seed": world, "init_bias": b} for world in (0, 1) for b in (-1.0, 0.0)]
+    monkeypatch.setattr(catalog, "points", lambda names, scale: points)
+    for point in points[:-1]:
+        one = dataclasses.replace(config, world_seed=point["world_seed"])
+        store.save(tmp_path, untrained(one, Hyperparams(init_bias=point["init_bias"], eps=0.25)))
+    names = {run.setting: 0 for run in store.find(tmp_path)}
+    monkeypatch.setattr(store, "positions", lambda sweep, scale: names)
+    assert [run.fields["world_seed"] for run in paper._find_worlds(tmp_path)] == [0, 0]
 
 
 UNTRAINED = ("basins-skip-small", "basins-tickets-small", "sparse-small")

@@ -2,11 +2,12 @@
 
 import functools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from toymono import store
+from toymono import catalog, store
 from toymono.frames import biases, connectivity, origins, skip, toy
 from toymono.markdown import table
 from toymono.papers import evidence, sparse
@@ -36,9 +37,8 @@ def _sources(scale: str) -> tuple[Source, ...]:
         find = functools.partial(evidence.stored_of, sweeps, "small")
         return Source(name, "toy", tuple(quantities), (), find, evidence.row_of(per_run))
 
-    find = functools.partial(evidence.stored_of, ("BASIN",), "small")
     return (
-        Source(_NAME, "toy", connectivity.PER_RUN, (), find, _measure),
+        Source(_NAME, "toy", connectivity.PER_RUN, (), _find_worlds, _measure),
         source(_OF_ORIGINS, _ORIGINS, origins.PER_RUN, origins.per_run),
         source(_OF_SCHEMES, _SCHEMES, biases.PER_RUN, biases.per_run),
         source(_OF_SKIP, _SKIP, skip_paths.QUANTITIES, skip.per_run),
@@ -46,6 +46,19 @@ def _sources(scale: str) -> tuple[Source, ...]:
         source(_OF_TICKETS, (*_TICKET, "BASIN"), sparse.QUANTITIES, toy.per_run),
         sparse.source(scale),
     )
+
+
+def _find_worlds(runs_dir: str | Path) -> list[StoredRun]:
+    """The runs of BASIN of worlds that have every setting: numbers are means over pairs of a world,
+    and those of a part of it would replace them.
+    """
+    runs = evidence.stored_of(("BASIN",), "small", runs_dir)
+    settings: dict[int, set[str]] = {}
+    for run in runs:
+        settings.setdefault(run.fields["world_seed"], set()).add(run.setting)
+    worlds = [point["world_seed"] for point in catalog.points(["BASIN"], "small")]
+    whole = {world for world, found in settings.items() if len(found) == worlds.count(world)}
+    return [run for run in runs if run.fields["world_seed"] in whole]
 
 
 def _measure(stored: StoredRun) -> dict[str, Any]:
