@@ -137,13 +137,20 @@ CLAIMS = table(
     ),
     Claim(
         "tickets_mono",
-        "Lottery tickets of a monosemantic model, pruned again and again, stay monosemantic as "
-        "long as their loss matches.",
+        "Lottery tickets of a monosemantic model, pruned again and again, stay monosemantic.",
         "Question (d)",
         ("TICKET", tickets.DENSE),
         _ASKED,
         tickets.stay_mono,
         headline="lottery tickets stay monosemantic",
+    ),
+    Claim(
+        "tickets_match",
+        "Such tickets reach the loss of the dense model.",
+        "Question (d); known of larger networks",
+        ("TICKET", tickets.DENSE),
+        _ASKED,
+        tickets.match,
     ),
     Claim(
         "tickets_beat_controls",

@@ -8,27 +8,28 @@ from toymono.papers.findings import Finding, finite
 DENSE = "TICKET, dense"
 """What the page calls the dense runs that tickets start from."""
 
-MATCHING = 1.02
-"""Loss over that of the dense run up to which a ticket matches it; our choice."""
-
 
 def stay_mono(tickets: pd.DataFrame, dense: pd.DataFrame) -> list[Finding]:
-    """Monosemantic neurons of tickets over those of their dense runs, where losses match."""
+    """Monosemantic neurons of tickets over those of their dense runs, by density."""
+    measure = "monosemantic neurons per feature, over those of the dense run"
+    return _over_dense(tickets, dense, "mono_per_feature", measure, low=0.9)
+
+
+def match(tickets: pd.DataFrame, dense: pd.DataFrame) -> list[Finding]:
+    """The loss of tickets over that of their dense runs, by density."""
+    return _over_dense(tickets, dense, "loss", "loss over that of the dense run", high=1.02)
+
+
+def _over_dense(
+    tickets: pd.DataFrame, dense: pd.DataFrame, column: str, measure: str, **limits: float
+) -> list[Finding]:
+    dense = dense.assign(dense_seed=dense["seed"])[["dense_seed", column]]
     found = []
-    dense = dense.assign(dense_seed=dense["seed"])[["dense_seed", "loss", "mono_per_feature"]]
     for density, rows in _own(tickets).groupby("density", sort=False):
         rows = rows.assign(dense_seed=rows["seed"] % BASIN_SEEDS)
         both = rows.merge(dense, on="dense_seed", suffixes=("", "_dense"))
-        loss = both["loss"] / both["loss_dense"]
-        missed = "" if loss.mean() <= MATCHING else "its loss does not match the dense run's"
-        mono = finite(both["mono_per_feature"] / both["mono_per_feature_dense"])
-        setting = f"density {density:g}"
-        found += [
-            Finding(setting, "monosemantic neurons per feature, over those of the dense run",
-                    mono, None, low=0.9, not_judged=missed),
-            Finding(setting, "loss over that of the dense run", finite(loss), None, high=MATCHING,
-                    not_judged="shown only: decides which densities are judged"),
-        ]  # fmt: skip
+        ratio = finite(both[column] / both[f"{column}_dense"])
+        found.append(Finding(f"density {density:g}", measure, ratio, settled=None, **limits))
     return found
 
 
