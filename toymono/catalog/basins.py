@@ -60,8 +60,10 @@ TICKETS = (0.8, 0.64, 0.512, 0.41, 0.328, 0.262)
 
 def _ticket(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
     """The dense run that a ticket rewinds to, and the one that it prunes, which is of another seed
-    if they are to be matched.
+    if they are to be matched. The dense runs themselves start fresh.
     """
+    if "origin" not in point:
+        return ((),)
     bias, density = point["init_bias"], point["density"]
     if density not in TICKETS:
         raise ValueError(f"density={density:g} is not one of {', '.join(map(str, TICKETS))}")
@@ -246,6 +248,7 @@ BASINS: dict[str, Sweep] = {
         "lottery tickets: a dense run pruned and rewound again and again, with controls",
         "density",
         (
+            {"world_seed": (0,), **_DENSE},
             {**_TICKET, "density": TICKETS},
             {
                 **_TICKET,

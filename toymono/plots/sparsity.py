@@ -180,7 +180,7 @@ FIGURES: tuple[Figure, ...] = (
         "Loss and monosemantic neurons of lottery tickets and their controls, by density.",
         ticket_losses,
         (frames.per_run,),
-        OfSweeps(("TICKET", "BASIN")),
+        OfSweeps(("TICKET",)),
         "python -m toymono.sweep --sweep TICKET --scale small --seeds 3",
         compares=False,
     ),

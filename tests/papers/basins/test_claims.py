@@ -159,11 +159,10 @@ def ticket_runs(mono=0.8, control=0.6, loss=0.5):
     """Tickets as good as the dense runs, and worse controls."""
     plain = {"density": 0.5, "ticket_control": "none", "loss": loss, "mono_per_feature": mono}
     controls = ("random_masks", "new_weights", "matched")
-    return seeds(plain, *({**plain, "ticket_control": c, "loss": control} for c in controls))
-
-
-def dense_runs():
-    return seeds({"loss": 0.5, "mono_per_feature": 0.8})
+    runs = seeds(plain, *({**plain, "ticket_control": c, "loss": control} for c in controls))
+    dense = {**plain, "loss": 0.5, "mono_per_feature": 0.8}
+    dense_runs = seeds(dense).assign(sparsity="none", setting="dense")
+    return pd.concat([dense_runs, runs.assign(sparsity="pruned")])
 
 
 AGREEING = {
@@ -171,7 +170,6 @@ AGREEING = {
     "ONWARD": lambda: seeds({"init_bias": 0.0, "mono_per_feature": 0.0, "task_loss": 0.6}),
     "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
     "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs,
-    tickets.DENSE: dense_runs,
 }  # fmt: skip
 """Runs of every sweep with which all claims agree."""
 
@@ -237,10 +235,12 @@ def test_models_with_more_weights_in_use_are_shown_and_not_judged():
 
 def test_runs_are_compared_with_those_of_their_seed():
     """A ticket with the dense run that it starts from: of seed 3, that is seed 0."""
-    dense = dense_runs()
+    dense = ticket_runs().query("sparsity == 'none'")
     runs = seeds({"density": 0.5, "ticket_control": "none", "mono_per_feature": 0.8}, count=5)
-    runs["loss"] = [dense["loss"][seed % 3] * (1 + seed) for seed in range(5)]
-    [loss], [mono] = tickets.match(runs, dense), tickets.stay_mono(runs, dense)
+    losses = dense["loss"].tolist()
+    runs["loss"] = [losses[seed % 3] * (1 + seed) for seed in range(5)]
+    both = pd.concat([dense, runs.assign(sparsity="pruned")])
+    [loss], [mono] = tickets.match(both), tickets.stay_mono(both)
     assert loss.values == pytest.approx((1, 2, 3, 4, 5))
     assert mono.values == pytest.approx((1,) * 5)
     for name in ("regrown", "tickets_beat_controls"):
@@ -264,7 +264,7 @@ def test_every_number_that_claims_read_is_in_the_evidence():
     assert set(MONO) <= set(sources[0].quantities)
     assert {*CURVES, *PULLED, "end_barrier", "task_loss"} <= set(sources[1].quantities)
     assert set(PLAIN) <= set(sources[2].quantities)
-    for runs, source in ((skip_runs, 3), (ticket_runs, 4), (dense_runs, 4), (sparse_runs, 5)):
+    for runs, source in ((skip_runs, 3), (ticket_runs, 4), (sparse_runs, 5)):
         assert set(runs()) <= {*sources[source].columns, "setting"}
     for source in sources:
         assert set(source.quantities) <= set(QUANTITIES)

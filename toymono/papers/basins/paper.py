@@ -11,7 +11,7 @@ from toymono import catalog, store
 from toymono.frames import biases, connectivity, origins, skip, toy
 from toymono.markdown import table
 from toymono.papers import evidence, sparse
-from toymono.papers.basins import skip_paths, tickets
+from toymono.papers.basins import skip_paths
 from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.measures import hop, models
 from toymono.papers.claims import Judged
@@ -42,8 +42,7 @@ def _sources(scale: str) -> tuple[Source, ...]:
         source(_OF_ORIGINS, _ORIGINS, origins.PER_RUN, origins.per_run),
         source(_OF_SCHEMES, _SCHEMES, biases.PER_RUN, biases.per_run),
         source(_OF_SKIP, _SKIP, skip_paths.QUANTITIES, skip.per_run),
-        # With the dense runs, measured in the same way.
-        source(_OF_TICKETS, (*_TICKET, "BASIN"), sparse.QUANTITIES, toy.per_run),
+        source(_OF_TICKETS, _TICKET, sparse.QUANTITIES, toy.per_run),
         sparse.source(scale),
     )
 
@@ -85,18 +84,10 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
                 *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
                 *(sweep(name, _OF_SKIP) for name in _SKIP),
                 *(sweep(name, _OF_TICKETS) for name in _TICKET),
-                _dense(frames[_OF_TICKETS]),
                 (sparse.SWEEP, sparse.sweep(frames[f"sparse-{scale}"], scale)),
             ]
         )
     )
-
-
-def _dense(frame: pd.DataFrame) -> tuple[str, evidence.Sweep]:
-    """The dense runs that tickets start from: those of the first setting of BASIN."""
-    positions = store.positions("BASIN", "small")
-    settings = [name for name, index in positions.items() if index == 0]
-    return tickets.DENSE, evidence.sweep(tickets.DENSE, frame, settings)
 
 
 def _opening(found: Evidence, judged: Sequence[Judged]) -> str:

@@ -5,27 +5,23 @@ import pandas as pd
 from toymono.catalog.basins import BASIN_SEEDS
 from toymono.papers.findings import Finding, finite
 
-DENSE = "TICKET, dense"
-"""What the page calls the dense runs that tickets start from."""
 
-
-def stay_mono(tickets: pd.DataFrame, dense: pd.DataFrame) -> list[Finding]:
+def stay_mono(runs: pd.DataFrame) -> list[Finding]:
     """Monosemantic neurons of tickets over those of their dense runs, by density."""
     measure = "monosemantic neurons per feature, over those of the dense run"
-    return _over_dense(tickets, dense, "mono_per_feature", measure, low=0.9)
+    return _over_dense(runs, "mono_per_feature", measure, low=0.9)
 
 
-def match(tickets: pd.DataFrame, dense: pd.DataFrame) -> list[Finding]:
+def match(runs: pd.DataFrame) -> list[Finding]:
     """The loss of tickets over that of their dense runs, by density."""
-    return _over_dense(tickets, dense, "loss", "loss over that of the dense run", high=1.02)
+    return _over_dense(runs, "loss", "loss over that of the dense run", high=1.02)
 
 
-def _over_dense(
-    tickets: pd.DataFrame, dense: pd.DataFrame, column: str, measure: str, **limits: float
-) -> list[Finding]:
+def _over_dense(runs: pd.DataFrame, column: str, measure: str, **limits: float) -> list[Finding]:
+    dense = runs[runs["sparsity"] == "none"]
     dense = dense.assign(dense_seed=dense["seed"])[["dense_seed", column]]
     found = []
-    for density, rows in _own(tickets).groupby("density", sort=False):
+    for density, rows in _own(runs).groupby("density", sort=False):
         rows = rows.assign(dense_seed=rows["seed"] % BASIN_SEEDS)
         both = rows.merge(dense, on="dense_seed", suffixes=("", "_dense"))
         ratio = finite(both[column] / both[f"{column}_dense"])
@@ -40,14 +36,14 @@ _CONTROLS = {
 }
 
 
-def beat_controls(tickets: pd.DataFrame) -> list[Finding]:
+def beat_controls(runs: pd.DataFrame) -> list[Finding]:
     """The loss of each control over that of the ticket, by density and seed.
 
     The masks of a ticket on another run are compared with that ticket on its own run.
     """
-    own, found = _own(tickets), []
+    own, found = _own(runs), []
     for control, words in _CONTROLS.items():
-        of_control = tickets[tickets["ticket_control"] == control]
+        of_control = runs[runs["ticket_control"] == control]
         for density, rows in _sorted(of_control).groupby("density", sort=False):
             both = rows.merge(own, on=["density", "seed"], suffixes=("", "_own"))
             ratio = finite(both["loss"] / both["loss_own"])
@@ -56,8 +52,8 @@ def beat_controls(tickets: pd.DataFrame) -> list[Finding]:
     return found
 
 
-def _own(tickets: pd.DataFrame) -> pd.DataFrame:
-    return _sorted(tickets[tickets["ticket_control"] == "none"])
+def _own(runs: pd.DataFrame) -> pd.DataFrame:
+    return _sorted(runs[(runs["ticket_control"] == "none") & (runs["sparsity"] == "pruned")])
 
 
 def _sorted(tickets: pd.DataFrame) -> pd.DataFrame:
