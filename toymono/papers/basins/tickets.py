@@ -1,5 +1,7 @@
 """From the sweep TICKET to findings: lottery tickets beside their dense runs and their controls."""
 
+from typing import Any
+
 import pandas as pd
 
 from toymono.catalog.basins import BASIN_SEEDS
@@ -17,7 +19,7 @@ def match(runs: pd.DataFrame) -> list[Finding]:
     return _over_dense(runs, "loss", "loss over that of the dense run", high=1.02)
 
 
-def _over_dense(runs: pd.DataFrame, column: str, measure: str, **limits: float) -> list[Finding]:
+def _over_dense(runs: pd.DataFrame, column: str, measure: str, **limits: Any) -> list[Finding]:
     dense = runs[runs["sparsity"] == "none"]
     dense = dense.assign(dense_seed=dense["seed"])[["dense_seed", column]]
     found = []
