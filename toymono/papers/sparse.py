@@ -42,6 +42,8 @@ _EVEN = "uniform"
 
 def costs(frame: pd.DataFrame) -> list[Finding]:
     """The loss of fixed random sparse weights beside the highest of dense ones."""
+    if frame.empty:
+        return []
     dense, fixed = _of(frame, "none"), _of(frame, "erdos_renyi")
     found = []
     for (rule, density), rows in fixed.groupby(["density_rule", "density"], sort=False):

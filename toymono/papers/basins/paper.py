@@ -11,12 +11,12 @@ from toymono import catalog, store
 from toymono.frames import biases, connectivity, origins, skip, toy
 from toymono.markdown import table
 from toymono.papers import evidence, sparse
-from toymono.papers.basins import skip_paths
+from toymono.papers.basins import skip_paths, tickets
 from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.measures import hop, models
 from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
-from toymono.papers.findings import finite
+from toymono.papers.findings import Finding, finite
 from toymono.papers.paper import Paper, Picture
 from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
@@ -114,7 +114,11 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         f"removes {mean('monosemantic', 'kind_reduction')} of the first barrier and "
         f"{mean('polysemantic', 'kind_reduction')} of the second. {so}This "
         "is measured at half the paper's sizes after 2^13 steps, where polysemantic models have a "
-        "higher loss and have not converged." + _curves(found) + _hops(found) + _starts(found)
+        "higher loss and have not converged."
+        + _curves(found)
+        + _hops(found)
+        + "\n\n"
+        + "".join(part(found) for part in (_starts, _sparse, _skip)).lstrip()
     )
 
 
@@ -175,6 +179,41 @@ def _starts(found: Evidence) -> str:
     )
 
 
+def _sparse(found: Evidence) -> str:
+    """What sparse weights cost, and what becomes of lottery tickets; nothing without such runs."""
+    words = ""
+    if ratios := _means(sparse.costs(found.sweeps[sparse.SWEEP].frame)):
+        words += (
+            " At an equal number of weights in use, fixed random sparse weights have a loss of "
+            f"{ratios} times that of dense ones."
+        )
+    frame = found.sweeps["TICKET"].frame
+    if (mono := _means(tickets.stay_mono(frame))) and (loss := _means(tickets.match(frame))):
+        words += (
+            f" Lottery tickets keep {mono} times the dense run's monosemantic neurons, at {loss} "
+            "times its loss."
+        )
+    return words
+
+
+def _skip(found: Evidence) -> str:
+    """What neurons are left beside a linear path; nothing without such runs."""
+    frame = found.sweeps["SKIP"].frame
+    shares = _means([f for f in skip_paths.rest_mono(frame) if "fraction" in f.measure])
+    if not shares:
+        return ""
+    return (
+        " A linear path of rank m beside the hidden layer takes the place of the neurons with a "
+        f"positive bias, but only a fraction of {shares} of the other neurons is monosemantic."
+    )
+
+
+def _means(findings: Sequence[Finding]) -> str:
+    """From the least to the largest mean of findings that count; "" without any."""
+    means = sorted(finding.mean for finding in findings if finding.counts)
+    return " to ".join(dict.fromkeys(f"{mean:.2f}" for mean in means[:1] + means[-1:]))
+
+
 def _tables(found: Evidence) -> Sequence[str]:
     frame = found.sweeps["BASIN"].frame
     if frame.empty:
@@ -209,6 +248,13 @@ _PICTURES: tuple[str, ...] = (
     "(../figures/bias_schemes.png)",
     "Schemes for biases: steps until the loss is below 0.9 and 0.4 of the zero-output loss, and "
     "the outcome.",
+    "## Sparse weights, lottery tickets, a linear path",
+    "![Loss and monosemantic neurons by the density of the weights](../figures/sparse_losses.png)",
+    "Models with as many weights in use as the dense one at a density of 1.",
+    "![Loss and monosemantic neurons of lottery tickets](../figures/ticket_losses.png)",
+    "Lottery tickets of three dense runs, and their controls.",
+    "![Neurons and loss by the rank of a linear path](../figures/skip_path.png)",
+    "Models with a linear path of some rank beside the hidden layer.",
 )
 
 _COLUMNS = {

@@ -43,4 +43,6 @@ def rest_mono(frame: pd.DataFrame) -> list[Finding]:
 
 
 def _full(frame: pd.DataFrame):
+    if frame.empty:
+        return ()
     return frame[frame["path_rank"] == frame["m"]].groupby("init_bias")

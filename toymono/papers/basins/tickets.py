@@ -20,6 +20,8 @@ def match(runs: pd.DataFrame) -> list[Finding]:
 
 
 def _over_dense(runs: pd.DataFrame, column: str, measure: str, **limits: Any) -> list[Finding]:
+    if runs.empty:
+        return []
     dense = runs[runs["sparsity"] == "none"]
     dense = dense.assign(dense_seed=dense["seed"])[["dense_seed", column]]
     found = []
