@@ -35,7 +35,8 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "training": "log2_steps steps epochs prune_epochs batch_size optimizer schedule "
         "learning_rate cosine_period bias_decay decay_rule firing_target bias_pull pull_weight "
         "pull_target weight_decay matmul_precision",
-        "where a run starts": "origin parents match_parents attraction line_loss fork_seed "
+        "where a run starts": "origin parents match_parents attraction line_loss "
+        "ticket_control rewind_step fork_seed "
         "fork_step",
         "penalties and dropout": "penalty alpha l1 dropout dropout_rate",
         "which runs": "preset sweep scale seeds seed capacity",

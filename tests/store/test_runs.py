@@ -209,7 +209,8 @@ def test_every_field_that_matters_is_in_the_name():
     other |= {"nonlinearity": "gelu", "feature_law": "equal", "matmul_precision": "bfloat16"}
     other |= {"dropout": "off", "noise": "off", "bias_pull": "off", "decay_rule": "moving"}
     other |= {"bias_start": "below_each", "origin": "continued", "match_parents": "none"}
-    other |= {"sparsity": "rigl", "density_rule": "erk"}
+    other |= {"sparsity": "rigl", "density_rule": "erk", "ticket_control": "random_masks"}
+    other |= {"rewind_step": 8}
     base = Config(
         "identity", m=1, penalty="hard", feature_law="power_law", optimizer="adamw",
         dropout="on", noise="on", bias_pull="on", decay_rule="silent", sparsity="set",
@@ -219,10 +220,13 @@ def test_every_field_that_matters_is_in_the_name():
     skip = dataclasses.replace(base, model="skip", sparsity="none")
     dense = dataclasses.replace(base, sparsity="none")
     pulled = dataclasses.replace(dense, origin="pull")
+    ticket = dataclasses.replace(base, origin="ticket", sparsity="pruned")
+    where = {"match_parents": pulled, "skip_rank": skip, "origin": dense}
+    where |= {"ticket_control": ticket, "rewind_step": ticket}
     names = {store.name(base, Hyperparams(), seed) for seed in (0, 1)}
     for field in TOY_CONFIG:
         value = other.get(field, 7)
-        of = {"match_parents": pulled, "skip_rank": skip, "origin": dense}.get(field, base)
+        of = where.get(field, base)
         config = tied if field == "model" else dataclasses.replace(of, **{field: value})
         names.add(store.name(config, Hyperparams(), 0))
     started = dataclasses.replace(base, bias_start="below_all")
