@@ -210,6 +210,12 @@ def clusterability(
     return result
 
 
+_IDLE = 3600
+"""Seconds after which idle processes end. If one ends at the moment in which it is given new work,
+joblib 1.6.0 may wait for it for ever (mended in loky after it, pull request 653), and its default
+of 300 s is a likely pause between two calls."""
+
+
 def clusterabilities(
     networks: Sequence[Strengths],
     count: int = CLUSTERS,
@@ -239,7 +245,7 @@ def clusterabilities(
     )
     cuts = cast(
         Iterator[tuple[float, np.ndarray]],
-        joblib.Parallel(processes, return_as="generator")(tasks),
+        joblib.Parallel(processes, return_as="generator", idle_worker_timeout=_IDLE)(tasks),
     )
     for _ in networks:
         value, cluster_v = next(cuts)
