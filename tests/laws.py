@@ -5,7 +5,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import plain
@@ -24,6 +23,12 @@ from random_networks import (
     K,
     M,
     N,
+    brute_force,
+    mapped,
+    model_and_world,
+    own_outputs,
+    poly_map,
+    response,
 )
 
 from toymono import Model, World, scores
@@ -36,39 +41,6 @@ from toymono.analysis import (
     polytopes,
     regimes,
 )
-
-# What the functions of the table are given.
-
-
-def model_and_world(model, world):
-    return model, world
-
-
-def response(model, world):
-    return (scores.responses(model, world),)
-
-
-def mapped(function):
-    """The function of a model, a world and a feature, for all features."""
-    return lambda model, world: jax.vmap(lambda feature: function(model, world, feature))(
-        jnp.arange(N)
-    )
-
-
-def poly_map(model, world):
-    return parts.linearise(parts.split(model).poly, world).map_on
-
-
-def own_outputs(net):
-    """Each feature's own output at the amplitudes."""
-    output_nbo, *_ = plain.along(net, np.asarray(AMPLITUDE_B))
-    return np.einsum("nbo, no -> nb", output_nbo, net.read_no)
-
-
-def brute_force(function):
-    """The function of a `plain.Network`, as one of a model and its world."""
-    return lambda model, world: function(plain.Network(model, world))
-
 
 # The table.
 

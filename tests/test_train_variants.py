@@ -6,7 +6,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from settings import NONLINEARITIES, TINY
+from settings import TINY
 
 from toymono import (
     Config,
@@ -21,29 +21,6 @@ from toymono import (
     train_step,
 )
 from toymono.penalties import activation_l1
-
-sample_many = jax.jit(jax.vmap(features.sample, (None, None, 0)))
-
-
-def batches(config, hyperparams, key):
-    """The batches that training draws from the state's key, `[t b n]`."""
-    keys = jax.vmap(lambda step: jax.random.fold_in(key, step))(jnp.arange(config.steps))
-    return sample_many(config, hyperparams.checked(), keys)
-
-
-def assert_close(runs, others, **tolerance):
-    """Both equal within a tolerance, keys included."""
-    bare = [run.replace(key=jax.random.key_data(run.key)) for run in (runs, others)]
-    chex.assert_trees_all_close(*bare, **tolerance)
-
-
-def loss_of(config, embed_nm, weights, features_bn):
-    w_mk, b_k, w_ko = map(np.asarray, weights)
-    features_bn = np.asarray(features_bn)
-    h_bk = NONLINEARITIES[config.nonlinearity](features_bn @ np.asarray(embed_nm) @ w_mk + b_k)
-    target_bo = np.abs(features_bn) if config.task == "abs" else features_bn
-    return ((h_bk @ w_ko - target_bo) ** 2).sum(1).mean().astype(np.float32)
-
 
 # Dropout.
 

@@ -83,9 +83,9 @@ class Config:
         if self.model == "tied" and self.origin not in ("fresh", "continued"):
             raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
         if (self.sparsity == "pruned") != (self.origin == "ticket"):
-            ticket = self.origin == "ticket"
-            words = "origin=ticket", "sparsity=pruned"
-            raise ValueError("{} requires {}".format(*(words if ticket else words[::-1])))
+            if self.origin == "ticket":
+                raise ValueError("origin=ticket requires sparsity=pruned")
+            raise ValueError("sparsity=pruned requires origin=ticket")
         if self.ticket_control == "new_weights" and self.bias_start != "shifted":
             raise ValueError(
                 "ticket_control=new_weights draws weights with bias_start=shifted alone"

@@ -44,6 +44,17 @@ class Parents(NamedTuple):
     """Of the model that a ticket prunes; None if that is dense."""
 
 
+class Start(NamedTuple):
+    """What a run begins with, and what its steps need of its parents."""
+
+    world: World
+    model: Any
+    anchors: tuple[Model, ...] = ()
+    """The parents' models that the loss refers to."""
+    masks: Masks | None = None
+    """Which weights are in use; None if all are."""
+
+
 class StepContext(NamedTuple):
     """What an origin's functions may use in one step: the parents' models, the step and a key."""
 
@@ -269,8 +280,8 @@ def as_fresh(config: Config) -> Config:
 
 def start(
     config: Config, hyperparams: Hyperparams, parents: Parents | None, key: PRNGKeyArray
-) -> tuple[World, Model, Masks | None]:
-    """The world, the model and the masks that training begins with.
+) -> Start:
+    """What training begins with.
 
     Args:
       config: Names the origin.
@@ -289,5 +300,6 @@ def start(
     if ORIGINS[config.origin].prunes:
         early, pruned = parents.models
         model, masks = pruning.ticket_start(config, hyperparams, early, pruned, parents.masks, key)
-        return parents.world, model, masks
-    return parents.world, ORIGINS[config.origin].begin(parents.models), None
+        return Start(parents.world, model, masks=masks)
+    model = ORIGINS[config.origin].begin(parents.models)
+    return Start(parents.world, model, anchors=parents.models)

@@ -131,12 +131,10 @@ def begin(
     if config.origin != "fresh":
         # Folded in, so that the new weights of a ticket are not those of a parent of its seed.
         start_key = jax.random.fold_in(model_key, _ORIGIN)
-        world, model, used = origins.start(config, hyperparams, parents, start_key)
+        start = origins.start(config, hyperparams, parents, start_key)
         batch_key = jax.random.fold_in(batch_key, _ORIGIN)
-        state = untrained(config, hyperparams, model, config.steps, batch_key, used)
-        prunes = origins.ORIGINS[config.origin].prunes
-        anchors = parents.models if parents and not prunes else ()
-        return world, state.replace(anchors=anchors)
+        state = untrained(config, hyperparams, start.model, config.steps, batch_key, start.masks)
+        return start.world, state.replace(anchors=start.anchors)
     if config.world_seed >= 0:
         world_key, _, _ = jax.random.split(batching.key_of(config.world_seed), 3)
     world = features.build(config, world_key)

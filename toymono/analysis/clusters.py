@@ -210,8 +210,8 @@ def clusterability(
     return result
 
 
-_IDLE = 3600
-"""Seconds after which idle processes end. If one ends at the moment in which it is given new work,
+_IDLE_SECONDS = 3600
+"""After these idle processes end. If one ends at the moment in which it is given new work,
 joblib 1.6.0 may wait for it for ever (mended in loky after it, pull request 653), and its default
 of 300 s is a likely pause between two calls."""
 
@@ -245,7 +245,7 @@ def clusterabilities(
     )
     cuts = cast(
         Iterator[tuple[float, np.ndarray]],
-        joblib.Parallel(processes, return_as="generator", idle_worker_timeout=_IDLE)(tasks),
+        joblib.Parallel(processes, return_as="generator", idle_worker_timeout=_IDLE_SECONDS)(tasks),
     )
     for _ in networks:
         value, cluster_v = next(cuts)

@@ -2,7 +2,6 @@
 
 import matplotlib.pyplot as plt
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure as Canvas
 
 from toymono.frames import biases
@@ -31,7 +30,6 @@ def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     height = 1.65 + 0.28 * len(schemes)
     figure = plt.figure(figsize=(8.4, height), layout="constrained")
     axes = figure.subplots(1, len(_PANELS), sharey=True)
-    blue = sns.color_palette("colorblind")[0]
     for panel, (column, name) in zip(axes, _PANELS.items(), strict=True):
         for index, scheme in enumerate(schemes):
             values = runs.loc[runs["scheme"] == scheme, column].dropna()
@@ -39,7 +37,7 @@ def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
                 panel.annotate("never", (0.02, index), xycoords=("axes fraction", "data"),
                                va="center", fontsize=7, color="0.4")  # fmt: skip
                 continue
-            panel.plot(values, [index] * len(values), "o", color=blue, ms=3, alpha=0.7)
+            panel.plot(values, [index] * len(values), "o", color=style.PLAIN, ms=3, alpha=0.7)
             panel.plot([values.mean()], [index], "|", color="0.2", ms=9)
         panel.set_xlabel(name)
         panel.set_xlim(0, 1.06 * runs[column].max())

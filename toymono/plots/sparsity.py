@@ -1,5 +1,6 @@
 """Wide models with sparse weights beside a dense one with as many weights in use."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -43,21 +44,8 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
         raise NothingToDraw("no run has sparse input and output weights")
     palette = style.colors(even, "sparsity")
     joined = pd.concat([even, *(dense.assign(sparsity=rule) for rule in palette)])
-    figure = plt.figure(figsize=(6.4, 4.8), layout="constrained")
-    panels = figure.subplots(2, 1, sharex=True)
-    for panel, measure in zip(panels, ("loss", "mono_per_feature"), strict=True):
-        sns.lineplot(
-            joined,
-            x="weight_density",
-            y=measure,
-            hue="sparsity",
-            hue_order=list(palette),
-            palette=palette,
-            marker="o",
-            legend=False,
-            ax=panel,
-            **style.SEEDS,
-        )
+    figure, panels = _panels(joined, "sparsity", palette)
+    for panel, measure in zip(panels, _MEASURES, strict=True):
         if len(dense):
             panel.axhline(dense[measure].mean(), **style.REFERENCE)
         for rule, (marker, _) in _ALONE.items():
@@ -66,7 +54,6 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
                 of_rule = alone[alone["sparsity"] == name]
                 means = of_rule.groupby("weight_density")[measure].mean()
                 panel.plot(means.index, means, linestyle="", **_mark(marker, color))
-        panel.set_ylabel(style.label(measure))
     style.from_zero(panels[1])
     _ticks(panels[-1], joined)
     shown = [rule for rule in _ALONE if (sparse["density_rule"] == rule).any()]
@@ -88,6 +75,30 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     style.caption(figure, runs, f"{words} {note}", beside=True, head=head)
     figure.align_ylabels()
     return figure
+
+
+_MEASURES = ("loss", "mono_per_feature")
+
+
+def _panels(runs: pd.DataFrame, hue: str, palette: Mapping[str, Any]) -> tuple[Canvas, Any]:
+    """Each measure against the density, a line for each color."""
+    figure = plt.figure(figsize=(6.4, 4.8), layout="constrained")
+    panels = figure.subplots(len(_MEASURES), 1, sharex=True)
+    for panel, measure in zip(panels, _MEASURES, strict=True):
+        sns.lineplot(
+            runs,
+            x="weight_density",
+            y=measure,
+            hue=hue,
+            hue_order=list(palette),
+            palette=palette,
+            marker="o",
+            legend=False,
+            ax=panel,
+            **style.SEEDS,
+        )
+        panel.set_ylabel(style.label(measure))
+    return figure, panels
 
 
 def _numbers(runs: pd.DataFrame) -> str:
@@ -123,42 +134,25 @@ def ticket_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     """The loss, and monosemantic neurons, of lottery tickets and their controls by density.
 
     Args:
-      runs: From `frames.per_run`; dense runs of the same world stand at a density of 1.
+      runs: From `frames.per_run`: tickets, and the dense runs that they start from.
       head: First words of the caption.
       note: Last sentences of the caption.
     """
     tickets = runs[runs["origin"] == "ticket"]
     if tickets.empty:
         raise NothingToDraw("no run is a lottery ticket")
-    dense = runs[(runs["origin"] == "fresh") & (runs["sparsity"] == "none")]
-    for field in ("init_bias", "world_seed", "k"):
-        dense = dense[dense[field].isin(tickets[field].unique())]
+    dense = runs[runs["sparsity"] == "none"]
     joined = pd.concat([tickets, dense.assign(ticket_control="none")])
     found = [name for name in _CONTROLS if (joined["ticket_control"] == name).any()]
     palette = dict(zip(found, style.CATEGORICAL, strict=False))
-    figure = plt.figure(figsize=(6.4, 4.8), layout="constrained")
-    panels = figure.subplots(2, 1, sharex=True)
-    for panel, measure in zip(panels, ("loss", "mono_per_feature"), strict=True):
-        sns.lineplot(
-            joined,
-            x="weight_density",
-            y=measure,
-            hue="ticket_control",
-            hue_order=found,
-            palette=palette,
-            marker="o",
-            legend=False,
-            ax=panel,
-            **style.SEEDS,
-        )
-        panel.set_ylabel(style.label(measure))
+    figure, panels = _panels(joined, "ticket_control", palette)
     style.from_zero(panels[1])
     style.number_axis(panels[-1], "weight_density", joined["weight_density"])
     handles = [
         Line2D([], [], color=color, marker="o", label=_CONTROLS[name])
         for name, color in palette.items()
     ]
-    style.legend_of(figure, handles, "Sparse weights")
+    style.legend_of(figure, handles, "Ticket or control")
     words = "At a density of 1: the dense runs that are pruned." if len(dense) else ""
     style.caption(figure, tickets, f"{words} {note}", beside=True, head=head)
     figure.align_ylabels()

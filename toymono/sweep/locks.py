@@ -119,7 +119,7 @@ class Locks:
 
 
 def _owner(path: Path) -> str | None:
-    """The process that holds a lock; empty while it is being written, None if there is none."""
+    """The process that holds a lock: "" while its file is being written, None if nobody does."""
     try:
         return path.read_text(encoding="ascii", errors="replace")
     except FileNotFoundError:

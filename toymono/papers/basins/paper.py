@@ -269,6 +269,12 @@ _COLUMNS = {
 
 def _caveats(scale: str) -> Sequence[str]:
     return (
+        "The questions, in the order of the discussion: (a) are mono- and polysemantic solutions "
+        "in different basins? (b) how strong a pull makes a model change from one to the other? "
+        "(c) what does connectivity-based fine-tuning make of a polysemantic model? (d) what do "
+        "sparse weights cost, and do lottery tickets stay monosemantic? (e) are there better "
+        "schemes for biases? Questions on the regimes of features (f) and on late convergence (g) "
+        "are judged on [the page of the paper](jermyn2022.md).",
         "Limits are ours, set after first measurements on one pair of models of another world. "
         "Lines have 25 points, losses 8192 common samples; neurons are aligned by all their "
         "weights, exactly. Only runs of different seeds are compared, which start from different "
@@ -280,7 +286,9 @@ def _caveats(scale: str) -> Sequence[str]:
         "Sparse models of SPARSE have as many weights in use as the dense one beside them, which "
         "is narrower, and see as many samples. A ticket of density d is the previous ticket of its "
         "chain without the smallest fifth of its weights, of both tensors together, with the "
-        "dense run's weights after the first step, trained for all 2^13 steps.",
+        "dense run's weights after the first step, trained for all 2^13 steps. The question on "
+        "tickets was first put as one statement, that they stay monosemantic where their loss "
+        "matches; as no loss matches, it was split in two after the runs.",
     )
 
 
@@ -289,7 +297,7 @@ PAPER = Paper(
     title="Basins of the loss: what readers asked, and our runs",
     reference='The discussion of "Engineering Monosemanticity in Toy Models" on LessWrong (2022).',
     claims=CLAIMS,
-    kind="possible answers to what readers asked",
+    kind="possible answers to readers' questions",
     scales=("small",),
     sources=_sources,
     gather=_gather,

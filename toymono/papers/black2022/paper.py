@@ -1,8 +1,8 @@
 """Black, Sharkey et al. (2022): the runs that judge its claims, and its page."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -35,6 +35,8 @@ on those that differ in nothing; the discussion asks about the others."""
 
 def _sources(scale: str) -> tuple[Source, ...]:
     classifier = ("status", *classifier_polytopes.MEASURES, "rescaled_bits")
+    find = functools.partial(evidence.stored_of, TOY, "small")
+    measure = evidence.row_of(polytopes.per_run)
     return (
         *(
             Source(
@@ -43,11 +45,11 @@ def _sources(scale: str) -> tuple[Source, ...]:
                 classifier,
                 (),
                 _finder(data),
-                _measure_classifier,
+                evidence.row_of(classifier_polytopes.per_run),
             )
             for data in CLASSIFIERS
         ),
-        Source("black2022-small", "toy", polytopes.MEASURES, (), _find_toy, _measure_toy),
+        Source("black2022-small", "toy", polytopes.MEASURES, (), find, measure),
     )
 
 
@@ -64,26 +66,11 @@ def _finder(data: str):
     return find
 
 
-def _find_toy(runs_dir: str | Path) -> list[StoredRun]:
-    settings = {setting for name in TOY for setting in store.positions(name, "small")}
-    return [run for run in store.find(runs_dir) if run.setting in settings]
-
-
 def _setting(variant: str) -> str:
     """The name of the setting of one of `VARIANTS`, trained without a penalty."""
     data, changed = VARIANTS[variant]
     kind = KINDS["classifier"]
     return Job(*kind.split({"data": data, "alpha": 0.0, **changed}), seed=0).name
-
-
-def _measure_classifier(stored: StoredRun) -> dict[str, Any]:
-    [row] = classifier_polytopes.per_run([stored]).to_dict("records")
-    return row
-
-
-def _measure_toy(stored: StoredRun) -> dict[str, Any]:
-    [row] = polytopes.per_run([stored]).to_dict("records")
-    return row
 
 
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:

@@ -334,7 +334,7 @@ CLAIMS = table(
         "With fewer neurons than features and power-law frequencies, some features have a "
         "monosemantic neuron and others share polysemantic ones; it is not k features with a "
         "neuron each and the rest ignored.",
-        "discussion, question (f)",
+        "discussion of the post",
         ("K2",),
         "some of both (no number)",
         measures.mixed_regimes,
@@ -342,7 +342,7 @@ CLAIMS = table(
     Claim(
         "count_converges",
         "The number of monosemantic neurons converges late in training instead of drifting.",
-        "§4.1.1; discussion, question (g)",
+        "§4.1.1; discussion of the post",
         ("LR1", "LR3"),
         "by figure 3",
         measures.count_converges,

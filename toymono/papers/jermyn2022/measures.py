@@ -368,7 +368,7 @@ def count_converges(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
         some = frame.groupby("learning_rate")["mono_per_feature"].transform("mean") >= 0.1
         limits = {"low": -0.02, "high": 0.02, "published": "flat at the end of figure 3"}
         found += [
-            dataclasses.replace(finding_, setting=f"bias {bias}, {finding_.setting}")
-            for finding_ in each(frame[some], "learning_rate", "mono_rise", **limits)
+            dataclasses.replace(rise, setting=f"bias {bias}, {rise.setting}")
+            for rise in each(frame[some], "learning_rate", "mono_rise", **limits)
         ]
     return found

@@ -1,5 +1,6 @@
 """Marshall & Kirchner (2024): the runs that judge its claims, and its page."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,27 +75,17 @@ _SHORT = {
 
 
 def _sources(scale: str) -> tuple[Source, ...]:
+    find_toy, find_tied = (
+        functools.partial(evidence.stored_of, sweeps, "small") for sweeps in (SWEEPS, [TIED])
+    )
     return (
-        Source("marshall2024-small", "toy", _TOY, (), _find_toy, _measure_toy),
-        Source("marshall2024-tied", "toy", _DIMENSIONS, (), _find_tied, _measure_tied),
+        Source("marshall2024-small", "toy", _TOY, (), find_toy, _measure_toy),
+        Source("marshall2024-tied", "toy", _DIMENSIONS, (), find_tied, _measure_tied),
         Source(
             "marshall2024-patches", "autoencoder", _PATCHES, (), _find_patches, _measure_patches
         ),
         Source("marshall2024-networks", "classifier", _NETWORK, (), _find_networks, _measure),
     )
-
-
-def _find_toy(runs_dir: str | Path) -> list[StoredRun]:
-    return _of_sweeps(runs_dir, SWEEPS)
-
-
-def _find_tied(runs_dir: str | Path) -> list[StoredRun]:
-    return _of_sweeps(runs_dir, [TIED])
-
-
-def _of_sweeps(runs_dir: str | Path, sweeps: Sequence[str]) -> list[StoredRun]:
-    settings = {setting for name in sweeps for setting in store.positions(name, "small")}
-    return [run for run in store.find(runs_dir) if run.setting in settings]
 
 
 def _find_networks(runs_dir: str | Path) -> list[StoredRun]:

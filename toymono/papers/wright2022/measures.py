@@ -26,16 +26,16 @@ class Images:
     """Of the choice of the field `data`, and of the sweep with the published weights."""
     title: str
     least_plain: float
-    """Accuracy that counts as learning well without a penalty."""
+    """Accuracy that counts as learning well without a penalty, pruned or not."""
     least_penalised: float
-    """The same with alpha = 1, and after pruning."""
+    """The same with alpha = 1."""
     numbers: Mapping[str, str]
     """What was published, by what it is of; none for a data set that was not used."""
     beyond_shuffles: bool = True
     """Whether penalised networks are expected to be more clusterable than their shuffles."""
 
     def published(self, what: str) -> str:
-        """The published number, or that there is none."""
+        """The published number, or the words "not published"."""
         return self.numbers.get(what, "not published")
 
 

@@ -12,8 +12,6 @@ from toymono.papers.findings import finite
 from toymono.papers.wright2022.claims import CLAIMS
 from toymono.papers.wright2022.measures import IMAGES, MNIST, Images, learned
 
-_WEIGHT_SWEEPS = ("weights", "hard", "pruned", "long", "cnn")
-
 
 def sections(evidence: Evidence) -> Sequence[str]:
     """Titles, tables and what their columns mean."""
@@ -83,9 +81,9 @@ def _section(images: Images, text: str) -> tuple[str, ...]:
 def _weights(images: Images, runs: Mapping[str, pd.DataFrame]) -> str:
     """The sweeps of one data set, but for that of widths."""
     frame = pd.concat(
-        runs[name]
-        for name in (images.name, *(f"{images.name}_{more}" for more in _WEIGHT_SWEEPS))
-        if name in runs
+        frame
+        for name, frame in runs.items()
+        if f"{name}_".startswith(f"{images.name}_") and name != f"{images.name}_widths"
     )
     if frame.empty:
         return ""
