@@ -47,7 +47,7 @@ def stepped(origin, runs, steps=1, **hyperparams):
 
 
 def test_a_run_starts_with_its_parents_weights_and_reads_its_world(runs):
-    for origin in set(ORIGINS) - {"fresh", "curve", "ticket"}:
+    for origin in set(ORIGINS) - {"fresh", "curve", "ticket", "expand"}:
         _, _, world, state = begun(origin, runs[: ORIGINS[origin].parents])
         chex.assert_trees_all_equal(state.model, runs[0].final)
         chex.assert_trees_all_equal(world, runs[0].world)
@@ -322,7 +322,7 @@ def test_fresh_runs_keep_their_names():
 
 
 def test_sweeps_list_parents_before_children():
-    for name in ("HOP", "CURVE", "CONNECT", "ONWARD"):
+    for name in ("HOP", "CURVE", "CONNECT", "ONWARD", "EQUAL", "EXPAND", "TICKET", "REWIND"):
         known = set()
         for job in jobs.of_sweeps([name], "small", [0, 1]):
             assert set(job.parents) <= known

@@ -155,7 +155,12 @@ def test_the_sweep_lists_chains_and_controls():
     ("changed", "message"),
     [
         ({"origin": "ticket"}, "origin=ticket requires sparsity=pruned"),
-        ({"sparsity": "pruned"}, "sparsity=pruned requires origin=ticket"),
+        ({"origin": "expand"}, "origin=expand requires sparsity=pruned"),
+        ({"sparsity": "pruned"}, "sparsity=pruned requires origin=ticket or origin=expand"),
+        (
+            {"origin": "expand", "sparsity": "pruned", "density_rule": "global"},
+            "origin=expand has density_rule=uniform alone",
+        ),
         ({"sparsity": "set", "density_rule": "global"}, "density_rule=global prunes by size"),
         ({"rewind_step": 3}, "rewind_step=3 is not a power of two"),
         ({"ticket_control": "new_weights", "bias_start": "below_all"}, "bias_start=shifted alone"),

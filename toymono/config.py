@@ -82,10 +82,14 @@ class Config:
             raise ValueError(f"sparsity={self.sparsity}: model=tied has sparsity=none alone")
         if self.model == "tied" and self.origin not in ("fresh", "continued"):
             raise ValueError(f"origin={self.origin} matches hidden neurons: model=tied has none")
-        if (self.sparsity == "pruned") != (self.origin == "ticket"):
-            if self.origin == "ticket":
-                raise ValueError("origin=ticket requires sparsity=pruned")
-            raise ValueError("sparsity=pruned requires origin=ticket")
+        if (self.sparsity == "pruned") != (self.origin in ("ticket", "expand")):
+            if self.sparsity == "pruned":
+                raise ValueError("sparsity=pruned requires origin=ticket or origin=expand")
+            raise ValueError(f"origin={self.origin} requires sparsity=pruned")
+        if self.origin == "expand" and self.density_rule != "uniform":
+            raise ValueError(
+                f"density_rule={self.density_rule}: origin=expand has density_rule=uniform alone"
+            )
         if self.ticket_control == "new_weights" and self.bias_start != "shifted":
             raise ValueError(
                 "ticket_control=new_weights draws weights with bias_start=shifted alone"

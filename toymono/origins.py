@@ -7,16 +7,18 @@ match those of the first, since the order of neurons has no meaning. A lottery t
 begins with early weights of the first parent in masks read off the second. They answer
 questions raised in the discussion of the paper: how strong an attraction moves a
 model into another solution, whether a curve of low loss joins two models, what happens
-when a barrier to another model is enforced, and whether pruned models stay monosemantic.
+when a barrier to another model is enforced, whether pruned models stay monosemantic, and
+whether neurons that are divided into parts do.
 
 Reference:
   Garipov et al. (2018), Loss Surfaces, Mode Connectivity, for curves; Lubana et al.
   (2022), Mechanistic Mode Connectivity, for `connect`; Frankle & Carbin
-  (2018) for `ticket`. The pull is proposed by the authors in the discussion of
+  (2018) for `ticket`; Kong et al. (2025), Fixed Parameter Expansion, for `expand`. The pull is proposed by the authors in the discussion of
   "Engineering Monosemanticity in Toy Models".
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -85,10 +87,10 @@ class Origin:
     parents: int = 0
     """How many stored runs they start from."""
     begin: Callable[[tuple[Model, ...]], Model] = lambda models: models[0]
-    """From the parents' models to the one that training changes, unless it `prunes`."""
-    prunes: bool = False
-    """Whether they train what is left of the second parent, pruned; the parents' models mean
-    nothing to the loss then."""
+    """From the parents' models to the one that training changes, unless it is masked."""
+    masked: Callable[..., tuple[Model, Masks]] | None = None
+    """`(config, hyperparams, parents, key) -> model, masks`: what training changes and which of
+    its weights are in use, made from the parents, whose models mean nothing to the loss then."""
     evaluated: Callable[..., AnyModel] = _itself
     """`(hyperparams, model, context) -> model`: the network that the batch is fed to."""
     loss: Callable[..., Float[Array, ""]] = _unchanged
@@ -133,6 +135,16 @@ def _towards_line_loss(hyperparams, loss, model, context):
     return jnp.where(_on_line_step(context), jnp.abs(hyperparams.line_loss - loss), loss)
 
 
+def _rewound(config, hyperparams, parents, key):
+    early, pruned = parents.models
+    return pruning.ticket_start(config, hyperparams, early, pruned, parents.masks, key)
+
+
+def _expanded(config, hyperparams, parents, key):
+    [model] = parents.models
+    return pruning.expanded(model, None, config.k // model.b_k.size, key)
+
+
 def _pull_active(context: StepContext) -> Array:
     """Whether the pull acts: in the first half of training only."""
     return 2 * context.step < context.steps
@@ -157,7 +169,8 @@ ORIGINS: Mapping[str, Origin] = {
     "decoupled_pull": Origin(2, after=_moved),
     "curve": Origin(2, begin=_middle, evaluated=_on_curve),
     "connect": Origin(2, evaluated=_on_line, loss=_towards_line_loss),
-    "ticket": Origin(2, prunes=True),
+    "ticket": Origin(2, masked=_rewound),
+    "expand": Origin(1, masked=_expanded),
 }
 """By the name in `Config.origin`.
 
@@ -168,7 +181,8 @@ control point of a Bézier curve whose ends are the two parents, at one random p
 step. `connect` drives the loss on the line to the second parent to `line_loss` in every other
 step, and minimises the model's own loss in the others. `ticket` prunes the second parent and trains
 what is left from weights that the first had at `rewind_step`: of a chain of tickets the first
-parent is always the dense run.
+parent is always the dense run. `expand` divides each neuron of a dense model into as many as make
+k, with as many weights in use in all.
 """
 
 
@@ -190,7 +204,7 @@ def gather(config: Config, runs: Sequence[Any]) -> Parents:
         if not np.array_equal(run.world.embed_nm, first.world.embed_nm):
             raise ValueError(_DIFFERENT_WORLDS)
         check_alike(first.final, run.final)
-    if ORIGINS[config.origin].prunes:
+    if config.origin == "ticket":
         return _ticket(config, *runs)
     others = [run.final for run in runs[1:]]
     if config.match_parents == "weights":
@@ -223,6 +237,13 @@ def check_parents(job: Any, parents: Sequence[Any]) -> None:
         differ.
     """
     _check_configs(job.config, [parent.config for parent in parents])
+    if job.config.origin == "expand":
+        k, whole, density = parents[0].config.k, job.config.k, float(job.hyperparams.density)
+        if not math.isclose(density, k / whole, rel_tol=1e-6):
+            raise ValueError(
+                f"density={density:g}, but {whole} neurons made of {k} have {k / whole:g} of their "
+                "weights in use"
+            )
     for parent in parents:
         _check_finite(getattr(parent, "diverged", None))
     # A parent that has parents itself has their world, which `gather` compares.
@@ -248,20 +269,23 @@ def _check_configs(config: Config, parents: Sequence[Any]) -> None:
     if len(parents) != wanted:
         count = "no stored run" if wanted == 0 else f"{wanted} stored run{'s' * (wanted > 1)}"
         raise ValueError(f"origin={config.origin} starts from {count}, not {len(parents)}")
-    prunes = ORIGINS[config.origin].prunes
+    ticket, expand = (config.origin == name for name in ("ticket", "expand"))
     for index, parent in enumerate(parents):
         if not isinstance(parent, Config):
             raise ValueError(f"origin={config.origin} starts from toy models only")
         for name in _INHERITED:
             ours, theirs = getattr(config, name), getattr(parent, name)
-            if ours != theirs:
+            if expand and name == "k":
+                if ours <= theirs or ours % theirs:
+                    raise ValueError(f"k={ours} is no multiple of a parent's k={theirs}")
+            elif ours != theirs:
                 raise ValueError(f"{name}={ours}, but a parent has {name}={theirs}")
-        allowed = ("none", "pruned") if prunes and index > 0 else ("none",)
+        allowed = ("none", "pruned") if ticket and index > 0 else ("none",)
         if parent.sparsity not in allowed:
             raise ValueError(
                 f"a parent has sparsity={parent.sparsity}, where dense weights are needed"
             )
-    if prunes and config.rewind_step not in parents[0].snapshot_steps:
+    if ticket and config.rewind_step not in parents[0].snapshot_steps:
         raise ValueError(
             f"rewind_step={config.rewind_step}, but the first parent has {parents[0].steps} steps"
         )
@@ -273,7 +297,9 @@ def _check_finite(diverged: int | None) -> None:
 
 
 def as_fresh(config: Config) -> Config:
-    """The config of the same run, started from random weights; of a ticket, from dense ones."""
+    """The config of the same run, started from random weights, which are dense if its own are made
+    sparse from its parents.
+    """
     sparsity = "none" if config.sparsity == "pruned" else config.sparsity
     return dataclasses.replace(config, origin="fresh", sparsity=sparsity)
 
@@ -287,7 +313,7 @@ def start(
       config: Names the origin.
       hyperparams: Scalars.
       parents: From `gather`.
-      key: Draws the weights or masks of a ticket's controls.
+      key: Draws the weights or masks of a ticket's controls, and the parts of neurons.
 
     Raises:
       ValueError: There are no parents.
@@ -297,9 +323,8 @@ def start(
             f"origin={config.origin} needs the parents' models: pass `origins.gather(config, "
             "runs)` to `begin`; fit and fit_many train fresh runs only"
         )
-    if ORIGINS[config.origin].prunes:
-        early, pruned = parents.models
-        model, masks = pruning.ticket_start(config, hyperparams, early, pruned, parents.masks, key)
+    origin = ORIGINS[config.origin]
+    if origin.masked is not None:
+        model, masks = origin.masked(config, hyperparams, parents, key)
         return Start(parents.world, model, masks=masks)
-    model = ORIGINS[config.origin].begin(parents.models)
-    return Start(parents.world, model, anchors=parents.models)
+    return Start(parents.world, origin.begin(parents.models), anchors=parents.models)

@@ -111,8 +111,8 @@ def begin(
 
     With `config.world_seed` the world is that of this seed, so that models of several
     seeds share it. A run whose `config.origin` is not `fresh` has the world and the
-    weights of its parents, or early weights in masks (`ticket`); the key then determines
-    only the batches, and what a ticket's control draws.
+    weights of its parents, or weights made from them in masks (`ticket`, `expand`); the key then
+    determines only the batches, what a ticket's control draws, and the parts of neurons.
 
     Args:
       config: Static settings.

@@ -101,3 +101,38 @@ def test_tickets_stand_beside_their_controls_and_the_dense_runs():
     assert labels == ["ticket", "random masks"]
     with pytest.raises(NothingToDraw, match="no run is a lottery ticket"):
         sparsity.ticket_losses(pd.DataFrame(dense))
+
+
+def test_tickets_are_drawn_by_the_step_rewound_to():
+    of = {"origin": "ticket", "ticket_control": "none", "k": 256, "init_bias": -1.0}
+    dense = [row(loss=0.5, init_bias=-1.0, ticket_control="none")]
+    tickets = [
+        row("pruned", 0.8, loss=loss, rewind_step=step, **of)
+        for step, loss in ((1, 0.6), (2048, 0.55))
+    ]
+    figure = sparsity.rewound_losses(pd.DataFrame([*dense, *tickets]))
+    drawn = [np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines]
+    assert [0.6, 0.5] in drawn
+    assert [0.55, 0.5] in drawn
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["1", "2\N{NARROW NO-BREAK SPACE}048"]
+
+
+def test_divided_models_stand_beside_those_trained_on():
+    def of(origin, k, density, loss, bias):
+        given = {"origin": origin, "k": k, "init_bias": bias, "weight_density": density}
+        return row("none", density, loss=loss, **given)
+
+    rows = [
+        of(origin, k, density, loss + bias / 10, bias)
+        for origin, k, density, loss in (("continued", 8, 1.0, 0.7), ("expand", 16, 0.5, 0.5))
+        for bias in (-1.0, 0.0)
+    ]
+    figure = sparsity.expanded_losses(pd.DataFrame(rows))
+    drawn = [np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines]
+    assert [0.5, 0.7] in drawn
+    assert [text.get_text() for text in figure.axes[1].get_xticklabels()] == [
+        "0.5\n$k$ = 16", "1\n$k$ = 8"
+    ]  # fmt: skip
+    with pytest.raises(NothingToDraw, match="no run has divided neurons"):
+        sparsity.expanded_losses(pd.DataFrame(rows[:2]))

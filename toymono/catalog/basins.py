@@ -1,9 +1,9 @@
 """Sweeps for what readers asked: basins, bias schemes, sparse weights, a skip path.
 
 Models can be compared weight by weight only if they share a world, so `BASIN`
-varies the seed beside a fixed `world_seed`. The sweeps `HOP`, `CURVE`, `CONNECT`,
-`ONWARD` and `TICKET` start from its runs, and train them too where they are not stored. In
-`SPARSE` wide models with sparse weights have as many weights in use as the dense one of half the
+varies the seed beside a fixed `world_seed`. The sweeps `HOP`, `CURVE`, `EQUAL`, `CONNECT`,
+`ONWARD`, `TICKET` and `REWIND` start from its runs, and train them too where they are not stored.
+In `SPARSE` wide models with sparse weights have as many weights in use as the dense one of half the
 features' number of neurons, except where input or output weights alone are sparse.
 """
 
@@ -21,12 +21,15 @@ BASIN_SEEDS = 3
 """Seeds of `BASIN` that others start from; a run of a higher seed starts from these in turn."""
 
 
-def _model(scale: str, like: Mapping[str, Any], init_bias: float, seed: int) -> Ancestor:
-    """A run of `BASIN` in the world of another point."""
-    for point in BASINS["BASIN"].points(scale):
-        if (point["world_seed"], point["init_bias"]) == (like["world_seed"], init_bias):
+def _model(
+    scale: str, like: Mapping[str, Any], init_bias: float, seed: int, sweep: str = "BASIN"
+) -> Ancestor:
+    """A fresh run of a sweep in the world of another point."""
+    for point in BASINS[sweep].points(scale):
+        same = (point["world_seed"], point["init_bias"]) == (like["world_seed"], init_bias)
+        if same and "origin" not in point:
             return Ancestor(point, seed % BASIN_SEEDS)
-    raise ValueError(f"BASIN has no world {like['world_seed']}")
+    raise ValueError(f"{sweep} has no world {like['world_seed']}")
 
 
 def _other_kind(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
@@ -42,6 +45,24 @@ def _pairs(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[An
     first = _model(scale, point, point["init_bias"], seed)
     biases = [bias for bias in (-1.0, 0.0) if bias >= point["init_bias"]]
     return [(first, _model(scale, point, bias, seed + 1)) for bias in biases]
+
+
+def _equal(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    """From a monosemantic model of `BASIN`, or from a long-trained polysemantic one, to a
+    long-trained polysemantic one of the next seed. The long runs themselves start fresh.
+    """
+    if "origin" not in point:
+        return ((),)
+    sweep = "BASIN" if point["init_bias"] < 0 else "EQUAL"
+    first = _model(scale, point, point["init_bias"], seed, sweep)
+    return ((first, _model(scale, point, 0.0, seed + 1, "EQUAL")),)
+
+
+def _expanded(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
+    """From the dense, narrow model that starts at the same bias, which starts fresh itself."""
+    if "origin" not in point:
+        return ((),)
+    return ((_model(scale, point, point["init_bias"], seed, "EXPAND"),),)
 
 
 def _same_kind(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
@@ -80,7 +101,17 @@ def _ticket(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[A
 # Our choices for runs that start from others: 1024 steps suffice at the small scale, and a
 # pull gets as many again in which the model is free.
 _SHORT = {"learning_rate": (0.01,), "bias_decay": (0.0,), "log2_steps": (11,)}
+_HALF = {**_SHORT, "log2_steps": (12,)}
 _WORLDS = (0, 1)
+# With a period of twice the steps, the rate falls to 0 at the last step.
+_CURVE = {
+    "origin": ("curve",),
+    "world_seed": _WORLDS,
+    "init_bias": (-1.0, 0.0),
+    "optimizer": ("adam",),
+    "learning_rate": (0.003,),
+    "bias_decay": (0.0,),
+}
 _TICKET = {
     "origin": ("ticket",),
     "sparsity": ("pruned",),
@@ -154,22 +185,30 @@ BASINS: dict[str, Sweep] = {
     "CURVE": Sweep(
         "curves between two models of a world",
         "init_bias",
-        (
-            {
-                "origin": ("curve",),
-                "world_seed": _WORLDS,
-                "init_bias": (-1.0, 0.0),
-                "optimizer": ("adam",),
-                "learning_rate": (0.003,),
-                # The rate falls to 0 at the last step.
-                "cosine_period": (2048.0,),
-                "bias_decay": (0.0,),
-                "log2_steps": (10,),
-            },
-        ),
+        ({**_CURVE, "cosine_period": (2048.0,), "log2_steps": (10,)},),
         {},
         {},
         _pairs,
+    ),
+    "EQUAL": Sweep(
+        "curves between models of both kinds with equal losses",
+        "init_bias",
+        (
+            # A low rate keeps models polysemantic while their loss falls to that of the
+            # monosemantic models of BASIN, which takes 16 times as many steps at the small scale.
+            {
+                "world_seed": _WORLDS,
+                "init_bias": (0.0,),
+                "learning_rate": (0.001,),
+                "bias_decay": (0.0,),
+                "log2_steps": (17,),
+            },
+            # Twice the steps of CURVE, so that these runs are no runs of CURVE.
+            {**_CURVE, "cosine_period": (4096.0,), "log2_steps": (11,)},
+        ),
+        {},
+        {"learning_rate": "our choice", "log2_steps": "our choice"},
+        _equal,
     ),
     "CONNECT": Sweep(
         "fine-tuning that drives a polysemantic model away from another one",
@@ -259,6 +298,47 @@ BASINS: dict[str, Sweep] = {
         _SMALL,
         _OURS,
         _ticket,
+    ),
+    "REWIND": Sweep(
+        "lottery tickets rewound to a later step, 1/16 and 1/4 of training",
+        "density",
+        (
+            {"world_seed": (0,), **_DENSE},
+            {**_TICKET, "density": TICKETS, "rewind_step": (8192, 32768)},
+        ),
+        {**_SMALL, "rewind_step": (512, 2048)},
+        {**_OURS, "rewind_step": "our choice"},
+        _ticket,
+    ),
+    "EXPAND": Sweep(
+        "each neuron divided into several, at as many weights in use",
+        "k",
+        (
+            {"world_seed": (0,), "k": (512,), "init_bias": (-1.0, 0.0), **_PAPER},
+            *(
+                {
+                    "origin": ("expand",),
+                    "sparsity": ("pruned",),
+                    "world_seed": (0,),
+                    "k": (int(512 / density),),
+                    "density": (density,),
+                    "init_bias": (-1.0, 0.0),
+                    **_HALF,
+                }
+                for density in (0.5, 0.25)
+            ),
+            # The control: the same models, trained on as they are.
+            {
+                "origin": ("continued",),
+                "world_seed": (0,),
+                "k": (512,),
+                "init_bias": (-1.0, 0.0),
+                **_HALF,
+            },
+        ),
+        _SMALL,
+        {**_OURS, "k": "our choice", "log2_steps": "our choice"},
+        _expanded,
     ),
     # m/4, m/2 and m, beside no path.
     "SKIP": Sweep(

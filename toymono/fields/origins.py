@@ -16,6 +16,7 @@ ORIGIN_CONFIG = (
             "curve": "the middle of two stored runs, as the control point of a curve between them",
             "connect": "a stored run, driven to a given loss on the line to a second one",
             "ticket": "an early step of a stored run, in the masks of a second one that is pruned",
+            "expand": "a stored run, each of whose neurons is divided into several",
         },
         before="fresh",
     ),

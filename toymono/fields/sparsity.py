@@ -13,7 +13,7 @@ SPARSE_CONFIG = (
             "erdos_renyi": "random ones are in use, drawn before training",
             "set": "such at first, but every 64 steps the smallest are replaced by random others",
             "rigl": "the same, but by others with the largest gradients",
-            "pruned": "the largest of a stored run are in use, with origin=ticket",
+            "pruned": "those that origin=ticket or expand leaves of a stored run are in use",
         },
         label="sparse weights",
         before="none",

@@ -39,7 +39,7 @@ PER_RUN = (
 
 
 def per_run(runs: Iterable[StoredRun], points: int = POINTS) -> pd.DataFrame:
-    """One row per run, except tickets, that started from stored runs or whose batches were forked.
+    """One row per run, except masked ones, that started from stored runs or whose batches were forked.
 
     Columns: those that determine the run; `pair`, what its parents are, see
     `frames.connectivity.PAIRS`; `task_loss` and `mono_per_feature` of its final model;
@@ -93,8 +93,8 @@ def _each(
         forked = stored.config.fork_seed >= 0
         if stored.diverged is not None or not (stored.parents or forked):
             continue
-        # The line between a ticket's parents is of no interest: `frames.per_run` measures tickets.
-        if ORIGINS[stored.config.origin].prunes:
+        # Masked runs have no target, or a shape of their own: `frames.per_run` measures them.
+        if ORIGINS[stored.config.origin].masked is not None:
             continue
         others = _original(stored) if forked else store.parent_paths(stored.path.parent, stored)
         for path in others:

@@ -93,10 +93,14 @@ def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
 
 
 _CURVE = "python -m toymono.sweep --sweep CURVE --scale small --seeds 3"
+_EQUAL = "python -m toymono.sweep --sweep EQUAL --scale small --seeds 3"
 _HOP = "python -m toymono.sweep --sweep HOP --scale small --seeds 3"
 
 # The scale of the BASIN runs cannot be read from these runs' settings.
 _FROM = "Started from models of BASIN."
+_FROM_EQUAL = (
+    "Monosemantic models are of BASIN; polysemantic ones were trained to about their loss."
+)
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
@@ -106,6 +110,15 @@ FIGURES: tuple[Figure, ...] = (
         (origins.paths,),
         OfSweeps(("CURVE",), heading=False, note=_FROM),
         _CURVE,
+        compares=False,
+    ),
+    Figure(
+        "equal_loss_curves",
+        "Loss and monosemantic neurons on trained curves between models of equal loss.",
+        curves,
+        (origins.paths,),
+        OfSweeps(("EQUAL",), heading=False, note=_FROM_EQUAL),
+        _EQUAL,
         compares=False,
     ),
     Figure(

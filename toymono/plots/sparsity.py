@@ -80,7 +80,7 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
 _MEASURES = ("loss", "mono_per_feature")
 
 
-def _panels(runs: pd.DataFrame, hue: str, palette: Mapping[str, Any]) -> tuple[Canvas, Any]:
+def _panels(runs: pd.DataFrame, hue: str, palette: Mapping[Any, Any]) -> tuple[Canvas, Any]:
     """Each measure against the density, a line for each color."""
     figure = plt.figure(figsize=(6.4, 4.8), layout="constrained")
     panels = figure.subplots(len(_MEASURES), 1, sharex=True)
@@ -138,23 +138,80 @@ def ticket_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       head: First words of the caption.
       note: Last sentences of the caption.
     """
-    tickets = runs[runs["origin"] == "ticket"]
-    if tickets.empty:
-        raise NothingToDraw("no run is a lottery ticket")
-    dense = runs[runs["sparsity"] == "none"]
+    tickets, dense = _tickets(runs)
     joined = pd.concat([tickets, dense.assign(ticket_control="none")])
     found = [name for name in _CONTROLS if (joined["ticket_control"] == name).any()]
     palette = dict(zip(found, style.CATEGORICAL, strict=False))
-    figure, panels = _panels(joined, "ticket_control", palette)
+    figure = _by_density(joined, "ticket_control", palette, _CONTROLS, "Ticket or control")
+    style.caption(figure, tickets, f"{_dense_words(dense)} {note}", beside=True, head=head)
+    return figure
+
+
+@drawn
+def rewound_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """The loss, and monosemantic neurons, of lottery tickets by density and the step rewound to.
+
+    Args:
+      runs: As in `ticket_losses`; controls are left out.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    tickets, dense = _tickets(runs[runs["ticket_control"] == "none"])
+    steps = selection.values(tickets, "rewind_step")
+    joined = pd.concat([tickets, *(dense.assign(rewind_step=step) for step in steps)])
+    palette = style.colors(tickets, "rewind_step")
+    words = {step: f"{step:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") for step in palette}
+    figure = _by_density(joined, "rewind_step", palette, words, "Rewound to step")
+    style.caption(figure, tickets, f"{_dense_words(dense)} {note}", beside=True, head=head)
+    return figure
+
+
+def _tickets(runs: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The lottery tickets, and the dense runs."""
+    tickets = runs[runs["origin"] == "ticket"]
+    if tickets.empty:
+        raise NothingToDraw("no run is a lottery ticket")
+    return tickets, runs[runs["sparsity"] == "none"]
+
+
+def _dense_words(dense: pd.DataFrame) -> str:
+    return "At a density of 1: the dense runs that are pruned." if len(dense) else ""
+
+
+@drawn
+def expanded_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """The loss, and monosemantic neurons, of models each of whose neurons was divided.
+
+    Args:
+      runs: From `frames.per_run`: such models, and those trained on as they were.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    expanded = runs[runs["origin"] == "expand"]
+    if expanded.empty:
+        raise NothingToDraw("no run has divided neurons")
+    joined = pd.concat([expanded, runs[runs["origin"] == "continued"]])
+    palette = style.colors(joined, "init_bias")
+    words = {bias: style.value("init_bias", bias) for bias in palette}
+    figure = _by_density(joined, "init_bias", palette, words, style.label("init_bias"))
+    _ticks(figure.axes[1], joined)
+    words = f"{_numbers(joined)} weights are in use; at a density of 1 models were trained on."
+    style.caption(figure, expanded, f"{words} {note}", beside=True, head=head)
+    return figure
+
+
+def _by_density(
+    joined: pd.DataFrame, hue: str, palette: Mapping[Any, Any], words: Mapping[Any, str], title: str
+) -> Canvas:
+    """Each measure against the density, with a legend of what the colors mean."""
+    figure, panels = _panels(joined, hue, palette)
     style.from_zero(panels[1])
     style.number_axis(panels[-1], "weight_density", joined["weight_density"])
     handles = [
-        Line2D([], [], color=color, marker="o", label=_CONTROLS[name])
+        Line2D([], [], color=color, marker="o", label=words[name])
         for name, color in palette.items()
     ]
-    style.legend_of(figure, handles, "Ticket or control")
-    words = "At a density of 1: the dense runs that are pruned." if len(dense) else ""
-    style.caption(figure, tickets, f"{words} {note}", beside=True, head=head)
+    style.legend_of(figure, handles, title)
     figure.align_ylabels()
     return figure
 
@@ -176,6 +233,25 @@ FIGURES: tuple[Figure, ...] = (
         (frames.per_run,),
         OfSweeps(("TICKET",)),
         "python -m toymono.sweep --sweep TICKET --scale small --seeds 3",
+        compares=False,
+    ),
+    Figure(
+        "rewound_losses",
+        "Loss and monosemantic neurons of lottery tickets, by density and the step rewound to.",
+        rewound_losses,
+        (frames.per_run,),
+        OfSweeps(("TICKET", "REWIND")),
+        "python -m toymono.sweep --sweep TICKET,REWIND --scale small --seeds 3",
+        compares=False,
+    ),
+    Figure(
+        "expanded_losses",
+        "Loss and monosemantic neurons of models whose neurons were divided, as many weights in "
+        "use.",
+        expanded_losses,
+        (frames.per_run,),
+        OfSweeps(("EXPAND",)),
+        "python -m toymono.sweep --sweep EXPAND --scale small --seeds 3",
         compares=False,
     ),
 )

@@ -76,13 +76,25 @@ def seeds(*settings, count=3):
     return pd.DataFrame(rows)
 
 
-LOSSES = ("loss", "task_loss", "low_step")
+LOSSES = ("loss", "task_loss", "low_step", "start_loss", "target_loss")
 
 
 def curve_runs(same=0.0, mixed=0.1):
     poly = {"start_mono": 0.0, "target_mono": 0.0}
     both = {"target_mono": 0.0, "curve_excess": mixed}
     return seeds(*({**CURVES, "curve_barrier": same, **ends} for ends in ({}, poly, both)))
+
+
+def equal_runs(barrier=0.1, excess=0.05, curve=0.03, poly=0.1):
+    """Curves between a monosemantic model and a long-trained polysemantic one, and between two of
+    these, with a curve whose ends differ too much in loss.
+    """
+    mixed = {"start_mono": 0.8, "target_mono": 0.0, "start_loss": 0.5, "target_loss": 0.5}
+    mixed |= {"line_barrier": barrier, "line_excess": excess, "curve_excess": curve}
+    apart = {**mixed, "target_loss": 0.6, "line_barrier": 0.0, "line_excess": 0.0}
+    two = {**mixed, "start_mono": 0.0, "line_barrier": poly}
+    rows = seeds(*({**ends, "origin": "curve"} for ends in (mixed, apart, two)))
+    return pd.concat([rows, seeds({"origin": "fresh"}).assign(setting="fresh")])
 
 
 def hop_runs(ratio=2.0, control=0.05):
@@ -165,11 +177,27 @@ def ticket_runs(mono=0.8, control=0.6, loss=0.5):
     return pd.concat([dense_runs, runs.assign(sparsity="pruned")])
 
 
+def rewound_runs(loss=0.5):
+    """Tickets of two steps; those of the earlier one are as good as the dense runs."""
+    early, late = ticket_runs(), ticket_runs(loss=loss)
+    late = late[late["sparsity"] == "pruned"].assign(rewind_step=2048, setting="late")
+    return pd.concat([early.assign(rewind_step=512), late])
+
+
+def expanded_runs(loss=0.4, gain=0.1):
+    """Divided models beside those trained on, which start at -1 or 0."""
+    plain = {"origin": "continued", "k": 8, "density": 0.25, "loss": 0.5, "mono_per_feature": 0.2}
+    parts = {**plain, "origin": "expand", "k": 16, "density": 0.5, "loss": loss}
+    parts["mono_per_feature"] = 0.2 + gain
+    return seeds(*({**row, "init_bias": b} for b in (-1.0, 0.0) for row in (plain, parts)))
+
+
 AGREEING = {
     "BASIN": basin_runs, "CURVE": curve_runs, "HOP": hop_runs, "CONNECT": connected,
     "ONWARD": lambda: seeds({"init_bias": 0.0, "mono_per_feature": 0.0, "task_loss": 0.6}),
     "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
-    "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs,
+    "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs, "EQUAL": equal_runs,
+    "REWIND": rewound_runs, "EXPAND": expanded_runs,
 }  # fmt: skip
 """Runs of every sweep with which all claims agree."""
 
@@ -184,6 +212,9 @@ def evidence(**changed):
 OTHERS = {
     "same_kind_joined": {"CURVE": curve_runs(same=0.05)},
     "kinds_apart_on_curves": {"CURVE": curve_runs(mixed=0.01)},
+    "equal_kinds_apart": {"EQUAL": equal_runs(excess=0.01)},
+    "equal_kinds_apart_on_curves": {"EQUAL": equal_runs(curve=0.01)},
+    "long_poly_apart": {"EQUAL": equal_runs(poly=0.04)},
     "hop": {"HOP": hop_runs(ratio=100.0)},
     "fine_tuned": {"CONNECT": connected(mono=0.1)},
     "fixed_early": {"FORK": forked(barrier=0.05)},
@@ -194,6 +225,9 @@ OTHERS = {
     "regrown": {"SPARSE": sparse_runs(regrown=0.8)},
     "tickets_mono": {"TICKET": ticket_runs(mono=0.5)},
     "tickets_match": {"TICKET": ticket_runs(loss=0.55)},
+    "late_tickets_match": {"REWIND": rewound_runs(loss=0.55)},
+    "expanded_loss": {"EXPAND": expanded_runs(loss=0.5)},
+    "expanded_mono": {"EXPAND": expanded_runs(gain=0.01)},
     "tickets_beat_controls": {"TICKET": ticket_runs(control=0.5)},
     "skip_takes_over": {"SKIP": skip_runs(positive=20)},
     "skip_rest_mono": {"SKIP": skip_runs(mono=0.9)},
@@ -248,6 +282,22 @@ def test_runs_are_compared_with_those_of_their_seed():
             assert len(set(np.round(finding.values, 9))) == 1, finding
 
 
+def test_only_models_of_equal_loss_are_compared():
+    """The pair whose losses differ by a fifth has no barrier, and would break the claim."""
+    found = measures.equal_kinds_apart(equal_runs())
+    assert [len(f.values) for f in found] == [3, 3]
+    far = equal_runs()[lambda runs: runs["target_loss"] > runs["start_loss"]]
+    assert measures.equal_kinds_apart(far) == []
+
+
+def test_tickets_are_judged_by_the_step_rewound_to():
+    found = tickets.late_match(rewound_runs(loss=0.55))
+    assert [(f.setting, f.values) for f in found] == [
+        ("rewound to step 512, density 0.5", pytest.approx((1.0,) * 3)),
+        ("rewound to step 2048, density 0.5", pytest.approx((1.1,) * 3)),
+    ]
+
+
 def test_models_in_between_are_of_no_kind():
     [first, *_] = judge(CLAIMS["mono_connected"], evidence()).findings
     assert (first.setting, first.values) == ("world 0, monosemantic models", (0.02,) * 3)
@@ -264,7 +314,8 @@ def test_every_number_that_claims_read_is_in_the_evidence():
     assert set(MONO) <= set(sources[0].quantities)
     assert {*CURVES, *PULLED, "end_barrier", "task_loss"} <= set(sources[1].quantities)
     assert set(PLAIN) <= set(sources[2].quantities)
-    for runs, source in ((skip_runs, 3), (ticket_runs, 4), (sparse_runs, 5)):
+    of = (skip_runs, ticket_runs, equal_runs, expanded_runs, sparse_runs)
+    for source, runs in enumerate(of, 3):
         assert set(runs()) <= {*sources[source].columns, "setting"}
     for source in sources:
         assert set(source.quantities) <= set(QUANTITIES)

@@ -1,7 +1,7 @@
 """Questions of readers about basins of the loss, as statements that runs can agree with."""
 
 from toymono.papers import sparse
-from toymono.papers.basins import measures, skip_paths, tickets
+from toymono.papers.basins import expansion, measures, skip_paths, tickets
 from toymono.papers.claims import Claim, table
 
 _ASKED = "asked in the discussion of the post; nobody has measured it"
@@ -61,6 +61,35 @@ CLAIMS = table(
         _ASKED,
         measures.kinds_apart_on_curves,
         headline="a barrier between the two kinds remains on the best curve",
+    ),
+    Claim(
+        "equal_kinds_apart",
+        "Mono- and polysemantic models of equal loss lie in different basins, along the straight "
+        "line.",
+        "Question (a); the authors weakly believe it",
+        ("EQUAL",),
+        "weakly believed (no number)",
+        measures.equal_kinds_apart,
+        headline="a barrier separates models of the two kinds that have equal losses",
+    ),
+    Claim(
+        "equal_kinds_apart_on_curves",
+        "Mono- and polysemantic models of equal loss lie in different basins: a barrier remains on "
+        "the best quadratic curve.",
+        "Question (a), then quadratic paths",
+        ("EQUAL",),
+        _ASKED,
+        measures.equal_kinds_apart_on_curves,
+        headline="a barrier between models of equal loss remains on the best curve",
+    ),
+    Claim(
+        "long_poly_apart",
+        "Two polysemantic models of a world are still not linearly connected modulo permutation "
+        "when they have been trained to the loss of monosemantic ones.",
+        "Question (a)",
+        ("EQUAL",),
+        _ASKED,
+        measures.long_poly_apart,
     ),
     Claim(
         "hop",
@@ -153,6 +182,14 @@ CLAIMS = table(
         tickets.match,
     ),
     Claim(
+        "late_tickets_match",
+        "Tickets that are rewound to a later step, up to a quarter of training, reach it.",
+        "Question (d); known of larger networks",
+        ("REWIND",),
+        _ASKED,
+        tickets.late_match,
+    ),
+    Claim(
         "tickets_beat_controls",
         "A ticket has a lower loss than random masks, than new weights in its masks, and than its "
         "masks on another run.",
@@ -160,6 +197,22 @@ CLAIMS = table(
         ("TICKET",),
         _ASKED,
         tickets.beat_controls,
+    ),
+    Claim(
+        "expanded_loss",
+        "Dividing each neuron into several, with as many weights in use, lowers the loss.",
+        "Question (d); published of larger networks (Kong et al. 2025)",
+        ("EXPAND",),
+        "better, the more so the more polysemantic the network is (no number for toy models)",
+        expansion.losses,
+    ),
+    Claim(
+        "expanded_mono",
+        "Dividing the neurons of a polysemantic model makes it more monosemantic.",
+        "Question (d); published of larger networks (Kong et al. 2025)",
+        ("EXPAND",),
+        "fewer features per neuron (no number for toy models)",
+        expansion.monosemantic,
     ),
     Claim(
         "skip_takes_over",

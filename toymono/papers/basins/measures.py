@@ -114,6 +114,49 @@ same_kind_joined = several(
 kinds_apart_on_curves = curves("mixed", "curve_excess", _CURVE_EXCESS, low=0.02)
 
 
+EQUAL = 0.05
+"""How much the losses of two models may differ, over the lower one, for their pair to count as
+matched in loss. Our choice: about the spread of monosemantic models over learning rates."""
+
+
+def _matched(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """The curves between models of a kind, see `curves`, whose losses are equal."""
+    if frame.empty:
+        return frame
+    found = frame[frame["origin"] == "curve"]
+    lower = found[["start_loss", "target_loss"]].min(axis=1)
+    found = found[abs(found["start_loss"] - found["target_loss"]) <= EQUAL * lower]
+    ends = zip(*(found[name].map(connectivity.kind) for name in _ENDS), strict=True)
+    return found[[connectivity.kinds_of_pair(*pair) == kind for pair in ends]]
+
+
+def equal_losses(kind: str, *measures: tuple[str, str, dict[str, float]]) -> Callable:
+    """Findings for each world and each column of the curves between models of equal loss."""
+
+    def measured(frame: pd.DataFrame) -> list[Finding]:
+        matched = _matched(frame, kind)
+        return [
+            Finding(f"world {int(world)}, {_WORDS[kind]}", measure, values, settled=None, **limits)
+            for world, rows in (matched.groupby("world_seed") if len(matched) else ())
+            for column, measure, limits in measures
+            if (values := finite(rows[column]))
+        ]
+
+    return measured
+
+
+_LINE_BARRIER = "barrier on the straight line, aligned, over the zero-output loss"
+_LINE_EXCESS = "loss above the worse end on the straight line, over the zero-output loss"
+
+equal_kinds_apart = equal_losses(
+    "mixed",
+    ("line_barrier", _LINE_BARRIER, {"low": 0.05}),
+    ("line_excess", _LINE_EXCESS, {"low": 0.02}),
+)
+equal_kinds_apart_on_curves = equal_losses("mixed", ("curve_excess", _CURVE_EXCESS, {"low": 0.02}))
+long_poly_apart = equal_losses("polysemantic", ("line_barrier", _LINE_BARRIER, {"low": 0.05}))
+
+
 def fixed_early(frame: pd.DataFrame) -> list[Finding]:
     """The barrier between copies of one state, by the step at which their batches part."""
     found = []

@@ -13,7 +13,7 @@ from toymono.markdown import table
 from toymono.papers import evidence, sparse
 from toymono.papers.basins import skip_paths, tickets
 from toymono.papers.basins.claims import CLAIMS
-from toymono.papers.basins.measures import hop, models
+from toymono.papers.basins.measures import EQUAL, hop, models
 from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
 from toymono.papers.findings import Finding, finite
@@ -27,9 +27,10 @@ _NAME = "basins-small"
 
 _ORIGINS = ("CURVE", "HOP", "CONNECT", "ONWARD", "FORK")
 _SCHEMES = ("START", "RULE", "PULL")
-_SKIP, _TICKET = ("SKIP",), ("TICKET",)
+_EQUAL, _SKIP, _TICKET, _EXPAND = ("EQUAL",), ("SKIP",), ("TICKET", "REWIND"), ("EXPAND",)
 _OF_ORIGINS, _OF_SCHEMES = "basins-origins-small", "basins-biases-small"
 _OF_SKIP, _OF_TICKETS = "basins-skip-small", "basins-tickets-small"
+_OF_EQUAL, _OF_EXPANDED = "basins-equal-small", "basins-expand-small"
 
 
 def _sources(scale: str) -> tuple[Source, ...]:
@@ -43,6 +44,8 @@ def _sources(scale: str) -> tuple[Source, ...]:
         source(_OF_SCHEMES, _SCHEMES, biases.PER_RUN, biases.per_run),
         source(_OF_SKIP, _SKIP, skip_paths.QUANTITIES, skip.per_run),
         source(_OF_TICKETS, _TICKET, sparse.QUANTITIES, toy.per_run),
+        source(_OF_EQUAL, _EQUAL, origins.PER_RUN, origins.per_run),
+        source(_OF_EXPANDED, _EXPAND, sparse.QUANTITIES, toy.per_run),
         sparse.source(scale),
     )
 
@@ -84,6 +87,8 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
                 *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
                 *(sweep(name, _OF_SKIP) for name in _SKIP),
                 *(sweep(name, _OF_TICKETS) for name in _TICKET),
+                *(sweep(name, _OF_EQUAL) for name in _EQUAL),
+                *(sweep(name, _OF_EXPANDED) for name in _EXPAND),
                 (sparse.SWEEP, sparse.sweep(frames[f"sparse-{scale}"], scale)),
             ]
         )
@@ -237,6 +242,11 @@ def _tables(found: Evidence) -> Sequence[str]:
 
 
 _PICTURES: tuple[str, ...] = (
+    "## Models of equal loss",
+    "![Loss and monosemantic neurons on curves between models of equal loss]"
+    "(../figures/equal_loss_curves.png)",
+    "Loss and monosemantic neurons between models of equal loss: on the straight line after "
+    "alignment, and on a trained quadratic curve.",
     "## Curves, pulls and biases",
     "![Loss and monosemantic neurons on trained curves between two models](../figures/curves.png)",
     "Loss and monosemantic neurons on a trained quadratic curve between two models, beside the "
@@ -253,6 +263,12 @@ _PICTURES: tuple[str, ...] = (
     "Models with as many weights in use as the dense one at a density of 1.",
     "![Loss and monosemantic neurons of lottery tickets](../figures/ticket_losses.png)",
     "Lottery tickets of three dense runs, and their controls.",
+    "![Loss and monosemantic neurons of lottery tickets, by the step rewound to]"
+    "(../figures/rewound_losses.png)",
+    "Lottery tickets by the step whose weights they train from.",
+    "![Loss and monosemantic neurons of models with divided neurons]"
+    "(../figures/expanded_losses.png)",
+    "Models each of whose neurons was divided into several, with as many weights in use.",
     "![Neurons and loss by the rank of a linear path](../figures/skip_path.png)",
     "Models with a linear path of some rank beside the hidden layer.",
 )
@@ -281,14 +297,19 @@ def _caveats(scale: str) -> Sequence[str]:
         "weights and see different batches.",
         "Curves are trained with Adam for 2^10 steps, pulls, fine-tuning and continued training "
         "with LAMB for 2^11; a pull acts in the first half. The second model is aligned to the "
-        "first before training starts. Of the questions asked, pairs matched in loss are not "
-        "judged yet.",
+        "first before training starts. In EQUAL curves join models whose losses differ by at "
+        f"most {EQUAL:.0%}: monosemantic models of BASIN, and polysemantic ones trained 16 times "
+        "as long at a tenth of the rate.",
         "Sparse models of SPARSE have as many weights in use as the dense one beside them, which "
         "is narrower, and see as many samples. A ticket of density d is the previous ticket of its "
         "chain without the smallest fifth of its weights, of both tensors together, with the "
         "dense run's weights after the first step, trained for all 2^13 steps. The question on "
         "tickets was first put as one statement, that they stay monosemantic where their loss "
-        "matches; as no loss matches, it was split in two after the runs.",
+        "matches; as no loss matches, it was split in two after the runs. In REWIND tickets have "
+        "the weights after step 512 or 2048 instead.",
+        "In EXPAND each neuron of a dense model becomes two or four: each input weight goes to one "
+        "of them at random, all have its bias, and the largest output weights stay, as many as "
+        "before. The model is then trained for 2^12 steps, as is the dense one beside it.",
     )
 
 

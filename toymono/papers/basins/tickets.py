@@ -1,4 +1,6 @@
-"""From the sweep TICKET to findings: lottery tickets beside their dense runs and their controls."""
+"""From the sweeps TICKET and REWIND to findings: lottery tickets beside their dense runs and their
+controls.
+"""
 
 from typing import Any
 
@@ -16,10 +18,24 @@ def stay_mono(runs: pd.DataFrame) -> list[Finding]:
 
 def match(runs: pd.DataFrame) -> list[Finding]:
     """The loss of tickets over that of their dense runs, by density."""
-    return _over_dense(runs, "loss", "loss over that of the dense run", high=1.02)
+    return _over_dense(runs, "loss", _LOSS, high=1.02)
 
 
-def _over_dense(runs: pd.DataFrame, column: str, measure: str, **limits: Any) -> list[Finding]:
+def late_match(runs: pd.DataFrame) -> list[Finding]:
+    """The loss of tickets over that of their dense runs, by the step rewound to and density."""
+    found = []
+    for step in sorted(set(runs["rewind_step"])) if len(runs) else ():
+        of_step = runs[(runs["rewind_step"] == step) | (runs["sparsity"] == "none")]
+        found += _over_dense(of_step, "loss", _LOSS, f"rewound to step {step}, ", high=1.02)
+    return found
+
+
+_LOSS = "loss over that of the dense run"
+
+
+def _over_dense(
+    runs: pd.DataFrame, column: str, measure: str, setting: str = "", **limits: Any
+) -> list[Finding]:
     if runs.empty:
         return []
     dense = runs[runs["sparsity"] == "none"]
@@ -29,7 +45,8 @@ def _over_dense(runs: pd.DataFrame, column: str, measure: str, **limits: Any) ->
         rows = rows.assign(dense_seed=rows["seed"] % BASIN_SEEDS)
         both = rows.merge(dense, on="dense_seed", suffixes=("", "_dense"))
         ratio = finite(both[column] / both[f"{column}_dense"])
-        found.append(Finding(f"density {density:g}", measure, ratio, settled=None, **limits))
+        where = f"{setting}density {density:g}"
+        found.append(Finding(where, measure, ratio, settled=None, **limits))
     return found
 
 
