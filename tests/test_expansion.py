@@ -32,10 +32,10 @@ def test_a_divided_model_has_the_world_and_as_many_weights_as_its_parent(dense):
     assert state.anchors == ()
     for name in ("w_mk", "w_ko"):
         assert getattr(state.masks, name).sum() == getattr(dense.final, name).size
-    # The parts of each neuron's inputs add up to its inputs; which part is drawn with the run's key.
+    # The parts of each neuron's inputs add up to its inputs.
     both = np.asarray(state.model.w_mk).reshape(TINY.m, 2, TINY.k).sum(axis=1)
     np.testing.assert_array_equal(both, dense.final.w_mk)
-    np.testing.assert_array_equal(state.model.b_k, np.tile(dense.final.b_k, 2))
+    np.testing.assert_array_equal(2 * state.model.b_k, np.tile(dense.final.b_k, 2))
 
 
 def test_one_part_each_is_the_parent_itself(dense):

@@ -5,11 +5,24 @@ import itertools
 
 import chex
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from settings import TINY, TINY_HYPERPARAMS
 
-from toymono import Config, begin, features, fit, frames, origins, pruning, store, train_step
+from toymono import (
+    Config,
+    begin,
+    biases,
+    features,
+    fit,
+    frames,
+    optimizers,
+    origins,
+    pruning,
+    store,
+    train_step,
+)
 from toymono.alignment import permute
 from toymono.config import split
 from toymono.job import Job
@@ -187,3 +200,22 @@ def test_a_ticket_is_one_run_whatever_it_ignores():
     values = {"origin": "ticket", "sparsity": "pruned", "attraction": 0.5, "match_parents": "none"}
     one, other = (Job(*split(v), 0) for v in (values, {**values, "attraction": 0.1}))
     assert one.name == other.name
+
+
+def test_a_late_ticket_goes_on_in_the_schedule_and_the_decay_of_its_parent():
+    late, early = ticket(rewind_step=8), ticket()
+    assert (late.first_step, early.first_step, DENSE.first_step) == (7, 0, 0)
+    numbers = NUMBERS.replace(cosine_period=16.0, bias_decay=0.5, learning_rate=1.0)
+    for step in range(4):
+        expected = optimizers.schedule(DENSE, numbers)(jnp.int32(step + 7))
+        actual = optimizers.schedule(late, numbers)(jnp.int32(step))
+        np.testing.assert_allclose(actual, expected)
+    # Of 16 steps the first 8 decay; one of these is left after 7.
+    model = fit(DENSE, TINY_HYPERPARAMS, jax.random.key(0)).final
+    factors = [
+        biases.decay(late, numbers, model, model, None, jnp.int32(step), DENSE.steps).b_k
+        / model.b_k
+        for step in (0, 1)
+    ]
+    np.testing.assert_allclose(factors[0], 0.5, rtol=1e-6)
+    np.testing.assert_allclose(factors[1], 1.0)

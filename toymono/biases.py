@@ -109,7 +109,8 @@ def decay(
       before: The model before the step.
       model: The model after the optimiser's step.
       firing_k: From `firing`.
-      step: Number of the step, from 0.
+      step: Number of the step, from 0; the decay of a run that does not begin there is further
+        on by `config.first_step`.
       steps: Steps of the training.
 
     Reference:
@@ -123,7 +124,8 @@ def decay(
         )
         change_k = moved_k / jnp.maximum(hyperparams.learning_rate * length_k, 1e-30)
         decayed *= RATES[config.decay_rule](hyperparams, firing_k, change_k)
-    return model.scale_biases(jnp.where(2 * step < steps, 1 - decayed, 1.0))
+    decays = 2 * (step + config.first_step) < steps
+    return model.scale_biases(jnp.where(decays, 1 - decayed, 1.0))
 
 
 def pull(hyperparams: Hyperparams, model: AnyModel) -> Float[Array, ""]:

@@ -109,6 +109,13 @@ class Config:
         return 2**self.log2_steps
 
     @property
+    def first_step(self) -> int:
+        """Step at which the schedule of the rate and the decay of biases begin, from 0: a lottery
+        ticket goes on where its first parent was.
+        """
+        return self.rewind_step - 1 if self.origin == "ticket" else 0
+
+    @property
     def snapshot_steps(self) -> tuple[int, ...]:
         """Steps after which the model is saved: 1, 2, 4, …, `steps`."""
         return tuple(2**j for j in range(self.log2_steps + 1))

@@ -24,8 +24,10 @@ def build(config: Config, hyperparams: Hyperparams) -> optax.GradientTransformat
 
 
 def schedule(config: Config, hyperparams: Hyperparams) -> optax.Schedule:
-    """Learning rate at each step, counted from 0."""
-    return SCHEDULES[config.schedule](hyperparams)
+    """Learning rate at each step of the training, counted from 0."""
+    rate = SCHEDULES[config.schedule](hyperparams)
+    first = config.first_step
+    return (lambda step: rate(step + first)) if first else rate
 
 
 def cosine(hyperparams: Hyperparams) -> optax.Schedule:

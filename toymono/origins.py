@@ -13,8 +13,8 @@ whether neurons that are divided into parts do.
 Reference:
   Garipov et al. (2018), Loss Surfaces, Mode Connectivity, for curves; Lubana et al.
   (2022), Mechanistic Mode Connectivity, for `connect`; Frankle & Carbin
-  (2018) for `ticket`; Kong et al. (2025), Fixed Parameter Expansion, for `expand`. The pull is proposed by the authors in the discussion of
-  "Engineering Monosemanticity in Toy Models".
+  (2018) for `ticket`; Kong et al. (2025), Fixed Parameter Expansion, for `expand`. The pull is
+  proposed by the authors in the discussion of "Engineering Monosemanticity in Toy Models".
 """
 
 import dataclasses

@@ -146,10 +146,11 @@ def expanded(
     """A wider model with as many weights in use, each neuron in `children` parts.
 
     The children of a neuron share its inputs at random: each input weight in use
-    goes to one of them. They have its bias, and of its output weights, which each
-    would have, the largest in the whole tensor stay, as many as before. Neuron
-    `k * i + j` is child i of neuron j. Parts are random, since the inputs of a toy
-    model are a random projection of its features; it is not the same function.
+    goes to one of them. Each has an equal part of its bias, so that their pre-activations
+    add up to its own. Of its output weights, which each would have, the largest in the
+    whole tensor stay, as many as before. Neuron `k * i + j` is child i of neuron j.
+    Parts are random, since the inputs of a toy model are a random projection of its features.
+    The function changes.
 
     Args:
       model: One model.
@@ -172,6 +173,7 @@ def expanded(
     child_mk = jax.random.randint(key, model.w_mk.shape, 0, children)
     copies = jnp.tile(jnp.arange(model.w_mk.shape[1]), children)
     wide, masks_of = permute(model, copies), permuted(masks, copies)
+    wide = wide.replace(b_k=wide.b_k / children)
     own = [masks.w_mk & (child_mk == child) for child in range(children)]
     score_ko = jnp.where(masks_of.w_ko, abs(wide.w_ko), -1.0)
     parts = Masks(jnp.concatenate(own, axis=1), largest(score_ko, masks.w_ko.sum()))

@@ -65,10 +65,14 @@ def _expanded(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple
     return ((_model(scale, point, point["init_bias"], seed, "EXPAND"),),)
 
 
-def _same_kind(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
-    """From a model to one of the next seed with the same initial bias."""
-    bias = point["init_bias"]
-    return ((_model(scale, point, bias, seed), _model(scale, point, bias, seed + 1)),)
+def _itself_or_other(
+    scale: str, point: Mapping[str, Any], seed: int
+) -> Sequence[tuple[Ancestor, ...]]:
+    """From a model to one of the next seed with the same initial bias, or to itself, where there is
+    nothing to match.
+    """
+    bias, itself = point["init_bias"], point.get("match_parents") == "none"
+    return ((_model(scale, point, bias, seed), _model(scale, point, bias, seed + (not itself))),)
 
 
 def _alone(scale: str, point: Mapping[str, Any], seed: int) -> Sequence[tuple[Ancestor, ...]]:
@@ -112,6 +116,15 @@ _CURVE = {
     "learning_rate": (0.003,),
     "bias_decay": (0.0,),
 }
+_CONNECT = {
+    "origin": ("connect",),
+    "world_seed": _WORLDS,
+    "init_bias": (0.0,),
+    # The loss of an output of 0 where N eps is 4, and about the aligned barrier between two
+    # polysemantic models above their loss.
+    "line_loss": (1.333, 0.83),
+    **_SHORT,
+}
 _TICKET = {
     "origin": ("ticket",),
     "sparsity": ("pruned",),
@@ -134,6 +147,37 @@ BASINS: dict[str, Sweep] = {
         _SMALL,
         _OURS,
     ),
+    "NOISE": Sweep(
+        "initial bias in shared worlds, with noise on the inputs",
+        "init_bias",
+        (
+            {
+                "noise": ("on",),
+                "world_seed": _WORLDS,
+                "init_bias": (-1.0, 0.0),
+                **_PAPER,
+            },
+        ),
+        _SMALL,
+        {**_OURS, "noise_scale": "our choice"},
+    ),
+    "ANNEAL": Sweep(
+        "the models of BASIN, trained on while the rate falls to 0",
+        "init_bias",
+        (
+            {
+                "origin": ("continued",),
+                "world_seed": _WORLDS,
+                "init_bias": (-1.0, 0.0),
+                "cosine_period": (2048.0,),
+                **_SHORT,
+                "log2_steps": (10,),
+            },
+        ),
+        {},
+        {},
+        _alone,
+    ),
     "START": Sweep(
         "where biases start",
         "bias_start",
@@ -147,7 +191,11 @@ BASINS: dict[str, Sweep] = {
     "RULE": Sweep(
         "which biases decay",
         "decay_rule",
-        ({"decay_rule": ("all", "silent", "moving"), "init_bias": (-1.0,), **_PAPER},),
+        (
+            {"decay_rule": ("all", "silent", "moving"), "init_bias": (-1.0,), **_PAPER},
+            # Where no neuron fires, none moves, and a bias of -1 would never decay.
+            {"decay_rule": ("moving",), "bias_start": ("below_each",), **_PAPER},
+        ),
         _SMALL,
         _OURS,
     ),
@@ -211,22 +259,13 @@ BASINS: dict[str, Sweep] = {
         _equal,
     ),
     "CONNECT": Sweep(
-        "fine-tuning that drives a polysemantic model away from another one",
+        "fine-tuning that drives a polysemantic model away from itself or from another one",
         "line_loss",
-        (
-            {
-                "origin": ("connect",),
-                "world_seed": _WORLDS,
-                "init_bias": (0.0,),
-                # The loss of an output of 0 where N eps is 4, and about the aligned barrier
-                # between two polysemantic models above their loss.
-                "line_loss": (1.333, 0.83),
-                **_SHORT,
-            },
-        ),
+        # As published the model starts as a copy of the one that it is driven away from.
+        ({**_CONNECT, "match_parents": ("none",)}, _CONNECT),
         {},
         {"line_loss": "our choice"},
-        _same_kind,
+        _itself_or_other,
     ),
     "ONWARD": Sweep(
         "the models of BASIN trained on, the control of CONNECT",
@@ -250,7 +289,7 @@ BASINS: dict[str, Sweep] = {
             {
                 "fork_seed": (1,),
                 "fork_step": (0.0, 512.0, 2048.0),
-                "world_seed": (0,),
+                "world_seed": _WORLDS,
                 "init_bias": (-1.0, 0.0),
                 **_PAPER,
             },
@@ -268,6 +307,17 @@ BASINS: dict[str, Sweep] = {
                     "k": (int(512 / density),),
                     "density": (density,),
                     "sparsity": ("erdos_renyi", "set", "rigl"),
+                    **_DENSE,
+                }
+                for density in (0.5, 0.25, 0.125)
+            ),
+            # As many weights in use, but more of the input weights than of the output weights.
+            *(
+                {
+                    "k": (int(512 / density),),
+                    "density": (density,),
+                    "sparsity": ("erdos_renyi",),
+                    "density_rule": ("erk",),
                     **_DENSE,
                 }
                 for density in (0.5, 0.25, 0.125)
@@ -300,13 +350,19 @@ BASINS: dict[str, Sweep] = {
         _ticket,
     ),
     "REWIND": Sweep(
-        "lottery tickets rewound to a later step, 1/16 and 1/4 of training",
+        "lottery tickets rewound to a sixteenth of training, with a control",
         "density",
         (
             {"world_seed": (0,), **_DENSE},
-            {**_TICKET, "density": TICKETS, "rewind_step": (8192, 32768)},
+            {**_TICKET, "density": TICKETS, "rewind_step": (8192,)},
+            {
+                **_TICKET,
+                "ticket_control": ("random_masks",),
+                "density": (0.512, 0.262),
+                "rewind_step": (8192,),
+            },
         ),
-        {**_SMALL, "rewind_step": (512, 2048)},
+        {**_SMALL, "rewind_step": (512,)},
         {**_OURS, "rewind_step": "our choice"},
         _ticket,
     ),

@@ -47,7 +47,8 @@ ORIGIN_CONFIG = (
     Field(
         "rewind_step",
         1,
-        "Step of the first parent whose weights a lottery ticket trains from, a power of two.",
+        "Step of the first parent whose weights a lottery ticket trains from, a power of two; the "
+        "rate and the decay of biases go on from there.",
         int,
         1,
         2**30,

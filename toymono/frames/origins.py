@@ -39,7 +39,7 @@ PER_RUN = (
 
 
 def per_run(runs: Iterable[StoredRun], points: int = POINTS) -> pd.DataFrame:
-    """One row per run, except masked ones, that started from stored runs or whose batches were forked.
+    """One row per run that started from stored runs or whose batches were forked; not masked ones.
 
     Columns: those that determine the run; `pair`, what its parents are, see
     `frames.connectivity.PAIRS`; `task_loss` and `mono_per_feature` of its final model;
