@@ -10,22 +10,22 @@ from toymono.frames.toy import Runs
 
 FIRING, LOW = 0.9, 0.4
 """Shares of the zero-output loss: below the first neurons have begun to fire; the second is about
-what the published scheme reaches at the small scale in two thirds of its steps. Our choices."""
+what the published scheme reaches at the small scale in half of its steps. Our choices."""
 
 _SHORT, _LONG = 64, 256
 """Steps over which the loss is averaged before it is compared with either. Our choices."""
 
-PER_RUN = ("loss", "mono_per_feature", "firing_step", "low_step")
+PER_RUN = ("loss", "mono_per_feature", "positive_bias", "firing_step", "low_step")
 """The columns of `per_run`."""
 
 
 def per_run(runs: Runs) -> pd.DataFrame:
     """One row per run: the scheme of its biases, its outcome, and how soon it got there.
 
-    Columns: those that determine the run; `scheme`, in words; `loss` and `mono_per_feature` as in
-    `frames.per_run`; `firing_step` and `low_step`, the first steps after which the mean
-    loss of the last 64 and 256 steps is below 0.9 and 0.4 of the zero-output loss, NaN if
-    it never is.
+    Columns: those that determine the run; `scheme`, in words; `loss`, `mono_per_feature` and
+    `positive_bias` as in `frames.per_run`; `firing_step` and `low_step`, the first steps
+    after which the mean loss of the last 64 and 256 steps is below 0.9 and 0.4 of the
+    zero-output loss, NaN if it never is.
     """
     counted = toy.per_run(runs)
     rows = []
@@ -38,6 +38,7 @@ def per_run(runs: Runs) -> pd.DataFrame:
                 "scheme": scheme(identity),
                 "loss": row["loss"],
                 "mono_per_feature": row["mono_per_feature"],
+                "positive_bias": row["positive_bias"],
                 "firing_step": first_below(loss_t, FIRING * zero, _SHORT),
                 "low_step": first_below(loss_t, LOW * zero, _LONG),
             }

@@ -41,7 +41,7 @@ BROKEN = {
     "mono_connected": ({"kind_barrier": 0.04}, {}),
     "poly_apart": ({}, {"kind_barrier": 0.03}),
     "kinds_apart": ({"mixed_ratio": 2.0}, {}),
-    "ordering": ({"mixed_barrier": 0.05}, {}),
+    "ordering": ({}, {"mixed_barrier": 0.05}),
 }
 """For each claim what changes in mono- and in polysemantic models, so that it differs."""
 
@@ -116,8 +116,14 @@ def hop_runs(ratio=2.0, control=0.05):
 
 
 def connected(mono=0.6, loss=0.5):
-    numbers = {"init_bias": 0.0, "mono_per_feature": mono, "task_loss": loss}
-    return seeds(*({**numbers, "line_loss": goal} for goal in (1.333, 0.83)))
+    numbers = {"init_bias": 0.0, "mono_per_feature": mono, "task_loss": loss, "end_barrier": 0.2}
+    return seeds(
+        *(
+            {**numbers, "line_loss": goal, "match_parents": matched}
+            for goal in (1.333, 0.83)
+            for matched in ("weights", "none")
+        )
+    )
 
 
 def forked(barrier=0.0):
@@ -131,6 +137,7 @@ def forked(barrier=0.0):
 
 
 PLAIN = {"firing_step": 700.0, "low_step": 4000.0, "mono_per_feature": 0.8, "loss": 0.5}
+PLAIN |= {"positive_bias": 33.0, "m": 32}
 
 
 def started(low_step=3000.0, **changed):
@@ -139,13 +146,16 @@ def started(low_step=3000.0, **changed):
 
 
 def decayed(loss=0.4, mono=0.9):
-    other = {**PLAIN, "loss": loss, "mono_per_feature": mono, "decay_rule": "silent"}
-    return seeds({**PLAIN, "decay_rule": "all"}, other)
+    plain = {**PLAIN, "bias_start": "shifted", "decay_rule": "all"}
+    return seeds(plain, {**plain, "loss": loss, "mono_per_feature": mono, "decay_rule": "silent"})
 
 
-def pulled(mono=0.8):
-    weights = ((0.01, 0.0), (1.0, mono))
-    return seeds(*({"pull_weight": w, **PLAIN, "mono_per_feature": m} for w, m in weights))
+def pulled(mono=0.8, loss=0.5):
+    weak, strong = (
+        {"pull_weight": weight, **PLAIN, "mono_per_feature": count, "loss": loss}
+        for weight, count in ((0.01, 0.0), (1.0, mono))
+    )
+    return seeds({**weak, "loss": 0.6}, strong)
 
 
 def sparse_runs(fixed=0.8, regrown=0.5):
@@ -193,7 +203,8 @@ def expanded_runs(loss=0.4, gain=0.1):
 
 
 AGREEING = {
-    "BASIN": basin_runs, "CURVE": curve_runs, "HOP": hop_runs, "CONNECT": connected,
+    "BASIN": basin_runs, "ANNEAL": basin_runs, "NOISE": basin_runs,
+    "CURVE": curve_runs, "HOP": hop_runs, "CONNECT": connected,
     "ONWARD": lambda: seeds({"init_bias": 0.0, "mono_per_feature": 0.0, "task_loss": 0.6}),
     "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
     "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs, "EQUAL": equal_runs,
@@ -220,7 +231,7 @@ OTHERS = {
     "fixed_early": {"FORK": forked(barrier=0.05)},
     "starts": {"START": started(low_step=3900.0)},
     "rules": {"RULE": decayed(loss=0.5)},
-    "pulled_down": {"PULL": pulled(mono=0.5)},
+    "pulled_down": {"PULL": pulled(loss=0.55)},
     "sparse_costs": {"SPARSE": sparse_runs(fixed=0.505, regrown=0.4)},
     "regrown": {"SPARSE": sparse_runs(regrown=0.8)},
     "tickets_mono": {"TICKET": ticket_runs(mono=0.5)},
@@ -305,6 +316,9 @@ def test_models_in_between_are_of_no_kind():
 
 def test_the_ordering_has_one_value_for_each_world():
     judged = judge(CLAIMS["ordering"], evidence())
+    assert {found.setting for found in judged.findings} == {
+        "each world, polysemantic models from a bias of 0"
+    }
     for finding, step in zip(judged.findings, (0.08, 0.1), strict=True):
         assert finding.values == pytest.approx((step,) * 3)
 
@@ -312,10 +326,10 @@ def test_the_ordering_has_one_value_for_each_world():
 def test_every_number_that_claims_read_is_in_the_evidence():
     sources = PAPER.sources("small")
     assert set(MONO) <= set(sources[0].quantities)
-    assert {*CURVES, *PULLED, "end_barrier", "task_loss"} <= set(sources[1].quantities)
-    assert set(PLAIN) <= set(sources[2].quantities)
+    assert {*CURVES, *PULLED, "end_barrier", "task_loss"} <= set(sources[3].quantities)
+    assert set(PLAIN) <= {*sources[4].columns}
     of = (skip_runs, ticket_runs, equal_runs, expanded_runs, sparse_runs)
-    for source, runs in enumerate(of, 3):
+    for source, runs in enumerate(of, 5):
         assert set(runs()) <= {*sources[source].columns, "setting"}
     for source in sources:
         assert set(source.quantities) <= set(QUANTITIES)
@@ -333,7 +347,7 @@ def test_a_stored_run_is_measured_beside_the_others_of_its_world(
     for run in (first, second):
         store.save(tmp_path, run)
     kept = store.find(tmp_path)
-    found = [paper._measure(run) for run in kept]
+    found = [paper._measure("BASIN", run) for run in kept]
     assert [row["run"] for row in found] == [run.name for run in kept]
     for row in found:
         if row["mono_per_feature"] <= connectivity.POLY:
@@ -351,7 +365,7 @@ def test_a_part_of_a_world_replaces_no_numbers_of_the_whole(
         store.save(tmp_path, untrained(one, Hyperparams(init_bias=point["init_bias"], eps=0.25)))
     names = {run.setting: 0 for run in store.find(tmp_path)}
     monkeypatch.setattr(store, "positions", lambda sweep, scale: names)
-    assert [run.fields["world_seed"] for run in paper._find_worlds(tmp_path)] == [0, 0]
+    assert [run.fields["world_seed"] for run in paper._find_worlds("BASIN", tmp_path)] == [0, 0]
 
 
 def test_the_page_is_made_from_the_evidence_in_git(tmp_path):

@@ -1,9 +1,10 @@
 """Questions of readers about basins of the loss, as statements that runs can agree with."""
 
 from toymono.papers import sparse
-from toymono.papers.basins import expansion, measures, skip_paths, tickets
+from toymono.papers.basins import bias_schemes, expansion, measures, skip_paths, tickets
 from toymono.papers.claims import Claim, table
 
+_WORLDS = ("BASIN", "ANNEAL", "NOISE")
 _ASKED = "asked in the discussion of the post; nobody has measured it"
 
 CLAIMS = table(
@@ -11,7 +12,7 @@ CLAIMS = table(
         "mono_connected",
         "Two monosemantic models of a world are linearly connected modulo permutation.",
         "Question (a)",
-        ("BASIN",),
+        _WORLDS,
         _ASKED,
         measures.mono_connected,
         headline="monosemantic models of a world lie in one basin",
@@ -20,7 +21,7 @@ CLAIMS = table(
         "poly_apart",
         "Two polysemantic models of a world are not.",
         "Question (a)",
-        ("BASIN",),
+        _WORLDS,
         _ASKED,
         measures.poly_apart,
         headline="polysemantic models do not lie in one basin",
@@ -29,7 +30,7 @@ CLAIMS = table(
         "kinds_apart",
         "Monosemantic and polysemantic models lie in different basins, along the straight line.",
         "Question (a); the authors weakly believe it",
-        ("BASIN",),
+        _WORLDS,
         "weakly believed (no number)",
         measures.kinds_apart,
         headline="a barrier separates the two kinds",
@@ -103,7 +104,8 @@ CLAIMS = table(
     ),
     Claim(
         "fine_tuned",
-        "Fine-tuning that drives a polysemantic model away from another one makes it monosemantic.",
+        "Fine-tuning that drives a polysemantic model away from itself or from another one makes "
+        "it monosemantic.",
         "Question (c)",
         ("CONNECT", "ONWARD"),
         _ASKED,
@@ -126,7 +128,7 @@ CLAIMS = table(
         "Question (e)",
         ("START",),
         _ASKED,
-        measures.starts,
+        bias_schemes.starts,
         headline="biases that start where neurons begin to fire save training time",
     ),
     Claim(
@@ -135,15 +137,16 @@ CLAIMS = table(
         "Section 4.3: variants were tried, and none was better",
         ("RULE",),
         "none beat the decay of all biases (no number)",
-        measures.rules,
+        bias_schemes.rules,
     ),
     Claim(
         "pulled_down",
-        "A loss that pulls biases down makes models as monosemantic as a start at -1.",
+        "A loss that pulls biases down does as well as a start at -1: as many monosemantic "
+        "neurons, at the same loss.",
         "Section 4.3, preliminary: more monosemantic neurons than from bias 0",
         ("PULL", "START"),
         "more than from bias 0 (no number)",
-        measures.pulled_down,
+        bias_schemes.pulled_down,
         headline="a loss on biases replaces the negative start",
     ),
     Claim(

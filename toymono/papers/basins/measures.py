@@ -5,8 +5,8 @@ measurements on another world. A finding has one value per run: its mean over
 the pairs with other runs of its world.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+import dataclasses
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -40,45 +40,80 @@ def several(*measures: Callable) -> Callable:
 
 _SAME = "aligned barrier to others of the kind, over the zero-output loss"
 
-mono_connected = several(
-    of_kind("monosemantic", "kind_barrier", _SAME, high=0.03),
-    of_kind(
-        "monosemantic", "kind_reduction", "share of the barrier that alignment removes", low=0.9
-    ),
+_IN = ("", ", the rate annealed to 0", ", noise on the inputs")
+"""What is said of the runs of BASIN, ANNEAL and NOISE."""
+
+
+def in_each(measure: Callable) -> Callable:
+    """The findings of a measure in the runs of BASIN, ANNEAL and NOISE."""
+
+    def measured(*frames: pd.DataFrame) -> list[Finding]:
+        return [
+            dataclasses.replace(found, setting=found.setting + words)
+            for frame, words in zip(frames, _IN, strict=True)
+            if len(frame)
+            for found in measure(frame)
+        ]
+
+    return measured
+
+
+mono_connected = in_each(
+    several(
+        of_kind("monosemantic", "kind_barrier", _SAME, high=0.03),
+        of_kind(
+            "monosemantic", "kind_reduction", "share of the barrier that alignment removes", low=0.9
+        ),
+    )
 )
 
-poly_apart = of_kind("polysemantic", "kind_barrier", _SAME, low=0.05)
+poly_apart = in_each(of_kind("polysemantic", "kind_barrier", _SAME, low=0.05))
 
-kinds_apart = several(
-    of_kind(
-        "monosemantic",
-        "mixed_ratio",
-        "barrier to polysemantic models over that to monosemantic ones",
-        low=3,
-    ),
-    of_kind(
-        "monosemantic",
-        "mixed_excess",
-        "loss above the worse end on the straight line, over the zero-output loss",
-        low=0.02,
-        not_judged="the question is about the best curve, which is not searched for here",
-    ),
+kinds_apart = in_each(
+    several(
+        of_kind(
+            "monosemantic",
+            "mixed_ratio",
+            "barrier to polysemantic models over that to monosemantic ones",
+            low=3,
+        ),
+        of_kind(
+            "monosemantic",
+            "mixed_excess",
+            "loss above the worse end on the straight line, over the zero-output loss",
+            low=0.02,
+            not_judged="losses differ; pairs of equal loss are judged below",
+        ),
+    )
 )
 
 
 def ordering(frame: pd.DataFrame) -> list[Finding]:
-    """Differences of mean barriers, one value for each world."""
-    steps: dict[str, list[float]] = {"poly–poly minus mono–mono": [], "mixed minus poly–poly": []}
+    """Differences of mean barriers by the initial bias of polysemantic models, one value for each
+    world. The statement is about a bias of 0.
+    """
+    values: dict[tuple[float, str], list[float]] = {}
     for _, rows in frame.groupby("world_seed"):
-        mono, poly = (models(rows, kind) for kind in ("monosemantic", "polysemantic"))
-        same, apart = mono["kind_barrier"].mean(), poly["kind_barrier"].mean()
-        between = apart - same, mono["mixed_barrier"].mean() - apart
-        for name, step in zip(steps, between, strict=True):
-            steps[name] += finite([step])
+        same = models(rows, "monosemantic")["kind_barrier"].mean()
+        for bias, poly in models(rows, "polysemantic").groupby("init_bias"):
+            apart = poly["kind_barrier"].mean()
+            steps = {
+                "poly–poly minus mono–mono": apart - same,
+                "mixed minus poly–poly": poly["mixed_barrier"].mean() - apart,
+            }
+            for name, step in steps.items():
+                values.setdefault((-float(str(bias)), name), []).extend(finite([step]))
     return [
-        Finding("each world", f"mean barrier, {name}", tuple(values), settled=None, low=0)
-        for name, values in steps.items()
-        if values
+        Finding(
+            f"each world, polysemantic models from a bias of {-bias:g}",
+            f"mean barrier, {name}",
+            tuple(found),
+            settled=None,
+            low=0,
+            not_judged="" if bias == 0 else "these models are between the two kinds",
+        )
+        for (bias, name), found in sorted(values.items(), key=lambda item: item[0][0])
+        if found
     ]
 
 
@@ -157,14 +192,18 @@ equal_kinds_apart_on_curves = equal_losses("mixed", ("curve_excess", _CURVE_EXCE
 long_poly_apart = equal_losses("polysemantic", ("line_barrier", _LINE_BARRIER, {"low": 0.05}))
 
 
+_QUARTER = 2048
+"""A quarter of the 2^13 steps of the small scale."""
+
+
 def fixed_early(frame: pd.DataFrame) -> list[Finding]:
     """The barrier between copies of one state, by the step at which their batches part."""
     found = []
-    for (step, bias), rows in frame.groupby(["fork_step", "init_bias"]):
-        quarter = step == frame["fork_step"].max()
+    for (step, bias, world), rows in frame.groupby(["fork_step", "init_bias", "world_seed"]):
+        quarter = step == _QUARTER
         found.append(
             Finding(
-                f"forked at step {step:g}, initial bias {bias:g}",
+                f"world {world}, forked at step {step:g}, initial bias {bias:g}",
                 "aligned barrier to the run it forks from, over the zero-output loss",
                 finite(rows["end_barrier"]),
                 settled=None,
@@ -201,7 +240,22 @@ def hop(frame: pd.DataFrame) -> list[Finding]:
             found.append(Finding(title, measure, finite(shares), None, low=1))
         measure = "share of the way without a pull"
         found.append(Finding(title, measure, tuple(controls), None, high=0.1))
+    found += _unmatched(frame[frame["match_parents"] == "none"])
     return found
+
+
+def _unmatched(frame: pd.DataFrame) -> list[Finding]:
+    """Pulls towards a model of the other kind in whatever order its neurons happen to be."""
+    words = "pulled towards a model whose neurons are not matched"
+    shown = {"not_judged": "shown for comparison"}
+    return [
+        Finding(f"{words}, initial bias {bias:g}", measure, finite(rows[column]), None, **shown)
+        for bias, rows in frame.groupby("init_bias")
+        for column, measure in (
+            ("pull_ratio", "pull over the barrier on the straight line"),
+            ("hopped", "models that went over, share"),
+        )
+    ]
 
 
 def fine_tuned(connected: pd.DataFrame, onward: pd.DataFrame) -> list[Finding]:
@@ -209,10 +263,15 @@ def fine_tuned(connected: pd.DataFrame, onward: pd.DataFrame) -> list[Finding]:
     same = ["world_seed", "seed"]
     plain = onward.loc[onward["init_bias"] == 0.0, [*same, "task_loss"]]
     found = []
-    for goal, rows in connected.groupby("line_loss"):
+    for (matched, goal), rows in connected.groupby(["match_parents", "line_loss"]):
         both = rows.merge(plain, on=same, suffixes=("", "_plain"))
-        setting = f"loss on the line driven to {goal:g}"
+        whose = "itself" if matched == "none" else "another model"
+        setting = f"driven away from {whose}, loss on the line {goal:g}"
         found += [
+            Finding(
+                setting, "aligned barrier to that model afterwards, over the zero-output loss",
+                finite(rows["end_barrier"]), settled=None, not_judged="shown for comparison",
+            ),
             Finding(
                 setting, "monosemantic neurons per feature", finite(both["mono_per_feature"]),
                 settled=None, low=0.5,
@@ -222,68 +281,4 @@ def fine_tuned(connected: pd.DataFrame, onward: pd.DataFrame) -> list[Finding]:
                 finite(both["task_loss"] / both["task_loss_plain"]), settled=None, high=1.05,
             ),
         ]  # fmt: skip
-    return found
-
-
-def _beside_published(frame: pd.DataFrame, published: pd.DataFrame) -> pd.DataFrame:
-    """Runs beside the run of the published scheme with the same seed."""
-    return frame.merge(published, on="seed", suffixes=("", "_published"))
-
-
-def _published(start: pd.DataFrame) -> pd.DataFrame:
-    return start[start["bias_start"] == "shifted"]
-
-
-Measures = Sequence[tuple[str, str, dict[str, Any]]]
-"""Columns, what their ratio to the published scheme is called, and its limits."""
-
-_OF_STARTS: Measures = (
-    ("firing_step", "steps until neurons fire, over those from -1", {"high": 0.5}),
-    ("low_step", "steps to 0.4 of the zero-output loss, over the same", {"high": 0.95}),
-    ("mono_per_feature", "monosemantic neurons per feature, over the same", {"low": 0.95}),
-    ("loss", "loss over that from -1", {"high": 1.05}),
-)
-_OF_RULES: Measures = (
-    ("loss", "loss over that of the published decay", {"high": 0.98}),
-    ("mono_per_feature", "monosemantic neurons per feature, over the same", {"low": 1.02}),
-)
-
-
-def starts(start: pd.DataFrame) -> list[Finding]:
-    """Biases that start where neurons are about to fire, beside a start at -1."""
-    found = []
-    others = start[start["bias_start"] != "shifted"]
-    for name, rows in others.groupby("bias_start"):
-        both = _beside_published(rows, _published(start))
-        for column, measure, limits in _OF_STARTS:
-            ratio = finite(both[column] / both[f"{column}_published"])
-            found.append(Finding(f"start {name}", measure, ratio, settled=None, **limits))
-    return found
-
-
-def pulled_down(pull: pd.DataFrame, start: pd.DataFrame) -> list[Finding]:
-    """A loss that pulls biases down from 0, beside a start at -1."""
-    found = []
-    for weight, rows in pull.groupby("pull_weight"):
-        both = _beside_published(rows, _published(start))
-        ratio = finite(both["mono_per_feature"] / both["mono_per_feature_published"])
-        weak = "" if weight >= 1 else "a weak pull, shown for comparison"
-        found.append(
-            Finding(
-                f"weight {weight:g}", "monosemantic neurons per feature, over those from -1",
-                ratio, settled=None, low=0.9, not_judged=weak,
-            )
-        )  # fmt: skip
-    return found
-
-
-def rules(rule: pd.DataFrame) -> list[Finding]:
-    """Decay of some biases only, beside the decay of all."""
-    all_biases = rule[rule["decay_rule"] == "all"]
-    found = []
-    for name, rows in rule[rule["decay_rule"] != "all"].groupby("decay_rule"):
-        both = _beside_published(rows, all_biases)
-        for column, measure, limits in _OF_RULES:
-            ratio = finite(both[column] / both[f"{column}_published"])
-            found.append(Finding(f"decay {name}", measure, ratio, settled=None, **limits))
     return found

@@ -22,8 +22,12 @@ from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
 
 _START = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
-_NAME = "basins-small"
-
+_WORLDS = {
+    "BASIN": "basins-small",
+    "ANNEAL": "basins-anneal-small",
+    "NOISE": "basins-noise-small",
+}
+"""Sweeps whose runs are compared with the others of their world, and their evidence."""
 
 _ORIGINS = ("CURVE", "HOP", "CONNECT", "ONWARD", "FORK")
 _SCHEMES = ("START", "RULE", "PULL")
@@ -39,7 +43,17 @@ def _sources(scale: str) -> tuple[Source, ...]:
         return Source(name, "toy", tuple(quantities), (), find, evidence.row_of(per_run))
 
     return (
-        Source(_NAME, "toy", connectivity.PER_RUN, (), _find_worlds, _measure),
+        *(
+            Source(
+                name,
+                "toy",
+                connectivity.PER_RUN,
+                (),
+                functools.partial(_find_worlds, sweep),
+                functools.partial(_measure, sweep),
+            )
+            for sweep, name in _WORLDS.items()
+        ),
         source(_OF_ORIGINS, _ORIGINS, origins.PER_RUN, origins.per_run),
         source(_OF_SCHEMES, _SCHEMES, biases.PER_RUN, biases.per_run),
         source(_OF_SKIP, _SKIP, skip_paths.QUANTITIES, skip.per_run),
@@ -50,23 +64,23 @@ def _sources(scale: str) -> tuple[Source, ...]:
     )
 
 
-def _find_worlds(runs_dir: str | Path) -> list[StoredRun]:
-    """The runs of BASIN of worlds that have every setting: numbers are means over pairs of a world,
-    and those of a part of it would replace them.
+def _find_worlds(sweep: str, runs_dir: str | Path) -> list[StoredRun]:
+    """The runs of a sweep of worlds that have every setting: numbers are means over pairs of a
+    world, and those of a part of it would replace them.
     """
-    runs = evidence.stored_of(("BASIN",), "small", runs_dir)
+    runs = evidence.stored_of((sweep,), "small", runs_dir)
     settings: dict[int, set[str]] = {}
     for run in runs:
         settings.setdefault(run.fields["world_seed"], set()).add(run.setting)
-    worlds = [point["world_seed"] for point in catalog.points(["BASIN"], "small")]
+    worlds = [point["world_seed"] for point in catalog.points([sweep], "small")]
     whole = {world for world, found in settings.items() if len(found) == worlds.count(world)}
     return [run for run in runs if run.fields["world_seed"] in whole]
 
 
-def _measure(stored: StoredRun) -> dict[str, Any]:
-    """A run's means over the pairs with the other runs of its world, in the same folder."""
+def _measure(sweep: str, stored: StoredRun) -> dict[str, Any]:
+    """A run's means over the pairs with the other runs of its sweep and world, in its folder."""
     world = stored.fields["world_seed"]
-    every = evidence.stored_of(("BASIN",), "small", stored.path.parent)
+    every = evidence.stored_of((sweep,), "small", stored.path.parent)
     partners = [run for run in every if run.fields["world_seed"] == world]
     rows = connectivity.per_run(partners)
     rows = rows[rows["run"] == stored.name] if len(rows) else rows
@@ -82,7 +96,7 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     return Evidence(
         dict(
             [
-                sweep("BASIN", _NAME),
+                *(sweep(name, source) for name, source in _WORLDS.items()),
                 *(sweep(name, _OF_ORIGINS) for name in _ORIGINS),
                 *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
                 *(sweep(name, _OF_SKIP) for name in _SKIP),

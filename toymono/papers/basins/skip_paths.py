@@ -36,6 +36,13 @@ def rest_mono(frame: pd.DataFrame) -> list[Finding]:
         measure = "fraction of living neurons that are monosemantic"
         loss = finite(both["loss"] / both["loss_without"])
         found += [
+            Finding(
+                f"initial bias {bias:g}, no path",
+                measure,
+                finite(without["mono_per_live"]),
+                settled=None,
+                not_judged="shown for comparison",
+            ),
             Finding(setting, measure, finite(rows["mono_per_live"]), None, low=0.95),
             Finding(setting, "loss over that without a path", loss, None, high=1.02),
         ]
