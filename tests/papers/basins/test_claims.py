@@ -202,6 +202,12 @@ def expanded_runs(loss=0.4, gain=0.1):
     return seeds(*({**row, "init_bias": b} for b in (-1.0, 0.0) for row in (plain, parts)))
 
 
+def paper_runs(rise=0.0, served=0.1):
+    """Runs of the paper: some features monosemantic, some shared; their number has settled."""
+    numbers = {"n": 32, "k": 8, "learning_rate": 0.01, "mono_per_feature": 0.8, "settled": True}
+    return seeds({**numbers, "mono_rise": rise, "served_share": served, "poly_share": 0.5})
+
+
 AGREEING = {
     "BASIN": basin_runs, "ANNEAL": basin_runs, "NOISE": basin_runs,
     "CURVE": curve_runs, "HOP": hop_runs, "CONNECT": connected,
@@ -209,6 +215,7 @@ AGREEING = {
     "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
     "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs, "EQUAL": equal_runs,
     "REWIND": rewound_runs, "EXPAND": expanded_runs,
+    "K2": paper_runs, "LR1": paper_runs, "LR3": paper_runs,
 }  # fmt: skip
 """Runs of every sweep with which all claims agree."""
 
@@ -226,6 +233,8 @@ OTHERS = {
     "equal_kinds_apart": {"EQUAL": equal_runs(excess=0.01)},
     "equal_kinds_apart_on_curves": {"EQUAL": equal_runs(curve=0.01)},
     "long_poly_apart": {"EQUAL": equal_runs(poly=0.04)},
+    "mixed_regimes": {"K2": paper_runs(served=0.0)},
+    "count_converges": {"LR1": paper_runs(rise=0.1)},
     "hop": {"HOP": hop_runs(ratio=100.0)},
     "fine_tuned": {"CONNECT": connected(mono=0.1)},
     "fixed_early": {"FORK": forked(barrier=0.05)},

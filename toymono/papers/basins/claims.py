@@ -3,6 +3,7 @@
 from toymono.papers import sparse
 from toymono.papers.basins import bias_schemes, expansion, measures, skip_paths, tickets
 from toymono.papers.claims import Claim, table
+from toymono.papers.jermyn2022.claims import CLAIMS as PAPER_CLAIMS
 
 _WORLDS = ("BASIN", "ANNEAL", "NOISE")
 _ASKED = "asked in the discussion of the post; nobody has measured it"
@@ -235,5 +236,8 @@ CLAIMS = table(
         skip_paths.rest_mono,
         headline="with a linear path beside them, all neurons become monosemantic",
     ),
+    # Of the same discussion, and judged on the paper's page at larger scales too.
+    PAPER_CLAIMS["mixed_regimes"],
+    PAPER_CLAIMS["count_converges"],
 )
 """In the order of the page."""

@@ -17,11 +17,13 @@ from toymono.papers.basins.measures import EQUAL, hop, models
 from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
 from toymono.papers.findings import Finding, finite
+from toymono.papers.jermyn2022 import paper as jermyn2022
 from toymono.papers.paper import Paper, Picture
 from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
 
 _START = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
+_OF_PAPER = ("K2", "LR1", "LR3")
 _WORLDS = {
     "BASIN": "basins-small",
     "ANNEAL": "basins-anneal-small",
@@ -61,6 +63,7 @@ def _sources(scale: str) -> tuple[Source, ...]:
         source(_OF_EQUAL, _EQUAL, origins.PER_RUN, origins.per_run),
         source(_OF_EXPANDED, _EXPAND, sparse.QUANTITIES, toy.per_run),
         sparse.source(scale),
+        jermyn2022.source(scale),
     )
 
 
@@ -104,6 +107,7 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
                 *(sweep(name, _OF_EQUAL) for name in _EQUAL),
                 *(sweep(name, _OF_EXPANDED) for name in _EXPAND),
                 (sparse.SWEEP, sparse.sweep(frames[f"sparse-{scale}"], scale)),
+                *(sweep(name, f"jermyn2022-{scale}") for name in _OF_PAPER),
             ]
         )
     )
@@ -303,8 +307,10 @@ def _caveats(scale: str) -> Sequence[str]:
         "in different basins? (b) how strong a pull makes a model change from one to the other? "
         "(c) what does connectivity-based fine-tuning make of a polysemantic model? (d) what do "
         "sparse weights cost, and do lottery tickets stay monosemantic? (e) are there better "
-        "schemes for biases? Questions on the regimes of features (f) and on late convergence (g) "
-        "are judged on [the page of the paper](jermyn2022.md).",
+        "schemes for biases? (f) which features are ignored, shared or monosemantic where there "
+        "are fewer neurons than features? (g) does the number of monosemantic neurons converge or "
+        "drift? All answers are at the scale `small`: n = 256, m = 32, k = 512 and 2^13 steps "
+        "where nothing else is said.",
         "Limits are ours, set after first measurements on one pair of models of another world. "
         "Lines have 25 points, losses 8192 common samples; neurons are aligned by all their "
         "weights, exactly. Only runs of different seeds are compared, which start from different "

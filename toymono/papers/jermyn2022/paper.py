@@ -40,8 +40,9 @@ QUANTITIES = (*_EVERY, *_ANATOMY)
 """What claims read of a run, at the end and at half of training."""
 
 
-def _sources(scale: str) -> tuple[Source, ...]:
-    source = Source(
+def source(scale: str) -> Source:
+    """The evidence file of Table 1 at a scale."""
+    return Source(
         f"jermyn2022-{scale}",
         "toy",
         ("settled", *QUANTITIES, *_REGIMES),
@@ -49,7 +50,10 @@ def _sources(scale: str) -> tuple[Source, ...]:
         find=lambda runs_dir: _find(runs_dir, scale),
         measure=lambda stored: _measure(stored, scale),
     )
-    return (source, sparse.source(scale))
+
+
+def _sources(scale: str) -> tuple[Source, ...]:
+    return (source(scale), sparse.source(scale))
 
 
 def _find(runs_dir: str | Path, scale: str) -> list[StoredRun]:
