@@ -37,10 +37,14 @@ def test_a_permuted_copy_is_put_back(by):
 
 @pytest.mark.parametrize("by", alignment.MATCHINGS)
 def test_the_assignment_is_the_least_of_all_permutations(by):
-    cost_kk = alignment.cost(random(0, 6), random(1, 6), by, inputs())
-    found = cost_kk[range(6), alignment.align(random(0, 6), random(1, 6), by, inputs())].sum()
-    least = min(cost_kk[range(6), order].sum() for order in itertools.permutations(range(6)))
-    assert found == pytest.approx(least, rel=1e-9)
+    model, other, every = random(0), random(1), range(7)
+    cost_kk = alignment.cost(model, other, by, inputs())
+    order_k = alignment.align(model, other, by, inputs())
+    least = min(cost_kk[every, order].sum() for order in itertools.permutations(every))
+    assert cost_kk[every, order_k].sum() == pytest.approx(least, rel=1e-9)
+    # What is aligned stays as it is.
+    again_k = alignment.align(model, models.permute(other, jnp.asarray(order_k)), by, inputs())
+    assert again_k.tolist() == list(every)
 
 
 def test_costs_are_squared_distances():

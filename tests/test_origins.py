@@ -13,6 +13,7 @@ from settings import TINY, TINY_HYPERPARAMS
 
 from toymono import Model, begin, features, fit, optimizers, origins, store, train_step
 from toymono.alignment import align, interpolate, permute, square_distance
+from toymono.analysis import connectivity
 from toymono.job import Job
 from toymono.origins import ORIGINS, StepContext
 from toymono.sweep import jobs, plan, trainer
@@ -89,6 +90,31 @@ def test_the_ends_of_a_curve_stay(runs):
     state, _ = stepped("curve", runs, steps=3)
     chex.assert_trees_all_equal(state.anchors[0], runs[0].final)
     assert not np.array_equal(state.model.w_mk, begun("curve", runs)[3].model.w_mk)
+
+
+def test_a_trained_curve_has_no_higher_barrier_than_the_line(runs):
+    """Trained with a rate that falls to 0, on many more samples than it has weights."""
+    config = child("curve", optimizer="adam", batch_size=512)
+    config = dataclasses.replace(config, log2_steps=8)
+    parents = origins.gather(config, runs)
+    numbers = TINY_HYPERPARAMS.replace(learning_rate=0.003, cosine_period=512.0).checked()
+    world, state = begin(config, numbers, jax.random.key(9), parents)
+    start, end = state.anchors
+    samples = features.sample(
+        dataclasses.replace(config, batch_size=4096), numbers, jax.random.key(1)
+    )
+
+    def barrier(middle):
+        t_p = jnp.linspace(0, 1, 25)
+        curve = jax.vmap(lambda t: origins.bezier(start, middle, end, t))(t_p)
+        return float(connectivity.path_of(curve, t_p, world, samples).barrier)
+
+    line = connectivity.barrier(start, end, world, samples)
+    np.testing.assert_allclose(barrier(state.model), line, atol=1e-5)
+    for step in range(config.steps):
+        batch_bn = features.sample(config, numbers, jax.random.key(2 + step))
+        state, _ = train_step(config, numbers, world, state, batch_bn)
+    assert barrier(state.model) < line / 2
 
 
 def test_a_pull_of_weight_0_is_plain_training(runs):
