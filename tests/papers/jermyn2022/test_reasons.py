@@ -77,3 +77,16 @@ def test_dying_neurons_explain_too_few_monosemantic_ones():
     assert "fall by 0.25" in reason
     runs.sweeps["LR1"].frame["dead"] = 0
     assert reasons.dying_neurons(runs) == ""
+
+
+def test_narrow_misses_are_a_reason_where_there_are_many():
+    def found(nearly):
+        numbers = {"nearly_mono_features": nearly, "features_with_1": 300.0}
+        runs = made_up(lambda name, point: as_published(name, point) | numbers, ("LR3",))
+        return reasons.few_monosemantic(runs)
+
+    words = "100 … 100 of the 512 features have no monosemantic neuron but one whose score is at"
+    assert words in found(100.0)
+    assert "beside 300 … 300 features with one" in found(100.0)
+    assert found(50.0) == ""
+    assert found(float("nan")) == ""

@@ -43,7 +43,7 @@ CLAIMS = table(
         ("LR3",),
         "highly monosemantic at all six learning rates",
         measures.negative_start,
-        reason=reasons.short_training,
+        reason=reasons.few_monosemantic,
         headline="a negative initial bias gives monosemantic models at every learning rate",
     ),
     Claim(

@@ -1,4 +1,4 @@
-"""Why the small scale misses some of the paper's numbers, with numbers from the evidence.
+"""Why smaller scales miss some of the paper's numbers, with numbers from the evidence.
 
 Each function returns a sentence, or "" where runs are missing or do not support
 it: a reason is checked against the evidence each time the page is written.
@@ -51,6 +51,31 @@ def short_training(evidence: Evidence) -> str:
         f"per feature increase from {before:.2g} after 2^{int(own['log2_steps'].iloc[0])} steps "
         f"to {after:.2g} after 2^{steps}"
     )
+
+
+def few_monosemantic(evidence: Evidence) -> str:
+    """What keeps models that start at bias -1 from a monosemantic neuron for each feature."""
+    return "; ".join(filter(None, (short_training(evidence), narrow_misses(evidence))))
+
+
+def narrow_misses(evidence: Evidence) -> str:
+    """Nearly every feature has a neuron that is nearly monosemantic, and more do not reach .999."""
+    lr3 = evidence.sweeps["LR3"].frame
+    if lr3.empty or lr3["nearly_mono_features"].isna().all():
+        return ""
+    n = int(lr3["n"].iloc[0])
+    nearly, mono = _means(lr3, "nearly_mono_features"), _means(lr3, "features_with_1")
+    if nearly.min() < _MANY * n:
+        return ""
+    return (
+        f"neurons that narrowly miss a score of .999: by learning rate, {_range(nearly)} of the "
+        f"{n} features have no monosemantic neuron but one whose score is at least .9, beside "
+        f"{_range(mono)} features with one monosemantic neuron"
+    )
+
+
+_MANY = 0.1
+"""The fraction of features from which narrow misses count as a reason. Our choice."""
 
 
 def dead_small_layers(evidence: Evidence) -> str:
