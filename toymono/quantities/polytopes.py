@@ -10,6 +10,8 @@ _NO_CHANGE = "the predicted class changes nowhere"
 
 QUANTITIES: tuple[Quantity, ...] = (
     number("ray_position", "distance from the origin", unit="mean length of the data"),
+    fraction("segment_position", "fraction of the way between two examples"),
+    number("length_mismatch", "relative difference of the lengths of compared segments"),
     number("boundary_density", "boundaries per unit length", none=_NONE),
     number("density_within", "boundary density within a class", none=_NONE),
     number("density_between", "boundary density between classes", none=_NONE),
@@ -87,7 +89,12 @@ QUANTITIES: tuple[Quantity, ...] = (
     signed("rotated_code_ami", "agreement of rotated weights' code clusters", high=1.0, none=_NONE),
     signed("activation_ami", "agreement of activation clusters (AMI)", high=1.0, none=_NONE),
     signed(
-        "code_ami_gap", "agreement of code clusters minus rotated", low=-2.0, high=2.0, none=_NONE
+        "code_ami_gap",
+        "agreement of code clusters, minus rotated (AMI)",
+        "code clusters − rotated",
+        low=-2.0,
+        high=2.0,
+        none=_NONE,
     ),
     fraction("code_noise_share", "fraction of codes in no cluster", none=_NONE),
     fraction(
