@@ -246,6 +246,7 @@ def test_every_frame_of_classifiers_is_described(classifier_runs):
     assert per_run["rescaled_bits"][1] < per_run["rescaled_bits"][0]
     for frame in (
         classifier_polytopes.per_radius,
+        classifier_polytopes.per_segment,
         classifier_polytopes.per_layer,
         classifier_polytopes.per_code_pair,
         classifier_polytopes.image_plane,
@@ -269,6 +270,28 @@ def test_class_changes_follow_planted_boundaries():
     steered = labelled.steering(lens.dense(layers), both, np.array([0, 1]), 1.0)
     assert steered.steered == 0.5  # at 0.5 the three neurons are negative where they are on
     assert labelled.changed_bits(np.array([[1, 0]]), np.array([[1, 1]])) == 0.5
+
+
+def test_segments_between_examples_cross_planted_boundaries():
+    """Classes on two sides of a boundary at x = 0; segments of one length are compared."""
+    net = lens.Dense(((np.array([[1.0], [0.0]]), np.zeros(1)), (np.ones((1, 2)), np.zeros(2))))
+    left, right = [[-1.0, 1], [-1, -1], [-1, 3]], [[1.0, 1], [1, -1], [1, 8]]
+    x_bm, label_b = np.array(left + right), np.repeat([0, 1], 3)
+    found = labelled.interpolation(net, x_bm, label_b, np.array([0, 0.4, 0.6, 1.0]))
+    # Every pair of different classes crosses it half way, in a bin of a fifth of its length.
+    assert found.pairs == 6
+    assert found.same_e.tolist() == [0, 0, 0]
+    assert found.different_e[[0, 2]].tolist() == [0, 0]
+    assert found.different_e[1] > 0
+    [first] = [labelled.interpolation(net, x_bm, label_b, np.array([0, 1.0]), pairs=1)]
+    # From (-1, 1), both (-1, -1) and (1, 1) are at distance 2.
+    assert (first.pairs, first.mismatch) == (1, 0)
+    assert first.different_e.tolist() == [0.5]
+    lone = labelled.interpolation(net, x_bm, np.arange(6), np.array([0, 1.0]))
+    assert lone.pairs == 0
+    assert np.isnan(lone.same_e).all()
+    twins = labelled.interpolation(net, x_bm[[0, 0, 3]], np.array([0, 0, 1]), np.array([0, 1.0]))
+    assert twins.pairs == 0  # a segment has a length
 
 
 def test_a_planted_classifier_has_clusters_and_gaps():

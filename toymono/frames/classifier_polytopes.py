@@ -30,8 +30,14 @@ COPIES = ("trained", "rotated", "untrained", "untrained, bias 0 ± spread")
 """The network; its first layer rotated as one body; its own initial weights, whose biases are 0;
 and these with biases uniform in ±1/√(fan in)."""
 
-# Test examples for pairs; rays; rays whose class changes are looked for; steps; slope pairs.
-_EXAMPLES, _RAYS, _CHANGE_RAYS, _STEPS, _SLOPES = 200, 64, 50, 100, 30
+SEGMENT_EDGES = np.linspace(0, 1, 21)
+"""Bins of the fraction of the way between two examples; our choice."""
+
+CLASS_PAIRS = ("same class", "different classes")
+
+# Test examples for pairs; rays; rays whose class changes are looked for; steps; slope pairs;
+# segments.
+_EXAMPLES, _RAYS, _CHANGE_RAYS, _STEPS, _SLOPES, _SEGMENTS = 200, 64, 50, 100, 30, 50
 
 # Pixels of a slice on a side, and half of that side.
 _PIXELS, _HALF_SIDE = 200, 0.1
@@ -234,6 +240,33 @@ def radii(run: ClassifierRun) -> Rows:
         for direction in ("data", "gaussian")
         for at, value in zip(middles, _profile(net, x_bm, unit, direction), strict=True)
     ]
+
+
+def per_segment(runs: Runs) -> pd.DataFrame:
+    """One row per classifier, `copy`, `pair_kind` and bin of `segment_position`.
+
+    Columns: `boundary_density`, along segments between two examples of the same
+    class, or of different ones, of equal length, and `length_mismatch`, see
+    `labelled.Interpolation`. No rows for a network without a pair.
+    """
+    return pd.DataFrame(each(runs, segments))
+
+
+def segments(run: ClassifierRun) -> Rows:
+    """Rows of `per_segment`, of one run."""
+    x_bm, label_b = examples(run)
+    middles, rows = ((SEGMENT_EDGES[1:] + SEGMENT_EDGES[:-1]) / 2).tolist(), []
+    for copy, net in copies(run).items():
+        found = labelled.interpolation(net, x_bm, label_b, SEGMENT_EDGES, _SEGMENTS)
+        if not found.pairs:
+            continue
+        for kind, density_e in zip(CLASS_PAIRS, (found.same_e, found.different_e), strict=True):
+            more = {"copy": copy, "pair_kind": kind, "length_mismatch": found.mismatch}
+            rows += [
+                {**more, "segment_position": at, "boundary_density": value}
+                for at, value in zip(middles, density_e, strict=True)
+            ]
+    return rows
 
 
 def per_layer(runs: Runs) -> pd.DataFrame:
