@@ -13,7 +13,7 @@ from planted import monosemantic
 
 from toymono import scores
 from toymono.analysis import clusters
-from toymono.analysis.visualise import similarity
+from toymono.analysis.visualise import images, similarity
 from toymono.classifiers import network
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
@@ -159,6 +159,8 @@ def test_the_clusters_of_a_convolutional_network_are_those_of_its_channels(
     monkeypatch.setattr(
         visualise_classifiers, "similarity", types.SimpleNamespace(input_coherence=compared)
     )
+    quick = images.Settings(images=1, steps=2)
+    monkeypatch.setattr(images, "settings_for", lambda image_hw: quick)
     for kind, sizes, inputs in (("cnn", (3, 4), 1), ("mlp", (6, 5), 64)):
         config = ClassifierConfig(network=kind, sizes=sizes, batch_size=32, epochs=1)
         hyperparams = ClassifierHyperparams(0.0, learning_rate=0.01).checked()
