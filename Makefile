@@ -53,6 +53,7 @@ docs: .venv/ready
 bench: .venv/ready
 	$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[bench]'
 	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/lenses.py
 	$(BIN)/python benchmarks/step.py
 
 clean:

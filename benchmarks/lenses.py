@@ -1,14 +1,19 @@
-"""Time of the lenses: all polytope measures of a toy run, visualisation of 64 neurons.
+"""Time of the lenses: all measures of a toy run, visualisation of 64 neurons.
 
     python benchmarks/lenses.py
 
 Trains nothing: the networks have the shapes of trained ones and random weights,
 which cost the same. The targets, on two cores without the compilation, are 10 s
-for the measures of one toy run and 20 s for the visualisation.
+for the measures of one toy run and 20 s for the visualisation. Writes
+`benchmarks/lenses.md`, which `benchmarks/step.py` appends to its results.
 """
 
+import datetime
+import os
+import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -55,24 +60,60 @@ def visualise() -> jax.Array:
     return jax.block_until_ready(jnp.concatenate(found))
 
 
-LENSES: dict[str, Callable[[], object]] = {
-    "polytopes of a small run": lambda: polytopes.per_run([untrained(*SMALL)]),
-    "polytopes of a default run": lambda: polytopes.per_run([untrained(*DEFAULT)]),
-    "spectrum of a small run": lambda: spectrum.per_run([untrained(*SMALL)]),
-    "spectrum of a default run": lambda: spectrum.per_run([untrained(*DEFAULT)]),
-    f"visualisation of {NEURONS} neurons": visualise,
+LENSES: dict[str, tuple[float, Callable[[], object]]] = {
+    "polytopes of a small run": (10, lambda: polytopes.per_run([untrained(*SMALL)])),
+    "polytopes of a default run": (10, lambda: polytopes.per_run([untrained(*DEFAULT)])),
+    "spectrum of a small run": (10, lambda: spectrum.per_run([untrained(*SMALL)])),
+    "spectrum of a default run": (10, lambda: spectrum.per_run([untrained(*DEFAULT)])),
+    f"visualisation of {NEURONS} neurons": (20, visualise),
 }
-"""What is timed, by what it is."""
+"""What is timed: the most seconds that it should take when compiled, and what it computes."""
+
+_OUT = Path(__file__).parent / "lenses.md"
+
+
+def seconds(compute: Callable[[], object]) -> tuple[float, float]:
+    """On the wall clock and of processors."""
+    wall, processor = time.perf_counter(), time.process_time()
+    compute()
+    return time.perf_counter() - wall, time.process_time() - processor
+
+
+def section(rows: dict[str, tuple[float, tuple[float, float], tuple[float, float]]]) -> str:
+    """The text that is written.
+
+    Args:
+      rows: By lens, the target and the `seconds` with compilation and without.
+    """
+    lines = [
+        f"| {name} | {first[0]:.1f} | {again[0]:.1f} | {again[1]:.1f} | ≤ {most:g} "
+        f"| {'met' if again[0] <= most else 'not met'} |"
+        for name, (most, first, again) in rows.items()
+    ]
+    return "\n".join(
+        [
+            "## Lenses",
+            "",
+            f"`python benchmarks/lenses.py`, {datetime.date.today()}, {platform.machine()}, "
+            f"{len(os.sched_getaffinity(0))} CPU cores; small is n, m, k = {SMALL}, default "
+            f"{DEFAULT}. Seconds; targets are for the wall clock of compiled programs.",
+            "",
+            "| lens | with compilation | compiled | of processors | target | |",
+            "| --- | --- | --- | --- | --- | --- |",
+            *lines,
+            "",
+        ]
+    )
 
 
 def main() -> None:
-    """Prints wall-clock and processor seconds, with and without compilation."""
-    for name, compute in LENSES.items():
-        for words in ("with compilation", "compiled"):
-            wall, processor = time.perf_counter(), time.process_time()
-            compute()
-            wall, processor = time.perf_counter() - wall, time.process_time() - processor
-            print(f"{name}, {words}: {wall:.1f} s, of processors {processor:.1f} s")
+    """Measures every lens, prints the section and writes it."""
+    rows = {
+        name: (most, seconds(compute), seconds(compute)) for name, (most, compute) in LENSES.items()
+    }
+    text = section(rows)
+    print(text)
+    _OUT.write_text(text)
 
 
 if __name__ == "__main__":

@@ -300,9 +300,10 @@ def main(argv) -> None:
         + (f" Peak on the device: {stats['peak_bytes_in_use'] / 2**20:.0f} MiB." if stats else ""),
         *targets(alone),
     ]
-    notes = Path(__file__).parent / "notes.md"
-    if notes.exists():
-        lines += ["", notes.read_text().strip()]
+    for name in ("notes.md", "lenses.md"):
+        more = Path(__file__).parent / name
+        if more.exists():
+            lines += ["", more.read_text().strip()]
     Path(_OUT.value).write_text("\n".join(lines) + "\n")
     print(f"wrote {_OUT.value}")
 

@@ -176,9 +176,14 @@ class TestToy:
         np.testing.assert_array_equal(together.features_ubn, again.features_ubn)
         counted = toy.maximise(toy_net, unit_u, KEY, count_u=jnp.full(3, 3), **arguments)
         np.testing.assert_array_equal(together.features_ubn, counted.features_ubn)
-        # The same keys: unit 2 first is unit 2 with the first key.
+        # The first key of a split does not depend on the number of keys, so that a unit
+        # by itself has the start that it has as the first of several.
         turned = toy.maximise(toy_net, unit_u[::-1], KEY, **arguments)
-        np.testing.assert_allclose(turned.features_ubn[1], together.features_ubn[1], atol=1e-5)
+        for unit, mapped in ((0, together), (2, turned)):
+            alone = toy.maximise(toy_net, jnp.array([unit]), KEY, **arguments)
+            np.testing.assert_allclose(alone.features_ubn[0], mapped.features_ubn[0], atol=1e-5)
+            np.testing.assert_allclose(alone.value_ub[0], mapped.value_ub[0], atol=1e-5)
+        assert abs(together.features_ubn[0] - turned.features_ubn[0]).max() > 0.01
 
     def test_a_batch_grows_to_the_number_of_facets(self):
         net = planted((1.0, 0.9, 0.8, -1.0))

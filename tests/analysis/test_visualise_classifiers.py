@@ -135,7 +135,7 @@ class TestClassifier:
     def test_the_same_key_gives_the_same_images_and_one_neuron_those_of_many(self, params):
         def found(unit_u):
             return classifier.maximise(
-                *(CONFIG, params, 0, unit_u, jnp.ones(6), KEY),
+                *(CONFIG, params, 0, unit_u, jnp.ones(len(unit_u)), KEY),
                 image_hw=SIZE,
                 settings=FEW,
                 on_inputs=0.3,
@@ -147,6 +147,9 @@ class TestClassifier:
         other = found(jnp.array([5, 1, 3, 2, 4, 0]))
         np.testing.assert_allclose(other[1], many[1], atol=1e-5)
         assert abs(other[0] - many[0]).max() > 0.1
+        # The first key of a split does not depend on the number of keys.
+        for unit, mapped in ((0, many), (5, other)):
+            np.testing.assert_allclose(found(jnp.array([unit]))[0], mapped[0], atol=1e-5)
 
     @pytest.mark.slow
     def test_channels_from_examples(self, images_bhw):

@@ -11,7 +11,7 @@ import pytest
 
 from toymono import Hyperparams, begin
 from toymono.analysis import polytopes as lens
-from toymono.analysis.polytopes import labelled, toy
+from toymono.analysis.polytopes import labelled, shells, toy
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.classifiers.train import ClassifierRun
@@ -148,7 +148,7 @@ def test_experiments_read_a_planted_network():
     net = planted.monosemantic()
     inputs = toy.Inputs(np.asarray(net.world.embed_nm), np.full(6, 0.2))
     # A feature's ray meets one boundary, its own neuron's.
-    profile_e = toy.radial_profile(
+    profile_e = shells.radial_profile(
         lens.dense(net.model), toy.unit_directions(inputs, "features"), 1.0, np.array([0, 0.2, 0.3])
     )
     np.testing.assert_allclose(profile_e, [0, 10])
@@ -156,7 +156,10 @@ def test_experiments_read_a_planted_network():
     examples = toy.strong_examples(inputs, 0.0)
     assert toy.code_clusters(net.model, examples).ami == pytest.approx(1)
     response_kn = np.eye(6)
-    assert toy.direction_match(net.model, examples, response_kn) == pytest.approx(1, abs=1e-3)
+    match = toy.direction_match(net.model, examples, response_kn)
+    assert match.nmf == pytest.approx(1, abs=1e-3)
+    # Principal directions mix features of equal variance; random ones mix all six.
+    assert max(match.random, match.pca) < 0.95
     assert toy.code_direction_match(net.model, examples, inputs) == pytest.approx(1, abs=1e-3)
     lies = toy.polysemantic(net.model, inputs, response_kn)
     assert lies.mono_features == 1
@@ -164,6 +167,48 @@ def test_experiments_read_a_planted_network():
     # A strong feature has one image; a weak one none, below its threshold.
     assert toy.image_cosines(net.model, inputs, 0.6, 1.0) == pytest.approx(1)
     assert math.isnan(toy.image_cosines(net.model, inputs, 0.0, 0.1))
+
+
+def test_a_shell_has_its_maximum_inside_the_range():
+    edge_e = np.arange(6.0)
+    found = shells.shell(np.array([0, 0, 3.0, 1, 0]), edge_e)
+    assert found == (2.5, 3.0, True)
+    # Rising to the end of the range, or highest at the origin: no maximum is seen.
+    assert not shells.shell(np.array([0, 1.0, 2, 3, 4]), edge_e).found
+    assert not shells.shell(np.array([4.0, 3, 2, 1, 0]), edge_e).found
+    assert not shells.shell(np.array([2.0, 3, 2, 1, 0]), edge_e).found  # less than twice
+    assert not shells.shell(np.zeros(5), edge_e).found
+
+
+def test_biases_of_one_size_predict_the_shell():
+    """Hyperplanes at distance 0.4 that face at random in 64 dimensions; neurons above 0 apart."""
+    rng = np.random.default_rng(0)
+    weight_mk = rng.normal(size=(64, 4000))
+    weight_mk /= np.linalg.norm(weight_mk, axis=0)
+    bias_k = np.where(np.arange(4000) < 100, 5.0, -0.4)
+    net = lens.Dense(((weight_mk, bias_k), (np.ones((4000, 1)), np.zeros(1))))
+    radius = shells.predicted_radius(net)
+    assert radius == pytest.approx(0.4 * 32**0.5)
+    direction_rm = rng.normal(size=(200, 64))
+    direction_rm /= np.linalg.norm(direction_rm, axis=1, keepdims=True)
+    edge_e = np.linspace(0, 6, 61)
+    found = shells.shell(shells.radial_profile(net, direction_rm, 1.0, edge_e), edge_e)
+    assert found.found
+    assert found.position == pytest.approx(radius, abs=0.3)
+    assert math.isnan(shells.predicted_radius(lens.with_biases(net, [abs(bias_k)])))
+    assert math.isnan(shells.predicted_radius(net._replace(nonlinearity="tent")))
+
+
+def test_shells_are_looked_for_beyond_the_bins_of_the_figures():
+    """`outer_density` keeps its place, the last bin of the figure."""
+    np.testing.assert_array_equal(polytopes.SHELL_EDGES[: len(polytopes.EDGES)], polytopes.EDGES)
+    profile_e = np.zeros(len(polytopes.SHELL_EDGES) - 1)
+    profile_e[60], profile_e[polytopes.OUTER] = 5.0, 2.0
+    names = ("shell", "untrained_shell")
+    numbers = polytopes.shell_numbers({name: profile_e for name in names})
+    assert numbers["outer_density"] == 2
+    assert numbers["shell"] == numbers["untrained_shell"] == 1
+    assert numbers["untrained_shell_radius"] == pytest.approx(6.05)
 
 
 def test_a_neuron_of_two_features_holds_both():
@@ -201,6 +246,7 @@ def test_every_frame_of_classifiers_is_described(classifier_runs):
     assert per_run["rescaled_bits"][1] < per_run["rescaled_bits"][0]
     for frame in (
         classifier_polytopes.per_radius,
+        classifier_polytopes.per_segment,
         classifier_polytopes.per_layer,
         classifier_polytopes.per_code_pair,
         classifier_polytopes.image_plane,
@@ -224,6 +270,28 @@ def test_class_changes_follow_planted_boundaries():
     steered = labelled.steering(lens.dense(layers), both, np.array([0, 1]), 1.0)
     assert steered.steered == 0.5  # at 0.5 the three neurons are negative where they are on
     assert labelled.changed_bits(np.array([[1, 0]]), np.array([[1, 1]])) == 0.5
+
+
+def test_segments_between_examples_cross_planted_boundaries():
+    """Classes on two sides of a boundary at x = 0; segments of one length are compared."""
+    net = lens.Dense(((np.array([[1.0], [0.0]]), np.zeros(1)), (np.ones((1, 2)), np.zeros(2))))
+    left, right = [[-1.0, 1], [-1, -1], [-1, 3]], [[1.0, 1], [1, -1], [1, 8]]
+    x_bm, label_b = np.array(left + right), np.repeat([0, 1], 3)
+    found = labelled.interpolation(net, x_bm, label_b, np.array([0, 0.4, 0.6, 1.0]))
+    # Every pair of different classes crosses it half way, in a bin of a fifth of its length.
+    assert found.pairs == 6
+    assert found.same_e.tolist() == [0, 0, 0]
+    assert found.different_e[[0, 2]].tolist() == [0, 0]
+    assert found.different_e[1] > 0
+    [first] = [labelled.interpolation(net, x_bm, label_b, np.array([0, 1.0]), pairs=1)]
+    # From (-1, 1), both (-1, -1) and (1, 1) are at distance 2.
+    assert (first.pairs, first.mismatch) == (1, 0)
+    assert first.different_e.tolist() == [0.5]
+    lone = labelled.interpolation(net, x_bm, np.arange(6), np.array([0, 1.0]))
+    assert lone.pairs == 0
+    assert np.isnan(lone.same_e).all()
+    twins = labelled.interpolation(net, x_bm[[0, 0, 3]], np.array([0, 0, 1]), np.array([0, 1.0]))
+    assert twins.pairs == 0  # a segment has a length
 
 
 def test_a_planted_classifier_has_clusters_and_gaps():

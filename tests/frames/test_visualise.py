@@ -1,8 +1,10 @@
 """Frames and figures of feature visualisation, on tiny runs."""
 
 import dataclasses
+import types
 
 import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -10,8 +12,12 @@ import pytest
 from planted import monosemantic
 
 from toymono import scores
+from toymono.analysis import clusters
+from toymono.analysis.visualise import images, similarity
+from toymono.classifiers import network
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
+from toymono.classifiers.train import ClassifierRun
 from toymono.fields import TOY
 from toymono.frames import classifiers as classifier_frames
 from toymono.frames import visualise, visualise_classifiers
@@ -82,6 +88,10 @@ def test_one_row_per_run(run, diverged_run, few):
     assert described(frame)
     assert in_range(frame)
     assert 0 < frame["facets_found"][0] <= run.config.n
+    row = visualise.run_row(run)
+    several = visualise.per_neuron([run]).query("facet_group == '2-8'").groupby("method")
+    for method, rows in several:
+        assert row[f"active {method}"] == pytest.approx(rows["active_share"].mean())
     assert frame.loc[1, ["facets_found", "connections_median"]].isna().all()
 
 
@@ -133,6 +143,40 @@ def test_classifiers(digits, few, monkeypatch, tmp_path):
         figure = draw(shown)
         figure.canvas.draw()
         assert figure.axes
+
+
+def test_the_clusters_of_a_convolutional_network_are_those_of_its_channels(
+    digits, few, monkeypatch
+):
+    """Its graph has one input, the image's channel; that of a dense one has every pixel."""
+    monkeypatch.setattr(classifier_frames, "_load_data", lambda name: digits)
+    seen = {}
+
+    def compared(cluster_k, input_kd, layer_k, seed):
+        seen.update(cluster_k=cluster_k, input_kd=input_kd, layer_k=layer_k)
+        return similarity.input_coherence(cluster_k, input_kd, layer_k, permutations=9, seed=seed)
+
+    monkeypatch.setattr(
+        visualise_classifiers, "similarity", types.SimpleNamespace(input_coherence=compared)
+    )
+    quick = images.Settings(images=1, steps=2)
+    monkeypatch.setattr(images, "settings_for", lambda image_hw: quick)
+    for kind, sizes, inputs in (("cnn", (3, 4), 1), ("mlp", (6, 5), 64)):
+        config = ClassifierConfig(network=kind, sizes=sizes, batch_size=32, epochs=1)
+        hyperparams = ClassifierHyperparams(0.0, learning_rate=0.01).checked()
+        state = training.begin(config, hyperparams, digits, jax.random.key(0))
+        history = jax.tree.map(jnp.ones_like, state.history)
+        run = ClassifierRun(
+            config, hyperparams, jax.random.key(0), state.params, history, digits.fingerprint
+        )
+        row = visualise_classifiers.structure_row(run)
+        assert np.isfinite(row["connections_median"])
+        neurons = sum(sizes)
+        assert len(seen["cluster_k"]) == len(seen["input_kd"]) == len(seen["layer_k"]) == neurons
+        strengths = network.edges(run.params)
+        assert len(strengths[0]) == inputs
+        [cut] = clusters.clusterabilities([strengths], shuffles=0, seeds=[run.seed], processes=1)
+        np.testing.assert_array_equal(seen["cluster_k"], cut.cluster_v[inputs : inputs + neurons])
 
 
 def test_the_second_network_is_that_of_the_next_seed():

@@ -54,7 +54,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure("spectrum_exponent"),
     Measure("normalised_action"),
     Measure("boundary_density_gap"),
-    Measure("code_ami"),
+    Measure("code_ami_gap"),
     Measure("facets_found"),
 )
 """What is compared, lens by lens."""

@@ -17,21 +17,27 @@ from threadpoolctl import threadpool_limits
 
 from toymono import store
 from toymono.analysis import polytopes
-from toymono.analysis.polytopes import Dense, labelled, toy
+from toymono.analysis.polytopes import Dense, labelled, shells, toy
 from toymono.classifiers import network
 from toymono.classifiers import train as training
 from toymono.classifiers.train import ClassifierRun
 from toymono.frames import classifiers as classifier_frames
 from toymono.frames import polytopes as toy_polytopes
 from toymono.frames.classifiers import Runs
-from toymono.frames.polytopes import EDGES, Rows
+from toymono.frames.polytopes import EDGES, SHELL_EDGES, Rows
 
 COPIES = ("trained", "rotated", "untrained", "untrained, bias 0 ± spread")
 """The network; its first layer rotated as one body; its own initial weights, whose biases are 0;
 and these with biases uniform in ±1/√(fan in)."""
 
-# Test examples for pairs; rays; rays whose class changes are looked for; steps; slope pairs.
-_EXAMPLES, _RAYS, _CHANGE_RAYS, _STEPS, _SLOPES = 200, 64, 50, 100, 30
+SEGMENT_EDGES = np.linspace(0, 1, 21)
+"""Bins of the fraction of the way between two examples; our choice."""
+
+CLASS_PAIRS = ("same class", "different classes")
+
+# Test examples for pairs; rays; rays whose class changes are looked for; steps; slope pairs;
+# segments.
+_EXAMPLES, _RAYS, _CHANGE_RAYS, _STEPS, _SLOPES, _SEGMENTS = 200, 64, 50, 100, 30, 50
 
 # Pixels of a slice on a side, and half of that side.
 _PIXELS, _HALF_SIDE = 200, 0.1
@@ -39,10 +45,13 @@ _PIXELS, _HALF_SIDE = 200, 0.1
 MEASURES = (
     *("density_ratio", "untrained_density_ratio", "boundary_density_gap", "density_p"),
     *("depth_correlation", "own_depth_correlation", "pixel_depth_correlation"),
-    *("shell", "gaussian_shell", "untrained_shell", "spread_shell"),
-    *("shell_radius", "shell_height", "outer_density"),
+    *("shell", "gaussian_shell", "rotated_shell", "untrained_shell", "spread_shell"),
+    *("shell_radius", "shell_height", "untrained_shell_radius", "untrained_shell_height"),
+    "outer_density",
     *("class_changes", "inner_changes", "change_excess", "change_p", "untrained_change_excess"),
+    *("spread_change_excess", "spread_change_p"),
     *("code_ami", "rotated_code_ami", "activation_ami", "code_ami_gap"),
+    *("code_noise_share", "noisiest_label_share"),
     *("transformation_correlation", "adversarial_density", "random_density"),
     *("steered_share", "random_steered_share"),
     *("slope_variation", "distinct_codes", "neurons_on"),
@@ -108,8 +117,11 @@ def per_run(runs: Runs) -> pd.DataFrame:
     and of that layer's code alone `own_depth_correlation`) and by pixel distance
     (`pixel_depth_correlation`); `shell` … `outer_density` as for toy runs;
     `class_changes`, `inner_changes`, `change_excess`, `change_p`,
-    `untrained_change_excess`; `code_ami`, `rotated_code_ami`, `activation_ami`,
-    `code_ami_gap`, of the last hidden layer and classes; `transformation_correlation`;
+    `untrained_change_excess`, NaN where biases of 0 leave no boundary on a ray,
+    `spread_change_excess` and `spread_change_p`, of the untrained copy with biases
+    around 0; `code_ami`, `rotated_code_ami`, `activation_ami`, `code_ami_gap`,
+    `code_noise_share`, `noisiest_label_share`, of the last hidden layer and classes;
+    `transformation_correlation`;
     `adversarial_density`, `random_density`; `steered_share`, `random_steered_share`;
     `slope_variation`, `distinct_codes`, `neurons_on`; `rescaled_bits`, the fraction of
     bits that change when images are halved, which layer norm should make 0.
@@ -133,26 +145,28 @@ def rescaled_bits(run: ClassifierRun) -> float:
 def measures(run: ClassifierRun) -> Rows:
     """The row of `per_run`, of one run with codes."""
     nets, (x_bm, label_b) = copies(run), examples(run)
-    net, first = nets["trained"], nets["untrained"]
+    net, first, spread = (nets[name] for name in ("trained", *COPIES[2:]))
     unit = float(np.linalg.norm(x_bm, axis=1).mean())
     layers = labelled.layer_pairs(net, x_bm, label_b)
     untrained = labelled.layer_pairs(first, x_bm, label_b)
     profiles = {
-        name: _profile(nets[copy], x_bm, unit, direction)
-        for name, copy, direction in (
-            ("shell", "trained", "data"),
-            ("gaussian_shell", "trained", "gaussian"),
-            ("untrained_shell", "untrained", "data"),
-            ("spread_shell", "untrained, bias 0 ± spread", "data"),
+        name: _profile(of, x_bm, unit, direction, SHELL_EDGES)
+        for name, of, direction in (
+            ("shell", net, "data"),
+            ("gaussian_shell", net, "gaussian"),
+            ("rotated_shell", nets["rotated"], "data"),
+            ("untrained_shell", first, "data"),
+            ("spread_shell", spread, "data"),
         )
     }
-    shells = {name: toy.shell(profile_e, EDGES) for name, profile_e in profiles.items()}
-    changes = labelled.class_changes(net, x_bm[:_CHANGE_RAYS], run.seed)
-    untrained_changes = labelled.class_changes(first, x_bm[:_CHANGE_RAYS], run.seed)
+    changes, untrained_changes, spread_changes = (
+        labelled.class_changes(of, x_bm[:_CHANGE_RAYS], run.seed) for of in (net, first, spread)
+    )
     last = len(net.hidden) - 1
     activation_bk = polytopes.layer_inputs(net, x_bm)[-1]
+    codes_found = labelled.clusters(net, x_bm, label_b)
     clusters = {
-        "code_ami": labelled.clusters(net, x_bm, label_b).ami,
+        "code_ami": codes_found.ami,
         "rotated_code_ami": labelled.clusters(nets["rotated"], x_bm, label_b).ami,
         "activation_ami": polytopes.agreement(polytopes.cluster(activation_bk), label_b).ami,
     }
@@ -167,16 +181,17 @@ def measures(run: ClassifierRun) -> Rows:
         "depth_correlation": _with_depth([layer.ratio for layer in layers]),
         "own_depth_correlation": _with_depth([layer.own_ratio for layer in layers]),
         "pixel_depth_correlation": _with_depth([layer.own_pixel_ratio for layer in layers]),
-        **{name: float(found.found) for name, found in shells.items()},
-        "shell_radius": shells["shell"].position,
-        "shell_height": shells["shell"].height,
-        "outer_density": float(profiles["shell"][-1]),
+        **toy_polytopes.shell_numbers(profiles),
         "class_changes": changes.count,
         "inner_changes": changes.inner_share,
         "change_excess": changes.excess,
         "change_p": changes.p,
         "untrained_change_excess": untrained_changes.excess,
+        "spread_change_excess": spread_changes.excess,
+        "spread_change_p": spread_changes.p,
         **clusters,
+        "code_noise_share": codes_found.noise_share,
+        "noisiest_label_share": codes_found.noisiest_label,
         "code_ami_gap": clusters["code_ami"] - clusters["rotated_code_ami"],
         "transformation_correlation": toy.code_pairs(net, x_bm).rank_correlation,
         "adversarial_density": steps.adversarial,
@@ -197,14 +212,16 @@ def _with_depth(ratios: list[float]) -> float:
     return float(spearmanr(range(len(ratios)), ratios).statistic)
 
 
-def _profile(net: Dense, x_bm: np.ndarray, unit: float, direction: str) -> np.ndarray:
+def _profile(
+    net: Dense, x_bm: np.ndarray, unit: float, direction: str, edge_e: np.ndarray = EDGES
+) -> np.ndarray:
     if direction == "data":
         direction_rm = x_bm[:_RAYS]
     else:
         direction_rm = np.random.default_rng(1).normal(size=(_RAYS, x_bm.shape[1]))
     norm_r1 = np.linalg.norm(direction_rm, axis=1, keepdims=True)
     direction_rm = (direction_rm / np.where(norm_r1 > 0, norm_r1, 1))[norm_r1[:, 0] > 0]
-    return toy.radial_profile(net, direction_rm, unit, EDGES)
+    return shells.radial_profile(net, direction_rm, unit, edge_e)
 
 
 def per_radius(runs: Runs) -> pd.DataFrame:
@@ -223,6 +240,33 @@ def radii(run: ClassifierRun) -> Rows:
         for direction in ("data", "gaussian")
         for at, value in zip(middles, _profile(net, x_bm, unit, direction), strict=True)
     ]
+
+
+def per_segment(runs: Runs) -> pd.DataFrame:
+    """One row per classifier, `copy`, `pair_kind` and bin of `segment_position`.
+
+    Columns: `boundary_density`, along segments between two examples of the same
+    class, or of different ones, of equal length, and `length_mismatch`, see
+    `labelled.Interpolation`. No rows for a network without a pair.
+    """
+    return pd.DataFrame(each(runs, segments))
+
+
+def segments(run: ClassifierRun) -> Rows:
+    """Rows of `per_segment`, of one run."""
+    x_bm, label_b = examples(run)
+    middles, rows = ((SEGMENT_EDGES[1:] + SEGMENT_EDGES[:-1]) / 2).tolist(), []
+    for copy, net in copies(run).items():
+        found = labelled.interpolation(net, x_bm, label_b, SEGMENT_EDGES, _SEGMENTS)
+        if not found.pairs:
+            continue
+        for kind, density_e in zip(CLASS_PAIRS, (found.same_e, found.different_e), strict=True):
+            more = {"copy": copy, "pair_kind": kind, "length_mismatch": found.mismatch}
+            rows += [
+                {**more, "segment_position": at, "boundary_density": value}
+                for at, value in zip(middles, density_e, strict=True)
+            ]
+    return rows
 
 
 def per_layer(runs: Runs) -> pd.DataFrame:

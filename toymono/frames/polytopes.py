@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from toymono import features, scores, store, train
 from toymono.analysis import polytopes
-from toymono.analysis.polytopes import Dense, toy
+from toymono.analysis.polytopes import Dense, shells, toy
 from toymono.frames import toy as toy_frames
 from toymono.origins import as_fresh
 from toymono.store import StoredRun
@@ -28,6 +28,13 @@ weights with the bias of their initialisation, with only the spread of that, and
 
 EDGES = np.linspace(0, 5, 51)
 """Bins of the distance from the origin, in units of the data's mean length; our choice."""
+
+SHELL_EDGES = np.linspace(0, 10, 101)
+"""Bins in which a shell is looked for, those of `EDGES` and as many beyond: biases of -1 put the
+shell of untrained weights at about six mean lengths."""
+
+OUTER = len(EDGES) - 2
+"""The bin of `outer_density`: at five times the data's mean length."""
 
 BACKGROUNDS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Other active features, mean number, for clusters; our choice."""
@@ -101,14 +108,19 @@ def per_run(runs: toy_frames.Runs) -> pd.DataFrame:
     """One row per toy run with every measure of the lens.
 
     Columns: `density_ratio` (examples with other backgrounds), `density_ratio_alone`,
-    `rotated_density_ratio`, `boundary_density_gap`, the ratio minus the rotated one;
-    `shell`, `gaussian_shell`, `untrained_shell`, `spread_shell`, `shell_radius`,
-    `shell_height`, `outer_density`; `code_ami`, `rotated_code_ami`, `activation_ami`,
-    `code_ami_gap`, at half a background feature; `transformation_correlation`,
-    `flip_sum_ratio`; `square_regions`, `rotated_square_regions`; `strong_image_cosine`,
-    `weak_image_cosine`; `nmf_cosine`, `code_nmf_cosine`; `polysemantic_features`,
-    `monosemantic_features`, `projection_purity`; `slope_variation`,
-    `distinct_codes`, `neurons_on`. All NaN for a run without codes.
+    `rotated_density_ratio`, `rotated_density_ratio_alone`, `boundary_density_gap`, the
+    ratio minus the rotated one; `shell`, `gaussian_shell`, `rotated_shell`,
+    `untrained_shell`, `spread_shell`; `shell_radius`, `shell_height` and
+    `untrained_shell_radius`, `untrained_shell_height`, of the densest bin, shell or not;
+    `predicted_radius`, `untrained_predicted_radius`, see `shells.predicted_radius`;
+    `outer_density`; `code_ami`, `rotated_code_ami`, `activation_ami`, `code_ami_gap`,
+    `code_noise_share`, `noisiest_label_share`, at half a background feature;
+    `transformation_correlation`, `flip_sum_ratio`; `square_regions`,
+    `rotated_square_regions`; `strong_image_cosine`, `weak_image_cosine`, and the same
+    `untrained_…`, of the copy with biases around 0; `nmf_cosine`, `pca_cosine`,
+    `random_direction_cosine`, `code_nmf_cosine`; `polysemantic_features`,
+    `monosemantic_features`, `projection_purity`; `slope_variation`, `distinct_codes`,
+    `neurons_on`. All NaN for a run without codes.
 
     Args:
       runs: Toy runs.
@@ -118,12 +130,16 @@ def per_run(runs: toy_frames.Runs) -> pd.DataFrame:
 
 MEASURES = (
     *("density_ratio", "density_ratio_alone", "rotated_density_ratio", "boundary_density_gap"),
-    *("shell", "gaussian_shell", "untrained_shell", "spread_shell"),
-    *("shell_radius", "shell_height", "outer_density"),
+    "rotated_density_ratio_alone",
+    *("shell", "gaussian_shell", "rotated_shell", "untrained_shell", "spread_shell"),
+    *("shell_radius", "shell_height", "untrained_shell_radius", "untrained_shell_height"),
+    *("predicted_radius", "untrained_predicted_radius", "outer_density"),
     *("code_ami", "rotated_code_ami", "activation_ami", "code_ami_gap"),
+    *("code_noise_share", "noisiest_label_share"),
     *("transformation_correlation", "flip_sum_ratio"),
     *("square_regions", "rotated_square_regions", "strong_image_cosine", "weak_image_cosine"),
-    *("nmf_cosine", "code_nmf_cosine"),
+    *("untrained_strong_image_cosine", "untrained_weak_image_cosine"),
+    *("nmf_cosine", "pca_cosine", "random_direction_cosine", "code_nmf_cosine"),
     *("polysemantic_features", "monosemantic_features", "projection_purity"),
     *("slope_variation", "distinct_codes", "neurons_on"),
 )
@@ -133,50 +149,61 @@ MEASURES = (
 def measures(run: Run) -> Rows:
     """The row of `per_run`, of one run with codes."""
     nets, inputs = copies(run), inputs_of(run)
-    net, rotated = nets["trained"], nets["rotated"]
+    net, rotated, first = nets["trained"], nets["rotated"], nets["untrained"]
+    spread = nets["untrained, bias 0 ± spread"]
     examples = toy.strong_examples(inputs, _BACKGROUND)
     x_bm = inputs.embedded(inputs.draw(_EXAMPLES, np.random.default_rng(0)))
     response_kn = np.asarray(scores.responses(run.final, run.world), np.float64)
     unit = inputs.mean_norm()
     ratios = {
-        name: toy.pair_gap(of, inputs, "other backgrounds").ratio
-        for name, of in (("density_ratio", net), ("rotated_density_ratio", rotated))
+        f"{prefix}density_ratio{suffix}": toy.pair_gap(of, inputs, kind).ratio
+        for prefix, of in (("", net), ("rotated_", rotated))
+        for suffix, kind in (("", "other backgrounds"), ("_alone", "alone"))
     }
-    shells = {
-        name: toy.shell(_profile(nets[copy], inputs, unit, direction), EDGES)
-        for name, copy, direction in (
-            ("shell", "trained", "data"),
-            ("gaussian_shell", "trained", "gaussian"),
-            ("untrained_shell", "untrained", "data"),
-            ("spread_shell", "untrained, bias 0 ± spread", "data"),
+    profiles = {
+        name: _profile(of, inputs, unit, direction, SHELL_EDGES)
+        for name, of, direction in (
+            ("shell", net, "data"),
+            ("gaussian_shell", net, "gaussian"),
+            ("rotated_shell", rotated, "data"),
+            ("untrained_shell", first, "data"),
+            ("spread_shell", spread, "data"),
         )
     }
+    codes_found = toy.code_clusters(net, examples)
     clusters = {
-        "code_ami": toy.code_clusters(net, examples).ami,
+        "code_ami": codes_found.ami,
         "rotated_code_ami": toy.code_clusters(rotated, examples).ami,
         "activation_ami": toy.activation_clusters(net, examples).ami,
     }
+    images = {
+        f"{prefix}{name}_image_cosine": toy.image_cosines(of, inputs, *ends)
+        for prefix, of in (("", net), ("untrained_", spread))
+        for name, ends in (("strong", _STRONG), ("weak", _WEAK))
+    }
+    directions = toy.direction_match(net, examples, response_kn)
     pairs = toy.code_pairs(net, x_bm)
     independent = pairs.independent_p.sum()
     codes, on = toy.seen_codes(net, x_bm)
     poly = toy.polysemantic(net, inputs, response_kn)
     row = {
         **ratios,
-        "density_ratio_alone": toy.pair_gap(net, inputs, "alone").ratio,
+        **images,
+        **shell_numbers(profiles),
+        "predicted_radius": shells.predicted_radius(net) / unit,
+        "untrained_predicted_radius": shells.predicted_radius(first) / unit,
         "boundary_density_gap": ratios["density_ratio"] - ratios["rotated_density_ratio"],
-        **{name: float(found.found) for name, found in shells.items()},
-        "shell_radius": shells["shell"].position,
-        "shell_height": shells["shell"].height,
-        "outer_density": float(_profile(net, inputs, unit, "data")[-1]),
         **clusters,
+        "code_noise_share": codes_found.noise_share,
+        "noisiest_label_share": codes_found.noisiest_label,
         "code_ami_gap": clusters["code_ami"] - clusters["rotated_code_ami"],
         "transformation_correlation": pairs.rank_correlation,
         "flip_sum_ratio": pairs.distance_p.sum() / independent if independent else np.nan,
         "square_regions": toy.mean_regions(net, inputs),
         "rotated_square_regions": toy.mean_regions(rotated, inputs),
-        "strong_image_cosine": toy.image_cosines(net, inputs, *_STRONG),
-        "weak_image_cosine": toy.image_cosines(net, inputs, *_WEAK),
-        "nmf_cosine": toy.direction_match(net, examples, response_kn),
+        "nmf_cosine": directions.nmf,
+        "pca_cosine": directions.pca,
+        "random_direction_cosine": directions.random,
         "code_nmf_cosine": toy.code_direction_match(net, examples, inputs),
         "polysemantic_features": poly.features,
         "monosemantic_features": poly.mono_features,
@@ -188,8 +215,24 @@ def measures(run: Run) -> Rows:
     return [{name: row[name] for name in MEASURES}]
 
 
-def _profile(net: Dense, inputs: toy.Inputs, unit: float, direction: str) -> np.ndarray:
-    return toy.radial_profile(net, toy.unit_directions(inputs, direction), unit, EDGES)
+def shell_numbers(profiles: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The columns on shells: from profiles in `SHELL_EDGES` by the names of the columns."""
+    found = {name: shells.shell(profile_e, SHELL_EDGES) for name, profile_e in profiles.items()}
+    own, untrained = found["shell"], found["untrained_shell"]
+    return {
+        **{name: float(each.found) for name, each in found.items()},
+        "shell_radius": own.position,
+        "shell_height": own.height,
+        "untrained_shell_radius": untrained.position,
+        "untrained_shell_height": untrained.height,
+        "outer_density": float(profiles["shell"][OUTER]),
+    }
+
+
+def _profile(
+    net: Dense, inputs: toy.Inputs, unit: float, direction: str, edge_e: np.ndarray = EDGES
+) -> np.ndarray:
+    return shells.radial_profile(net, toy.unit_directions(inputs, direction), unit, edge_e)
 
 
 def per_radius(runs: toy_frames.Runs) -> pd.DataFrame:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from toymono import features, scores, store
+from toymono.analysis import baselines as copies
 from toymono.analysis.visualise import baselines, connections, facets, toy
 from toymono.features import World
 from toymono.frames import toy as toy_frames
@@ -42,9 +43,11 @@ EXAMPLES = 8192
 """Samples among which the top examples are searched."""
 
 DIVERSE = tuple(f"{on} {weight:g}" for on in ("hidden", "inputs") for weight in WEIGHTS)
-METHODS = ("restarts", *DIVERSE, "grown", "greedy", "examples", "centroids")
+METHODS = ("restarts", *DIVERSE, "grown", "greedy", "examples", "centroids", "untrained")
 """Ways to find inputs: `restarts` has no diversity term; the others are named by where the term
-compares the batch, and its weight; `grown` batches end where an input falls below the threshold."""
+compares the batch, and its weight; `grown` batches end where an input falls below the threshold;
+`untrained` is `hidden 1` for the same neuron of the untrained copy with biases around 0, scored
+against the facets of the trained neuron: what a picture shows by chance."""
 
 _KEY = 0  # of starts and samples: every run gets the same
 
@@ -120,8 +123,9 @@ def run_row(run: Run) -> dict[str, float]:
     beyond one input; `facet_cosine` and `random_cosine`, mean absolute cosine
     of the embeddings of two facets of a neuron, and of any two features;
     `connections_*`, see `connections.Connections`; `virtual_diagonal`, see
-    `connections.diagonal_share`; for every method `precision METHOD` and
-    `recall METHOD`, means over neurons with 2 to 8 facets.
+    `connections.diagonal_share`; for every method `precision METHOD`,
+    `recall METHOD` and `active METHOD`, the fraction of inputs on which the neuron
+    is active, means over neurons with 2 to 8 facets.
     """
     neurons = pd.DataFrame(neuron_rows(run))
     row: dict[str, float] = {}
@@ -135,10 +139,13 @@ def run_row(run: Run) -> dict[str, float]:
     several = neurons[neurons["facet_group"] == SEVERAL]
     for method in METHODS:
         of_method = several[several["method"] == method]
-        for name in ("precision", "recall"):
-            values = of_method[f"facet_{name}"].dropna()
+        for name, column in _NUMBERS.items():
+            values = of_method[column].dropna()
             row[f"{name} {method}"] = float(values.mean()) if len(values) else np.nan
     return row
+
+
+_NUMBERS = {"precision": "facet_precision", "recall": "facet_recall", "active": "active_share"}
 
 
 def facets_found(run: Run) -> float:
@@ -259,11 +266,19 @@ def _inputs(method: str, run: Run, net: Model, unit_u, of: str) -> tuple[np.ndar
             found, _ = toy.grow(net, unit_u, key, weight=OWN_WEIGHT, of=of)
         elif method == "restarts":
             found = toy.maximise(net, unit_u, key, of=of)
+        elif method == "untrained":
+            fresh = toy.of_features(_untrained(run), run.world)
+            found = toy.maximise(fresh, unit_u, key, weight=OWN_WEIGHT, on="hidden", of=of)
         else:
             on, weight = method.split()
             found = toy.maximise(net, unit_u, key, weight=float(weight), on=on, of=of)
         features_ubn, value_ub = map(np.asarray, found)
     return features_ubn, value_ub >= facets.THRESHOLD
+
+
+def _untrained(run: Run) -> Model:
+    """The run's untrained copy with biases around 0."""
+    return copies.copies(run.config, run.hyperparams, run.key, run.final)["untrained_spread"]
 
 
 def _from_samples(

@@ -241,7 +241,8 @@ def structure_row(run: ClassifierRun) -> dict[str, float]:
         for name in connections.Connections._fields
     }
     [cut] = clustering.clusterabilities([strengths], shuffles=0, seeds=[run.seed], processes=1)
-    cluster_k = cut.cluster_v[image_hw[0] * image_hw[1] :][: sum(sizes)]
+    # Before the neurons come the inputs: pixels, or the one channel of a convolutional network.
+    cluster_k = cut.cluster_v[len(strengths[0]) :][: sum(sizes)]
     settings = imaging.settings_for(image_hw)
     one = dataclasses.replace(settings, images=1)
     pictures, layer_k = [], np.repeat(np.arange(len(sizes)), sizes)

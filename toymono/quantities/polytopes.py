@@ -5,10 +5,13 @@ from toymono.quantities.quantity import Quantity, count_of, fraction, number, si
 
 _NONE = "the network diverged, or its nonlinearity has no spline code"
 _NO_NEURON = "no neuron responds to so many features"
+_NO_NEGATIVE = "no neuron has a negative bias, or there are several layers"
 _NO_CHANGE = "the predicted class changes nowhere"
 
 QUANTITIES: tuple[Quantity, ...] = (
     number("ray_position", "distance from the origin", unit="mean length of the data"),
+    fraction("segment_position", "fraction of the way between two examples"),
+    number("length_mismatch", "relative difference of the lengths of compared segments"),
     number("boundary_density", "boundaries per unit length", none=_NONE),
     number("density_within", "boundary density within a class", none=_NONE),
     number("density_between", "boundary density between classes", none=_NONE),
@@ -18,6 +21,11 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     number(
         "rotated_density_ratio", "boundary density of rotated weights, different / same", none=_NONE
+    ),
+    number(
+        "rotated_density_ratio_alone",
+        "the same of single features and rotated weights, different / same",
+        none=_NONE,
     ),
     number("untrained_density_ratio", "boundary density untrained, different / same", none=_NONE),
     signed("boundary_density_gap", "boundary density ratio, minus the baseline's", none=_NONE),
@@ -42,6 +50,9 @@ QUANTITIES: tuple[Quantity, ...] = (
         none=_NONE,
     ),
     Quantity(
+        "rotated_shell", "boundaries of rotated weights form a shell", format=truth, none=_NONE
+    ),
+    Quantity(
         "untrained_shell", "untrained boundaries form a shell, own bias", format=truth, none=_NONE
     ),
     Quantity(
@@ -54,12 +65,40 @@ QUANTITIES: tuple[Quantity, ...] = (
         "shell_radius", "radius of densest boundaries", unit="mean length of the data", none=_NONE
     ),
     number("shell_height", "boundary density there", none=_NONE),
+    number(
+        "untrained_shell_radius",
+        "radius of densest untrained boundaries",
+        unit="mean length of the data",
+        none=_NONE,
+    ),
+    number("untrained_shell_height", "boundary density there", none=_NONE),
+    number(
+        "predicted_radius",
+        "radius of the shell that biases predict",
+        unit="mean length of the data",
+        none=_NO_NEGATIVE,
+    ),
+    number(
+        "untrained_predicted_radius",
+        "the same untrained",
+        unit="mean length of the data",
+        none=_NO_NEGATIVE,
+    ),
     signed("cluster_ami", "agreement with the true feature (AMI)", high=1.0, none=_NONE),
     signed("code_ami", "agreement of code clusters (AMI)", high=1.0, none=_NONE),
     signed("rotated_code_ami", "agreement of rotated weights' code clusters", high=1.0, none=_NONE),
     signed("activation_ami", "agreement of activation clusters (AMI)", high=1.0, none=_NONE),
     signed(
-        "code_ami_gap", "agreement of code clusters minus rotated", low=-2.0, high=2.0, none=_NONE
+        "code_ami_gap",
+        "agreement of code clusters, minus rotated (AMI)",
+        "code clusters − rotated",
+        low=-2.0,
+        high=2.0,
+        none=_NONE,
+    ),
+    fraction("code_noise_share", "fraction of codes in no cluster", none=_NONE),
+    fraction(
+        "noisiest_label_share", "codes of the noisiest class in no cluster (fraction)", none=_NONE
     ),
     fraction("noise_share", "fraction of points in no cluster", none=_NONE),
     number("background", "other active features, mean number"),
@@ -76,10 +115,26 @@ QUANTITIES: tuple[Quantity, ...] = (
     number("rotated_square_regions", "the same of rotated weights", none=_NONE),
     signed("strong_image_cosine", "cosine of a strong feature's images", high=1.0, none=_NONE),
     signed("weak_image_cosine", "cosine of a weak feature's images", high=1.0, none=_NONE),
+    signed(
+        "untrained_strong_image_cosine",
+        "cosine of a strong feature's images, untrained",
+        high=1.0,
+        none=_NONE,
+    ),
+    signed(
+        "untrained_weak_image_cosine",
+        "cosine of a weak feature's images, untrained",
+        high=1.0,
+        none=_NONE,
+    ),
     fraction(
         "nmf_cosine",
         "cosine of NMF directions and single-feature responses",
         none="no neuron is active",
+    ),
+    fraction("pca_cosine", "the same of principal directions", none="no neuron is active"),
+    fraction(
+        "random_direction_cosine", "the same of random directions", none="no neuron is active"
     ),
     fraction(
         "code_nmf_cosine",
@@ -103,6 +158,8 @@ QUANTITIES: tuple[Quantity, ...] = (
     ),
     fraction("change_p", "p of that", none=_NO_CHANGE),
     signed("untrained_change_excess", "the same untrained", none=_NO_CHANGE),
+    signed("spread_change_excess", "the same untrained, bias 0 ± spread", none=_NO_CHANGE),
+    fraction("spread_change_p", "p of that", none=_NO_CHANGE),
     number("adversarial_density", "boundaries per unit length of adversarial steps", none=_NONE),
     number("random_density", "boundaries per unit length of random steps", none=_NONE),
     fraction("steered_share", "outputs steered to another class", none=_NONE),

@@ -83,7 +83,10 @@ def test_clusters_of_codes_follow_planted_features():
     code_bk = polytopes.spline_code(net.model, x_bm)
     assert polytopes.distinct(code_bk)[0] == 6
     found = polytopes.agreement(polytopes.cluster(code_bk), label_b)
-    assert found == (pytest.approx(1), 0, 6)
+    assert found == (pytest.approx(1), 0, 6, 0)
+    # A feature that is missing from the clusters: a sixth is noise, all of it that feature's.
+    missing = polytopes.agreement(np.where(label_b == 2, polytopes.NOISE, label_b), label_b)
+    assert missing[1:] == (pytest.approx(1 / 6), 5, 1)
     # Below the threshold of 1/4 all codes are the empty one: noise, by our convention.
     empty = polytopes.cluster(polytopes.spline_code(net.model, 0.3 * x_bm[:8]))
     assert set(empty) == {polytopes.NOISE}

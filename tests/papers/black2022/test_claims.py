@@ -7,7 +7,7 @@ import pytest
 
 from toymono.frames import classifier_polytopes, polytopes
 from toymono.papers.black2022.claims import CLAIMS
-from toymono.papers.black2022.paper import PAPER
+from toymono.papers.black2022.paper import PAPER, VARIANTS
 from toymono.papers.claims import judge
 from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.paper import update
@@ -28,7 +28,13 @@ AGREEING = {
     "shell_radius": 0.5,
     "untrained_shell": 0.0,
     "spread_shell": 0.0,
+    "density_ratio_alone": 1.5,
+    "rotated_density_ratio_alone": float("nan"),
+    "rotated_shell": 1.0,
     "change_excess": 0.2,
+    "spread_change_excess": 0.0,
+    "code_ami": 0.9,
+    "rotated_code_ami": 0.5,
     "code_ami_gap": 0.4,
     "transformation_correlation": 0.95,
 }
@@ -88,6 +94,28 @@ def test_every_number_that_claims_read_is_in_the_evidence():
         measures = polytopes.MEASURES if source.kind == "toy" else classifier_polytopes.MEASURES
         assert set(measures) <= set(source.quantities)
         assert set(measures) <= set(QUANTITIES)
+
+
+def test_baselines_are_shown_and_not_judged():
+    shown = judge(CLAIMS["codes_cluster"], evidence()).findings
+    assert [f.values[0] for f in shown if not f.counts] == [0.9] * 4 + [0.5] * 4
+    assert [f.mean for f in judge(CLAIMS["changes_are_dense"], evidence()).findings[2:]] == [0, 0]
+    alone = judge(CLAIMS["features_apart"], evidence()).findings[-2:]
+    assert [f.mean for f in alone] == [1.5, 1.5]  # older rows have no rotated ones
+
+
+def test_tables_leave_out_radii_without_a_shell_and_columns_without_a_number():
+    columns = {name: 0.5 for name in (*polytopes.MEASURES, *classifier_polytopes.MEASURES)}
+    columns |= {"learning_rate": 0.01, "rescaled_bits": 0.25, "untrained_shell": 1.0}
+    columns |= {"shell_radius": 3.25, "untrained_shell_radius": 6.25, "pca_cosine": float("nan")}
+    found = evidence(**{**columns, "shell": 0.0})
+    sweeps = {**found.sweeps, **{name: found.sweeps["digits"] for name in VARIANTS}}
+    text = "\n".join(PAPER.tables(Evidence(sweeps)))
+    assert "6.25" in text
+    assert "3.25" not in text
+    assert "| NMF | random directions |" in text
+    assert "changes a fraction 0.25 of the bits with relu" in text
+    assert "nan" not in text
 
 
 def test_the_page_is_made_from_the_evidence_in_git(tmp_path):

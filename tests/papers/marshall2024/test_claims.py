@@ -1,6 +1,7 @@
 """The claims on spectra, and their page, from frames made by hand."""
 
 import itertools
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,14 +11,17 @@ from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.marshall2024 import tables
 from toymono.papers.marshall2024.claims import CLAIMS
 from toymono.papers.marshall2024.paper import _NETWORK, _PATCHES, _TOY, PAPER
+from toymono.papers.paper import update
 
 SEEDS = range(3)
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def toy(**columns):
     """Two learning rates, three seeds; layers of flatter spectra have more action."""
     base = dict.fromkeys(_TOY, 0.1)
-    base |= {"participation_gain": 3.0, "broken_error_ratio": 0.1, "neuron_auc": 0.8}
+    base |= {"participation_gain": 3.0, "participation_gain_rotated": 1.5, "m": 32}
+    base |= {"broken_error_ratio": 0.1, "neuron_auc": 0.8}
     for place, layer in enumerate(("hidden", "hidden_mono", "hidden_poly", "output")):
         base |= {f"exponent_{layer}": -1.0 - place, f"action_{layer}": 2.0 - 0.1 * place}
     return pd.DataFrame(
@@ -115,7 +119,8 @@ def test_a_mean_over_settings_is_one_value_per_seed():
 
 def test_findings_of_classifiers_and_projections_are_shown_only():
     shown = judged("less_redundant").findings
-    assert [bool(each.not_judged) for each in shown] == [False, False, True, True]
+    assert [bool(each.not_judged) for each in shown] == [False, False, True, True, True, True]
+    assert [f.mean for f in shown[4:]] == pytest.approx([1.5, 1.5])
     assert judged("projections").verdict.value == "not measured"
     assert judged("projections").findings[0].values == pytest.approx((0.8,) * 3)
 
@@ -151,14 +156,39 @@ def test_the_page_has_numbers_or_says_that_there_are_none():
     assert PAPER.opening is not None
     opening = PAPER.opening(evidence, claims.judge_all(CLAIMS, evidence))
     assert "fills 3 times" in opening
+    assert "already fill 2 times as many; a classifier's last layer 1 (digits)" in opening
+    assert "the mean over 12 trained layers is 0.1 from 600 inputs" in opening
     assert "the bounds hold, exponents fall with depth in all settings" in opening
     assert "does not describe a toy layer (a law with one break has 0.1" in opening
     assert opening.count(". ") == 2
     text = "\n".join(tables.sections(evidence))
     assert "| LR3 | 0.03 | 3 |" in text
     assert "| 0.5 | 3 | 0.6 | 0.543 | 0.625 | 0.1 |" in text
+    assert "Breaks lie at ranks 0.1 to 0.1, although spectra step down behind rank m = 32" in text
+    assert "action goes from 0.9 to 0.6, and from 2 to 2 before training" in text
     assert "nan" not in text + opening
 
     empty = Evidence({key: Sweep(key, 1, frame[:0]) for key, frame in frames.items()})
     assert "(not measured)" in PAPER.opening(empty, claims.judge_all(CLAIMS, empty))
     assert tables.sections(empty)[1] == "No runs."
+
+
+def test_every_number_that_claims_read_is_in_the_evidence():
+    sources = {source.name: source for source in PAPER.sources("small")}
+    for name, frame in {"small": FRAMES["LR1"], "patches": FRAMES["patches"]}.items():
+        source = sources[f"marshall2024-{name}"]
+        assert set(frame) <= {*source.columns, "setting"}
+
+
+def test_the_page_is_made_from_the_evidence_in_git(tmp_path):
+    (tmp_path / "evidence").mkdir()
+    for source in PAPER.sources("small"):
+        path = Path("evidence") / f"{source.name}.csv"
+        (tmp_path / path).write_bytes((DOCS / path).read_bytes())
+    done = update(PAPER, "small", tmp_path)
+    page = done.page.read_text()
+    assert page == (DOCS / "papers" / "marshall2024.md").read_text()
+    assert PAPER.picture is not None
+    assert (done.page.parent / PAPER.picture.path).resolve().name == "toy_spectra.png"
+    assert (DOCS / "figures" / "toy_spectra.png").exists()
+    assert "nan" not in page

@@ -4,9 +4,10 @@ A relu network is one affine map in each polytope of its input space, and the
 code of a polytope says which neurons are on in it. `networks` is what the
 functions accept, `codes` has spline codes and their distances, `lines`
 boundaries along lines and densities, `maps` the affine map of a code, `slices`
-polytopes in a plane, `pairs` densities within and between classes, `grouping`
-clusters and directions, `baselines` what to compare with; `toy` and `labelled` are
-the experiments on toy models and on classifiers. Everything is numpy in float64;
+polytopes in a plane, `pairs` densities within and between classes, `shells`
+densities by distance from the origin, `grouping` clusters and directions,
+`baselines` what to compare with; `toy` and `labelled` are the experiments on toy
+models and on classifiers. Everything is numpy in float64;
 one model at a time.
 
 Reference:

@@ -52,6 +52,9 @@ class Agreement(NamedTuple):
     """Adjusted mutual information over all points, noise as one cluster: 0 at chance, 1 equal."""
     noise_share: float
     clusters: int
+    noisiest_label: float
+    """Of the labels, the largest share of a label's points that are noise: 1 if a whole label is
+    missing from the clusters."""
 
 
 def agreement(cluster_b: Int[AnyArray, " b"], label_b: Int[AnyArray, " b"]) -> Agreement:
@@ -66,7 +69,9 @@ def agreement(cluster_b: Int[AnyArray, " b"], label_b: Int[AnyArray, " b"]) -> A
         raise ValueError("all points have one label: agreement is not defined")
     found = set(cluster_b.tolist()) - {NOISE}
     ami = float(adjusted_mutual_info_score(label_b, cluster_b))
-    return Agreement(ami, float((cluster_b == NOISE).mean()), len(found))
+    noise_b = cluster_b == NOISE
+    noisiest = max(float(noise_b[label_b == label].mean()) for label in np.unique(label_b))
+    return Agreement(ami, float(noise_b.mean()), len(found), noisiest)
 
 
 class Directions(NamedTuple):

@@ -135,6 +135,74 @@ def _near(position_p: np.ndarray, at: float) -> int:
     return int(high - low)
 
 
+class Interpolation(NamedTuple):
+    """Boundaries along segments between two examples, by the fraction t of the way."""
+
+    same_e: Float[np.ndarray, " bins"]
+    """Boundaries per unit length in each bin of t, pairs of one class; mean over pairs."""
+    different_e: Float[np.ndarray, " bins"]
+    """The same of pairs of different classes that are as long and end as far from the origin."""
+    pairs: int
+    mismatch: float
+    """Mean difference of the lengths of two matched pairs, over their mean length."""
+
+
+def interpolation(
+    net: Dense,
+    x_bm: Float[AnyArray, "b m"],
+    label_b: Int[AnyArray, " b"],
+    edge_e: Float[AnyArray, " e"],
+    pairs: int = 50,
+) -> Interpolation:
+    """Where boundaries lie between two examples, of one class and of different ones.
+
+    Segments of different length, or nearer to the origin, cross other numbers of
+    boundaries whatever their classes. So from each of the first examples a segment
+    goes to one of its class and one to another class, the two whose distances to it
+    and lengths differ least.
+
+    Args:
+      net: The classifier.
+      x_bm: Examples.
+      label_b: Their classes.
+      edge_e: Increasing edges of the bins of t, in [0, 1].
+      pairs: Examples from which segments start, at most.
+
+    Returns:
+      NaN if no example has both partners.
+    """
+    x_bm, label_b = np.asarray(x_bm, np.float64), np.asarray(label_b)
+    edge_e = np.asarray(edge_e, np.float64)
+    norm_b, length_bb = np.linalg.norm(x_bm, axis=1), pair_lengths(x_bm)
+    counts: dict[str, list[np.ndarray]] = {"same": [], "different": []}
+    gaps = []
+    for start in range(len(x_bm)):
+        apart_b = length_bb[start] > 0
+        same = np.flatnonzero((label_b == label_b[start]) & apart_b)
+        other = np.flatnonzero((label_b != label_b[start]) & apart_b)
+        if not len(same) or not len(other):
+            continue
+        unlike_so = sum(
+            abs(value_b[same][:, None] - value_b[other][None])
+            for value_b in (length_bb[start], norm_b)
+        )
+        at_same, at_other = np.unravel_index(np.argmin(unlike_so), (len(same), len(other)))
+        ends = {"same": same[at_same], "different": other[at_other]}
+        for kind, end in ends.items():
+            position_p = line_breaks(net, x_bm[start], x_bm[end] - x_bm[start]).position_p
+            widths_e = np.diff(edge_e) * length_bb[start, end]
+            counts[kind].append(np.histogram(position_p, edge_e)[0] / widths_e)
+        lengths = [length_bb[start, end] for end in ends.values()]
+        gaps.append(float(np.ptp(lengths) / np.mean(lengths)))
+        if len(gaps) == pairs:
+            break
+    if not gaps:
+        undefined_e = np.full(len(edge_e) - 1, np.nan)
+        return Interpolation(undefined_e, undefined_e, 0, float("nan"))
+    means = (np.mean(counts[kind], axis=0) for kind in ("same", "different"))
+    return Interpolation(*means, len(gaps), float(np.mean(gaps)))
+
+
 def clusters(net: Dense, x_bm: Float[AnyArray, "b m"], label_b: Int[AnyArray, " b"]) -> Agreement:
     """Clusters of the last hidden layer's codes against classes."""
     last = len(net.hidden) - 1

@@ -21,7 +21,7 @@ from toymono.analysis.polytopes.grouping import (
     nonnegative_directions,
     projection_clusters,
 )
-from toymono.analysis.polytopes.lines import partner_densities, ray_density, slope_variation
+from toymono.analysis.polytopes.lines import partner_densities, slope_variation
 from toymono.analysis.polytopes.maps import (
     direction_images,
     flip_sizes,
@@ -100,37 +100,6 @@ def unit_directions(inputs: Inputs, kind: str, count: int = _RAYS) -> Float[np.n
     else:
         raise ValueError(f"kind={kind!r} is not one of {', '.join(DIRECTIONS)}")
     return direction_rm / np.linalg.norm(direction_rm, axis=1, keepdims=True)
-
-
-def radial_profile(
-    net: Network, direction_rm: np.ndarray, unit: float, edge_e: np.ndarray
-) -> Float[np.ndarray, " bins"]:
-    """Mean boundaries per unit length by distance from the origin, in bins of radius / `unit`."""
-    zero_m = np.zeros(direction_rm.shape[1])
-    return ray_density(net, zero_m, unit * direction_rm, edge_e).mean(axis=0)
-
-
-class Shell(NamedTuple):
-    """The densest bin of a radial profile."""
-
-    position: float
-    """Its middle, in units of the bins' edges."""
-    height: float
-    found: bool
-    """It is not the first bin and at least twice as high: the rule for a shell."""
-
-
-def shell(profile_e: np.ndarray, edge_e: np.ndarray) -> Shell:
-    """Whether boundaries are densest in a shell away from the origin.
-
-    Example:
-      >>> shell(np.array([1.0, 3.0, 2.0]), np.array([0.0, 1, 2, 3]))
-      Shell(position=1.5, height=3.0, found=True)
-    """
-    best = int(profile_e.argmax())
-    height = float(profile_e[best])
-    middle = float(edge_e[best] + edge_e[best + 1]) / 2
-    return Shell(middle, height, best > 0 and height >= 2 * float(profile_e[0]))
 
 
 def pair_gap(net: Network, inputs: Inputs, kind: str, count: int = _TRIPLES) -> Gap:
@@ -271,15 +240,38 @@ def image_cosines(
     return float(np.mean(finite)) if finite else float("nan")
 
 
-def direction_match(net: Network, examples: Examples, response_kn: np.ndarray) -> float:
-    """Mean cosine of NMF directions of activations with single-feature responses."""
+class DirectionMatch(NamedTuple):
+    """Mean cosine of directions of activations with the best single-feature response of each.
+
+    NaN if no neuron is active.
+    """
+
+    nmf: float
+    pca: float
+    """Of as many principal directions, with the sign that matches better."""
+    random: float
+    """Of as many random mixtures of the neurons with non-negative weights."""
+
+
+def direction_match(net: Network, examples: Examples, response_kn: np.ndarray) -> DirectionMatch:
+    """How NMF directions of activations, and directions to compare with, match the features."""
     activation_bk = layer_inputs(net, examples.x_bm)[-1]
-    components = len(np.unique(examples.label_b))
-    components = min(components, *activation_bk.shape)
+    components = min(len(np.unique(examples.label_b)), *activation_bk.shape)
     if not activation_bk.any():
-        return float("nan")
-    found = nonnegative_directions(activation_bk, components)
-    return float(match(found.component_cd, np.maximum(response_kn, 0)).cosine_c.mean())
+        return DirectionMatch(*[float("nan")] * 3)
+    principal_ck = np.linalg.svd(activation_bk - activation_bk.mean(axis=0), full_matrices=False)[2]
+    random_ck = abs(np.random.default_rng(11).normal(size=(components, activation_bk.shape[1])))
+    directions = {
+        "nmf": nonnegative_directions(activation_bk, components).component_cd,
+        "pca": principal_ck[:components],
+        "random": random_ck,
+    }
+    response_kn = np.maximum(response_kn, 0)
+    cosines = {
+        name: np.maximum(*(match(sign * of, response_kn).cosine_c for sign in (1, -1)))
+        for name, of in directions.items()
+    }
+    return DirectionMatch(**{name: float(cosine_c.mean()) for name, cosine_c in cosines.items()})
 
 
 def code_direction_match(net: Network, examples: Examples, inputs: Inputs) -> float:

@@ -237,8 +237,8 @@ def greedy(
     Non-negative vectors are orthogonal if they share no feature: each input is
     optimised over the features that no earlier one shows, from a random
     mixture of these. Where a single feature does at least as well as the mixture that was
-    XX its facets in the order of
-    their responses, by construction.
+    found, it takes the mixture's place. So a neuron whose input is linear shows its
+    facets in the order of their responses, by construction.
 
     Args:
       most: Largest number of inputs.

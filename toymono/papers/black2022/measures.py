@@ -81,11 +81,32 @@ features_apart = several(
         low=1.02,
     ),
     of_sweeps(TOY, "boundary_density_gap", "the same minus that of rotated weights", low=0.02),
+    of_sweeps(
+        TOY,
+        "density_ratio_alone",
+        "density ratio of features that come alone",
+        low=1.02,
+        not_judged="inputs of training have other features",
+    ),
+    of_sweeps(
+        TOY,
+        "rotated_density_ratio_alone",
+        "the same of rotated weights",
+        low=1.02,
+        not_judged="a baseline",
+    ),
 )
 
 shell = several(
     of_sweeps(_NAMES, "shell", "share of runs with a shell, rays through data", low=0.95),
     of_sweeps(_NAMES, "gaussian_shell", "share of runs with a shell, random rays", low=0.95),
+    of_sweeps(
+        _NAMES,
+        "rotated_shell",
+        "share of runs whose rotated weights have a shell",
+        low=0.95,
+        not_judged="a baseline",
+    ),
 )
 
 
@@ -114,18 +135,36 @@ absent_untrained = several(
     ),
 )
 
-changes_are_dense = of_sweeps(
-    CLASSIFIERS,
-    "change_excess",
-    "density at class changes minus that of other rays at the same scale, over the latter",
-    low=0.05,
+changes_are_dense = several(
+    of_sweeps(
+        CLASSIFIERS,
+        "change_excess",
+        "density at class changes minus that of other rays at the same scale, over the latter",
+        low=0.05,
+    ),
+    of_sweeps(
+        CLASSIFIERS,
+        "spread_change_excess",
+        "the same of untrained copies, bias 0 ± spread",
+        low=0.05,
+        not_judged="a baseline",
+    ),
 )
 
-codes_cluster = of_sweeps(
-    _NAMES,
-    "code_ami_gap",
-    "AMI of code clusters with features or classes, minus that of rotated weights",
-    low=0.2,
+codes_cluster = several(
+    of_sweeps(
+        _NAMES,
+        "code_ami_gap",
+        "AMI of code clusters with features or classes, minus that of rotated weights",
+        low=0.2,
+    ),
+    *(
+        of_sweeps(_NAMES, column, words, low=0.2, not_judged="a part of the difference")
+        for column, words in (
+            ("code_ami", "AMI of code clusters with features or classes"),
+            ("rotated_code_ami", "the same of rotated weights"),
+        )
+    ),
 )
 
 hamming_tracks = of_sweeps(_NAMES, "transformation_correlation", low=0.9)

@@ -22,6 +22,7 @@ from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
 
 _SEEDS = 5
+_ALL = (*TOY, *CLASSIFIERS)
 
 VARIANTS: dict[str, tuple[str, dict[str, str]]] = {
     **{name: (name, {}) for name in CLASSIFIERS},
@@ -111,44 +112,82 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         f"against {both(CLASSIFIERS, 'untrained_density_ratio')} before training, but in toy "
         f"models, whose features are known, {both(TOY, 'density_ratio')} times as dense between "
         f"features as within one, against {both(TOY, 'rotated_density_ratio')} with rotated "
-        "weights. Black, Sharkey et al. (2022) propose polytopes as units of analysis, with "
+        f"weights, and {both(TOY, 'density_ratio_alone')} times where each feature comes alone. "
+        "Black, Sharkey et al. (2022) propose polytopes as units of analysis, with "
         "figures of InceptionV1 and GPT-2 and without numbers: they expect boundaries to separate "
         "features, a shell of dense boundaries between the origin and the data that training "
         "makes, and clusters of codes that follow meaning. "
-        f"Of {len(judged)} such statements {len(agree)} agree with our runs"
-        f"{f' ({chr(59).join(filter(None, agree))})' if any(agree) else ''} and {len(missed)} "
-        f"differ, among them: {differ or 'none'}."
+        f"Of {len(judged)} such statements {_counted(len(agree), 'agree')} with our runs"
+        f"{f' ({chr(59).join(filter(None, agree))})' if any(agree) else ''} and "
+        f"{_counted(len(missed), 'differ')}, among them: {differ or 'none'}; clusters of codes do "
+        "follow features and classes (adjusted mutual information "
+        f"{both(_ALL, 'code_ami')}), but in toy models those of rotated weights follow them as "
+        f"well ({both(_ALL, 'rotated_code_ami')})."
     )
 
 
-_COLUMNS = {
+def _counted(number: int, verb: str) -> str:
+    """A number with its verb: 1 agrees, 2 agree."""
+    return f"{number} {verb}{'s' if number == 1 else ''}"
+
+
+_DENSITIES = {
     "density_ratio": "density ratio",
     "rotated_density_ratio": "rotated",
+    "density_ratio_alone": "features alone",
+    "rotated_density_ratio_alone": "rotated",
+    "shell": "runs with a shell",
     "shell_radius": "shell radius",
+    "predicted_radius": "predicted by biases",
+    "untrained_shell": "untrained copies with a shell",
+    "untrained_shell_radius": "their shell radius",
+}
+
+_GROUPING = {
     "code_ami": "AMI codes",
     "rotated_code_ami": "rotated",
     "activation_ami": "AMI activations",
-    "flip_sum_ratio": "map distance / flips",
-    "square_regions": "cells in a square",
-    "rotated_square_regions": "rotated",
-    "strong_image_cosine": "images, strong",
-    "weak_image_cosine": "weak",
+    "code_noise_share": "codes in no cluster",
+    "noisiest_label_share": "of the noisiest feature",
     "nmf_cosine": "NMF",
+    "pca_cosine": "principal directions",
+    "random_direction_cosine": "random directions",
     "code_nmf_cosine": "NMF of codes",
     "polysemantic_features": "features on a neuron of 2–8",
     "projection_purity": "purity along it",
 }
 
-_CLASSIFIER_COLUMNS = {
+_MAPS = {
+    "flip_sum_ratio": "map distance / flips",
+    "square_regions": "cells in a square",
+    "rotated_square_regions": "rotated",
+    "slope_variation": "change of slope",
+    "strong_image_cosine": "images, strong",
+    "weak_image_cosine": "weak",
+    "untrained_strong_image_cosine": "untrained, strong",
+    "untrained_weak_image_cosine": "weak",
+}
+
+_CLASSIFIER_DENSITIES = {
     "density_ratio": "density ratio",
     "untrained_density_ratio": "untrained",
     "inner_changes": "class changes inside",
     "change_excess": "excess density there",
     "change_p": "p",
+    "spread_change_excess": "untrained excess",
+    "spread_change_p": "p",
+    "shell": "runs with a shell",
+    "untrained_shell": "untrained copies with a shell",
     "outer_density": "density far out",
+}
+
+_CLASSIFIER_REST = {
     "code_ami": "AMI codes",
     "rotated_code_ami": "rotated",
     "activation_ami": "AMI activations",
+    "code_noise_share": "codes in no cluster",
+    "noisiest_label_share": "of the noisiest class",
+    "slope_variation": "change of slope",
     "adversarial_density": "adversarial steps",
     "random_density": "random steps",
     "steered_share": "steered",
@@ -158,27 +197,74 @@ _CLASSIFIER_COLUMNS = {
 
 
 def _tables(found: Evidence) -> Sequence[str]:
-    toy = [(name, found.sweeps[name].frame, ("learning_rate",)) for name in TOY]
-    nets = [(name, found.sweeps[name].frame, ()) for name in VARIANTS]
+    toy = [(name, _shown(found.sweeps[name].frame), ("learning_rate",)) for name in TOY]
+    nets = [(name, _shown(found.sweeps[name].frame), ()) for name in VARIANTS]
     return (
         "## Toy models, every setting",
-        _wide(toy, _COLUMNS),
-        "Mean over seeds, with the smallest and largest. Density ratio: boundaries per unit length "
-        "between examples of different features over the same feature, other features active as "
-        "in training. AMI: clusters of examples of one strong feature with half a background "
-        "feature. Images: mean cosine of a feature's images in the polytopes of its examples.",
+        "Mean over seeds, with the smallest and largest.",
+        _wide(toy, _DENSITIES),
+        "Density ratio: boundaries per unit length between examples of different features over "
+        "the same feature, other features active as in training. Radii are in mean lengths of the "
+        "data, of runs with a shell only.",
+        _wide(toy, _GROUPING),
+        "AMI: clusters of examples of one strong feature with half a background feature. "
+        "Directions: mean cosine with the best single-feature response.",
+        _wide(toy, _MAPS),
+        "Images: mean cosine of a feature's images in the polytopes of its examples. Change of "
+        "slope: total variation of the derivative between two examples, per unit length; it "
+        "counts each boundary with how much the network bends there.",
         "## Classifiers",
-        _wide(nets, _CLASSIFIER_COLUMNS),
+        _wide(nets, _CLASSIFIER_DENSITIES),
+        "Density far out: boundaries per unit length at five times the mean length of the images. "
+        "Untrained networks have biases of 0 and no boundary on a ray from the origin, but for "
+        "tents; an untrained excess is that of copies with biases around 0.",
+        _wide(nets, _CLASSIFIER_REST),
         "Steps: boundaries per unit length of input, up the gradient of the loss and at random. "
         "Steered: outputs that become the next class's when a fifth of the bits are flipped toward "
-        "that class's mask. Density far out: boundaries per unit length at five times the mean "
-        "length of the images. The discussion asks what a nonlinearity of bounded pieces (tent) "
-        "and layer norm change; with layer norm regions are not polytopes, and only the effect of "
-        "halving the images is measured.",
+        "that class's mask.",
+        "## Bounded polytopes, and rescaling",
+        _bounded(found),
     )
 
 
+def _bounded(found: Evidence) -> str:
+    """What tents and layer norm change, as the discussion asks."""
+
+    def of(name: str, column: str) -> str:
+        frame = found.sweeps[name].frame
+        values = finite(frame[column]) if len(frame) else ()
+        return f"{sum(values) / len(values):.3g}" if values else "(no run)"
+
+    halved = {name: of(name, "rescaled_bits") for name in VARIANTS}
+    return (
+        "The discussion asks whether a nonlinearity of bounded pieces (tent: 0 up to 0, rising to "
+        "1, falling back to 0 at 2) bounds polytopes, and whether polytopes are directions under "
+        "layer norm. *Bounded*: no; a network has finitely many boundaries, so that the outermost "
+        "polytopes are unbounded whatever the nonlinearity. Tents move boundaries outwards, to "
+        f"{of('digits, tent', 'outer_density')} per unit length at five times the mean length of "
+        f"the images ({of('digits', 'outer_density')} with relu). The fraction of their untrained "
+        f"copies with a shell is {of('digits, tent', 'untrained_shell')}, of trained ones "
+        f"{of('digits, tent', 'shell')}. *Rescaled*: halving an image changes a fraction "
+        f"{halved['digits']} of the bits with relu and {halved['digits, tent']} with tents; with "
+        f"layer norm {halved['digits, layer norm']} and {halved['digits, tent, layer norm']}. It "
+        "would be 0 if all boundaries met at the origin, so that polytopes were directions; layer "
+        "norm does not bring that about, since it follows the first layer's bias. With layer norm "
+        "regions are not polytopes, and nothing else is measured."
+    )
+
+
+def _shown(runs: pd.DataFrame) -> pd.DataFrame:
+    """Without the radii of densest bins that are no shells."""
+    if runs.empty:
+        return runs
+    radii = {f"{name}_radius": runs[name] == 1 for name in ("shell", "untrained_shell")}
+    return runs.assign(**{name: runs[name].where(found) for name, found in radii.items()})
+
+
 def _wide(groups, columns: Mapping[str, str]) -> str:
+    """A table of those of the columns that some run has."""
+    frames = [frame for _, frame, _ in groups if len(frame)]
+    columns = {name: words for name, words in columns.items() if _measured(frames, name)}
     rows = []
     for name, frame, keys in groups:
         parts = [("", frame)] if not keys else frame.groupby(list(keys)) if len(frame) else []
@@ -189,6 +275,10 @@ def _wide(groups, columns: Mapping[str, str]) -> str:
     if not rows:
         return "No runs."
     return table(("runs", "learning rate", "number", *columns.values()), rows)
+
+
+def _measured(frames: Sequence[pd.DataFrame], column: str) -> bool:
+    return any(frame[column].notna().any() for frame in frames)
 
 
 def _spread(column: pd.Series) -> str:
@@ -204,8 +294,12 @@ def _caveats(scale: str) -> Sequence[str]:
     return (
         "The authors give figures without numbers; limits are ours, set after first measurements "
         "on other runs and before these. Every seed has to lie within a limit, which is stricter "
-        "than an interval for their mean. A run has a shell if its densest bin of distance is not "
-        "the first and at least twice as high; all rays start at the origin.",
+        "than an interval for their mean. A run has a shell if its densest bin of distance is "
+        "neither the first nor the last and at least twice as high as the first; all rays start at "
+        "the origin. Rows without the radius of an untrained shell are older: they ended at five "
+        "mean lengths and did not exclude the last bin, so that untrained copies with biases of "
+        "-1, whose density rises to that end, count as shells. The closed form d √(m / 2) puts "
+        "theirs at about six mean lengths.",
         "Toy models have half the paper-scale n, m and k of Jermyn et "
         "al.; classifiers have four layers of 256 relu neurons, and only those that learned count.",
     )
@@ -228,8 +322,9 @@ PAPER = Paper(
         "../figures/polytope_density.png",
         "Boundaries per unit length by distance from the origin, of trained, rotated and "
         "untrained toy models",
-        "Boundaries per unit length along rays from the origin, in toy models: trained, with "
-        "rotated weights, and untrained with each law of biases. Distances are in units of the "
-        "data's mean length.",
+        "Boundaries per unit length along rays from the origin, in toy models of the sweep K1 with "
+        "k = 256 (claims are judged on LR1 and LR3, with k = 512): trained, with rotated weights, "
+        "and untrained with each law of biases. Distances are in units of the data's mean length.",
     ),
+    kind="statements, published ones and what they suggest for toy models,",
 )

@@ -6,6 +6,7 @@ of its sweep, so that a learning rate at which little is learned counts too.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,9 @@ def less_redundant(
         why = "a classifier's last layer has ten classes to tell"
         measure = "participation ratio of the last hidden layer, trained / untrained"
         found += _found(name, measure, ratio, low=1.5, not_judged=why)
-    return found
+    measure = "participation ratio of the hidden layer, trained / its weights rotated at random"
+    more = {"low": 1.5, "not_judged": "a baseline"}
+    return found + _of_sweeps(_named(lr1, lr3), "participation_gain_rotated", measure, **more)
 
 
 def one_power_law(lr1: pd.DataFrame, lr3: pd.DataFrame) -> list[Finding]:
@@ -130,16 +133,23 @@ def action_by_exponent(
     trained = patches[patches["error_share"] < COLLAPSED]
     deep = {"MNIST classifiers": (mnist, _HIDDEN), "autoencoders": (trained, _HIDDEN)}
     for setting, (runs, layers) in {**sets, **deep}.items():
-        values = []
-        for _, rows in runs.groupby("seed"):
-            pairs = pd.concat(
-                pd.DataFrame({"exponent": rows[f"exponent_{i}"], "action": rows[f"action_{i}"]})
-                for i in layers
-            ).dropna()
-            if len(pairs) > 2:
-                values.append(rank_correlation(pairs["exponent"], pairs["action"]))
-        found += _found(setting, measure, values, low=0.0)
-    return found
+        found += _found(setting, measure, _by_layer(runs, layers), low=0.0)
+    values = _by_layer(mnist, _HIDDEN, "untrained_")
+    more = {"low": 0.0, "not_judged": "a baseline"}
+    return found + _found("MNIST classifiers, untrained", measure, values, **more)
+
+
+def _by_layer(runs: pd.DataFrame, layers: Iterable[Any], prefix: str = "") -> list[float]:
+    """By seed, the rank correlation of exponent and action over layers and runs."""
+    values = []
+    for _, rows in runs.groupby("seed"):
+        pairs = pd.concat(
+            pd.DataFrame({name: rows[f"{prefix}{name}_{layer}"] for name in ("exponent", "action")})
+            for layer in layers
+        ).dropna()
+        if len(pairs) > 2:
+            values.append(rank_correlation(pairs["exponent"], pairs["action"]))
+    return values
 
 
 _FLOOR = 1.25

@@ -26,14 +26,15 @@ def sections(evidence: Evidence) -> Sequence[str]:
         "Mean, with the smallest and largest run. Gains: participation ratio over that of the "
         "untrained copy with biases around 0, with the run's own initial biases, and of the "
         "trained weights rotated as one body. Error ratio: of a power law with one break over "
-        "one without, at ranks that were not fitted.",
+        f"one without, at ranks that were not fitted. {_breaks(runs)}",
         "## Dimensions per feature of tied models",
         _tied(runs["DIM10"]),
         "D* = m / |W|², mean with the smallest and largest seed, beside the optimum "
         "h(S) / bits + 1 - S that entropy allows. D* of many features ends near m / n.",
         "## Classifiers by layer",
         _networks(runs),
-        "Layer 0 are the pixels. Trained, and in brackets untrained; means over seeds.",
+        f"Layer 0 are the pixels. Trained, and in brackets untrained; means over seeds. "
+        f"{_actions(runs['mnist'])}",
         "## Autoencoders of patches by rate of dropout",
         _patches(runs["patches"]),
         "Exponents and curvatures of ranks 1 to 64, as many as pixels; means over seeds, dropout "
@@ -79,6 +80,36 @@ def _toy(runs: dict[str, pd.DataFrame]) -> str:
         for rate, of in runs[name].groupby("learning_rate")
     ]
     return table(("sweep", "rate", "seeds", *_TOY.values()), rows) if rows else "No runs."
+
+
+def _breaks(runs: dict[str, pd.DataFrame]) -> str:
+    """Where the break of best fit lies, beside the step that the figure shows."""
+    toy = pd.concat([runs["LR1"], runs["LR3"]])
+    ranks = finite(toy["break_rank"]) if len(toy) else ()
+    if not ranks:
+        return ""
+    sizes = " or ".join(f"{m:g}" for m in sorted(set(toy["m"])))
+    return (
+        f"Breaks lie at ranks {min(ranks):g} to {max(ranks):g}, although spectra step down behind "
+        f"rank m = {sizes} (dotted in the figure): most ranks are in the tail, and the break of "
+        "best fit follows the bends there. A law with one break is better than one without, and "
+        "no description of the spectrum either."
+    )
+
+
+def _actions(mnist: pd.DataFrame) -> str:
+    """How action changes with depth, in untrained classifiers too."""
+    if mnist.empty:
+        return ""
+    first, last = NETWORK_LAYERS[1], NETWORK_LAYERS[-1]
+    ends = [
+        f"{_mean(mnist, f'{prefix}action_{first}')} to {_mean(mnist, f'{prefix}action_{last}')}"
+        for prefix in ("", "untrained_")
+    ]
+    return (
+        f"From layer {first} to {last} of MNIST classifiers action goes from {ends[0]}, and from "
+        f"{ends[1]} before training: its rise with depth needs no training."
+    )
 
 
 def _tied(runs: pd.DataFrame) -> str:

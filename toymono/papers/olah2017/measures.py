@@ -135,7 +135,7 @@ def one_facet(*sweeps: pd.DataFrame) -> list[Finding]:
         for setting, rows in _groups(pd.concat(sweeps))
         for finding in _measured(
             setting,
-            "fraction of monosemantic neurons with one facet",
+            _ONE_FACET,
             rows["mono_one_facet"],
             low=1,
         )
