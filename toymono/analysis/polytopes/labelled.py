@@ -199,8 +199,8 @@ def interpolation(
     if not gaps:
         undefined_e = np.full(len(edge_e) - 1, np.nan)
         return Interpolation(undefined_e, undefined_e, 0, float("nan"))
-    means = (np.mean(counts[kind], axis=0) for kind in ("same", "different"))
-    return Interpolation(*means, len(gaps), float(np.mean(gaps)))
+    same_e, different_e = (np.mean(counts[kind], axis=0) for kind in ("same", "different"))
+    return Interpolation(same_e, different_e, len(gaps), float(np.mean(gaps)))
 
 
 def clusters(net: Dense, x_bm: Float[AnyArray, "b m"], label_b: Int[AnyArray, " b"]) -> Agreement:
