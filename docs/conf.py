@@ -65,12 +65,15 @@ def _plain_text(app, what, name, obj, options, lines):
 
 
 def _page(app, docname, source):
-    """Adapts pages that are also read elsewhere: their anchors, the contributors' page's place."""
+    """Adapts pages that are also read elsewhere: their anchors, links to the anchors of claims
+    from other pages, the contributors' page's place.
+    """
     if docname == "contributing":
         text = (HERE.parent / "CONTRIBUTING.md").read_text()
         text = text.replace("](docs/", "](").replace("](notebooks/", "](../notebooks/")
         source[0] = text + source[0]
     source[0] = re.sub(r'^<a id="([^"]+)"></a>$', r"(\1)=", source[0], flags=re.MULTILINE)
+    source[0] = re.sub(r"\]\([./]*papers/\w+\.md(#\d[^)]+)\)", r"](\1)", source[0])
 
 
 def _short_types(app, what, name, obj, options, signature, returned):

@@ -2,9 +2,11 @@
 
 import doctest
 import re
+import runpy
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from toymono import usage
 
@@ -31,6 +33,13 @@ def test_examples(path):
 def test_pictures_are_there_and_small(path):
     for picture in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", path.read_text()):
         assert (path.parent / picture).stat().st_size < 300_000, picture
+
+
+def test_the_pictures_of_the_zoo_can_be_drawn_again(tmp_path):
+    script = runpy.run_path(str(DOCS / "zoo_figures.py"))
+    for path in script["draw"](tmp_path):
+        with Image.open(path) as drawn, Image.open(DOCS / "figures" / path.name) as stored:
+            assert drawn.size == stored.size
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)

@@ -161,7 +161,7 @@ def test_settings_in_captions():
         return plain(QUANTITIES[name].setting(value))
 
     assert setting("k", 512) == "k = 512"
-    assert setting("optimizer", "adam") == "adam"
+    assert setting("optimizer", "adam") == "optimizer = adam"
     assert setting("feature_law", "equal") == "equal frequencies"
     assert setting("log2_steps", 13) == "2^13 steps"
     assert setting("learning_rate", 1e-5) == "learning rate = 10^-5"

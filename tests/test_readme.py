@@ -45,8 +45,16 @@ def test_findings_have_the_numbers_of_their_pages():
 
 
 def test_findings_on_the_initial_bias_are_those_of_the_zoo():
-    counts = [zoo.ZOO[f"decoder-{name}"].scores["monosemantic"] for name in ("mono", "poly")]
-    assert "{} (bias -1) and {} (bias 0)".format(*counts) in " ".join(TEXT.split())
+    scores = [zoo.ZOO[f"decoder-{name}"].scores for name in ("mono", "poly")]
+    counts, losses = ([each[name] for each in scores] for name in ("monosemantic", "loss"))
+    words = " ".join(TEXT.split())
+    assert "{} (bias -1) and {} (bias 0)".format(*counts) in words
+    assert "({:.2f} and {:.2f})".format(*losses) in words
+    page = (ROOT / "docs/papers/jermyn2022.md").read_text()
+    ends = re.search(r"loss, relative difference: ([\d.]+) … ([\d.]+)", page).groups()
+    assert (
+        "losses differ by {:.0f} to {:.0f} %".format(*(100 * float(end) for end in ends)) in words
+    )
     one, other = (zoo.ZOO[f"decoder-{name}"].settings for name in ("mono", "poly"))
     assert set(one.items()) ^ set(other.items()) == {("init_bias", -1.0)}
     assert f"{len(CLAIMS)} claims" in TEXT

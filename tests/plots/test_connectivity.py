@@ -28,17 +28,18 @@ def rows_of(run: str, other: str, kind: str, monos: list[int], world: int = 0):
             yield {**first, "aligned": aligned, **point}
 
 
-def test_a_mixed_line_begins_at_the_polysemantic_model():
+def test_a_mixed_line_begins_at_the_monosemantic_model():
     lines = [*rows_of("a", "b", "monosemantic", [9, 8, 9]), *rows_of("a", "c", "mixed", [9, 2, 0])]
+    lines += rows_of("c", "b", "mixed", [0, 3, 9])
     lines += rows_of("c", "a", "other", [0, 2, 9])
     figure = connectivity.barriers(pd.DataFrame(lines))
     same, mixed = figure.axes[2:]
     assert [panel.get_title() for panel in figure.axes[:2]] == [
-        "Two monosemantic models (1 pair)",
-        "One of each (1 pair)",
+        "Two monosemantic models\n(1 pair)",
+        "Mono- to polysemantic\n(2 pairs)",
     ]
-    for panel, start in ((same, 9), (mixed, 0)):
-        assert len(panel.lines) == 2
+    for panel, start, count in ((same, 9, 2), (mixed, 9, 4)):
+        assert len(panel.lines) == count
         for line in panel.lines:
             x, y = np.array(line.get_data())
             assert y[np.argmin(x)] == start
@@ -48,7 +49,7 @@ def test_pairs_of_one_seed_are_left_out():
     of_one_seed = pd.DataFrame(rows_of("a", "b", "mixed", [9, 2, 0])).assign(other_seed=0)
     lines = pd.concat([of_one_seed, pd.DataFrame(rows_of("a", "c", "mixed", [9, 2, 0]))])
     figure = connectivity.barriers(lines)
-    assert figure.axes[0].get_title() == "One of each (1 pair)"
+    assert figure.axes[0].get_title() == "Mono- to polysemantic\n(1 pair)"
     with pytest.raises(NothingToDraw):
         connectivity.barriers(of_one_seed)
 

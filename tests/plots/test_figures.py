@@ -7,18 +7,19 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from toymono import Hyperparams, fit_many, frames, scores, stack, unstack
 from toymono.autoencoders.fields import AUTOENCODER
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.fields import TOY
-from toymono.plots import gallery, neurons, registry, training
-from toymono.plots.figure import NothingToDraw
+from toymono.plots import gallery, neurons, registry, style, training
+from toymono.plots.figure import LONGEST_TITLE, NothingToDraw
 from toymono.plots.registry import FIGURES
 
 LABELS = {
     "training_traces": {
-        "log$_2$ of training steps",
+        "Training steps (log)",
         "Task loss",
         "Monosemantic neurons\nper feature",
         "Mean bias",
@@ -81,6 +82,7 @@ def test_figures_have_their_names_and_a_summary():
     for name, entry in FIGURES.items():
         assert entry.name == name
         assert entry.summary.endswith(".")
+        assert 0 < len(entry.title) <= LONGEST_TITLE
         assert entry.kind in COMMANDS
     assert {*LABELS} <= {*FIGURES}
     assert {name for name, entry in FIGURES.items() if entry.compares} == {*LABELS}
@@ -114,6 +116,23 @@ def test_every_figure_draws_with_its_labels(name, grid_runs, tmp_path):
     [path] = gallery.save(figure, tmp_path, name, ["png"])
     assert path.stat().st_size < 300_000
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_has_the_title_above_the_figure(grid_runs, tmp_path):
+    sizes, legends = [], []
+    for words in ("", "A title"):
+        figure = draw("several_features", grid_runs)
+        if words:
+            style.headline(figure, words)
+        [path] = gallery.save(figure, tmp_path, f"{words}_", ["png"])
+        with Image.open(path) as image:
+            sizes.append(image.size)
+        [legend] = figure.legends
+        legends.append(legend.get_window_extent().y1)
+    (width, height), (same, higher) = sizes
+    assert same == width
+    assert height + 30 < higher < height + 60
+    assert legends[0] == pytest.approx(legends[1], abs=1)
 
 
 @pytest.mark.parametrize("name", sorted(set(LABELS) - {"monosemantic_by_field"}))

@@ -30,7 +30,7 @@ def test_each_kind_of_pair_has_a_column_with_its_line_and_its_curve():
     paths = pd.concat([curve("a", "mixed"), curve("b", "monosemantic"), curve("c", "mixed")])
     figure = origins.curves(paths)
     titles = [panel.get_title() for panel in figure.axes[:2]]
-    assert titles == ["Two monosemantic models (1 pair)", "Mono- to polysemantic (2 pairs)"]
+    assert titles == ["Two monosemantic models\n(1 pair)", "Mono- to polysemantic\n(2 pairs)"]
     assert [len(panel.lines) for panel in figure.axes] == [2, 4, 2, 4]
     tops = [max(line.get_ydata()) for line in figure.axes[0].lines]
     assert sorted(tops) == pytest.approx([1.025, 1.5])

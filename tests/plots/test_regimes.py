@@ -37,7 +37,7 @@ def test_a_map_has_a_row_per_setting_and_a_column_per_rank():
     rows += ranked("K2", seed=1, k=8)  # the first seed is shown
     figure = regimes.feature_regimes(pd.DataFrame(rows))
     panels = figure.axes[:6]
-    assert [panel.get_title() for panel in panels[:2]] == ["K2: bias −1", "LR4: bias −1"]
+    assert [panel.get_title() for panel in panels[:2]] == ["Initial bias −1"] * 2
     code, other = (panel.collections[0].get_array() for panel in panels[:2])
     np.testing.assert_array_equal(code, [[0, 1, 1, 2]] * 2)
     assert other.shape == (1, 4)

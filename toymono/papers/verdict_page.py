@@ -35,7 +35,7 @@ def picture(path: str, alt: str, caption: str) -> tuple[str, str]:
 
 
 def found(judged: Sequence[Judged], runs: int, kind: str = "published statements") -> str:
-    """The page's first three sentences: how many claims agree, which do, and which do not.
+    """How many claims agree, and lists of the main ones that do and that do not.
 
     Args:
       judged: Every claim of the paper.
@@ -47,18 +47,21 @@ def found(judged: Sequence[Judged], runs: int, kind: str = "published statements
     main = [each for each in judged if each.claim.headline]
     agree = [_named(each) for each in main if each.verdict == Verdict.AGREES]
     missed = [_named(each) for each in main if each.verdict in _MISSED]
-    return " ".join(
+    return "\n\n".join(
         [
             f"We compared {len(judged)} {kind} with {runs} training runs: "
             f"{_and(listed)}{_provisional(judged)}.",
-            f"Among the main statements, these agree: {'; '.join(agree)}."
-            if agree
-            else "None of the main statements agrees yet.",
-            f"These do not agree, or not yet: {'; '.join(missed)}."
-            if missed
-            else "Our runs contradict none of them.",
+            *_list("Among the main statements, these agree:", agree),
+            *_list("These do not agree, or not yet:", missed),
+            *([] if agree else ["None of the main statements agrees yet."]),
+            *([] if missed else ["Our runs contradict none of the main statements."]),
         ]
     )
+
+
+def _list(heading: str, items: Sequence[str]) -> tuple[str, ...]:
+    """A heading and a bullet for each item; nothing without items."""
+    return (heading, "\n".join(f"- {item}" for item in items)) if items else ()
 
 
 def _provisional(judged: Sequence[Judged]) -> str:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from toymono.frames import agreement
+from toymono.plots import style
 from toymono.plots.figure import drawn
 from toymono.quantities import QUANTITIES
 
@@ -34,7 +35,7 @@ def measure_agreement(measured: pd.DataFrame, head: str = "", note: str = "") ->
 
     found, low, high = (matrix(f"rank_correlation{end}") for end in ("", "_low", "_high"))
     count = len(names)
-    figure = plt.figure(figsize=(3.6 + 0.46 * count, 1.7 + 0.4 * count), layout="constrained")
+    figure = plt.figure(figsize=(2.0 + 0.36 * count, 2.6 + 0.32 * count), layout="constrained")
     panel = figure.subplots()
     below = np.tri(count, k=-1, dtype=bool)
     shown = np.where(below, found, np.nan)[1:, :-1]
@@ -49,20 +50,20 @@ def measure_agreement(measured: pd.DataFrame, head: str = "", note: str = "") ->
         panel.text(
             j,
             i - 1,
-            f"{found[i, j]:.2f}".replace("-", "−"),
+            f"{found[i, j]:.2f}".replace("-", "−").replace("0.", "."),
             ha="center",
             va="center",
-            fontsize=7,
+            fontsize=6.5,
             fontweight="bold" if certain else "normal",
             color="white" if abs(found[i, j]) > _DARK else "black" if certain else "0.45",
         )
     panel.spines[:].set_visible(False)
     panel.tick_params(length=0)
-    labels = [f"{QUANTITIES[name].short}  {i}" for i, name in enumerate(names, 1)]
+    labels = [textwrap.fill(QUANTITIES[name].short, 24) for name in names]
     panel.set_yticks(range(count - 1), labels[1:], fontsize=8)
-    panel.set_xticks(range(count - 1), [str(i) for i in range(1, count)], fontsize=8)
-    panel.set_xlabel(f"1: {labels[0].split('  ')[0]}; other numbers as on the left", fontsize=8)
-    bar = figure.colorbar(image, shrink=0.7, ticks=[-1, -0.5, 0, 0.5, 1])
+    panel.set_xticks(range(count - 1), labels[:-1], fontsize=8, rotation=90)
+    bar = panel.inset_axes((0.62, 0.96, 0.36, 0.03))
+    bar = figure.colorbar(image, cax=bar, orientation="horizontal", ticks=[-1, -0.5, 0, 0.5, 1])
     bar.ax.tick_params(labelsize=8)
     bar.set_label(QUANTITIES["rank_correlation"].axis, fontsize=8)
     runs, sweeps = measured["run"].nunique(), measured["sweep"].unique()
@@ -71,6 +72,5 @@ def measure_agreement(measured: pd.DataFrame, head: str = "", note: str = "") ->
     words = (
         f"mean over sweeps of Spearman's rank correlation over runs ({runs} runs). {bold} {note}"
     )
-    lines = textwrap.wrap(f"{head}{words}".strip(), int(16 * figure.get_figwidth()))
-    figure.suptitle("\n".join(lines), fontsize=8, color="0.3", ha="left", x=0.02)
+    style.small_print(figure, f"{head}{words}".strip())
     return figure

@@ -10,10 +10,10 @@ from toymono.plots.figure import Figure, drawn
 from toymono.plots.selection import OfSweeps
 
 _PANELS = {
-    "firing_step": f"steps until loss <\n{biases.FIRING} of zero-output loss",
-    "low_step": f"steps until loss <\n{biases.LOW} of zero-output loss",
-    "mono_per_feature": "monosemantic neurons\nper feature",
-    "loss": "task loss",
+    "firing_step": f"Steps until loss <\n{biases.FIRING} of zero-output loss",
+    "low_step": f"Steps until loss <\n{biases.LOW} of zero-output loss",
+    "mono_per_feature": "Monosemantic neurons\nper feature",
+    "loss": "Task loss",
 }
 
 
@@ -27,22 +27,22 @@ def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       note: Last sentences of the caption.
     """
     schemes = list(dict.fromkeys(runs["scheme"]))
-    height = 1.65 + 0.28 * len(schemes)
-    figure = plt.figure(figsize=(8.4, height), layout="constrained")
-    axes = figure.subplots(1, len(_PANELS), sharey=True)
-    for panel, (column, name) in zip(axes, _PANELS.items(), strict=True):
+    height = 1.9 + 0.5 * len(schemes)
+    figure = plt.figure(figsize=(6.5, height), layout="constrained")
+    grid = figure.subplots(2, len(_PANELS) // 2, sharey=True)
+    for panel, (column, name) in zip(grid.flat, _PANELS.items(), strict=True):
         for index, scheme in enumerate(schemes):
             values = runs.loc[runs["scheme"] == scheme, column].dropna()
             if values.empty:
                 panel.annotate("never", (0.02, index), xycoords=("axes fraction", "data"),
-                               va="center", fontsize=7, color="0.4")  # fmt: skip
+                               va="center", fontsize=8, color="0.4")  # fmt: skip
                 continue
             panel.plot(values, [index] * len(values), "o", color=style.PLAIN, ms=3, alpha=0.7)
             panel.plot([values.mean()], [index], "|", color="0.2", ms=9)
         panel.set_xlabel(name)
         panel.set_xlim(0, 1.06 * runs[column].max())
-    axes[0].set_yticks(range(len(schemes)), schemes)
-    axes[0].set_ylim(len(schemes) - 0.5, -0.5)
+    grid[0, 0].set_yticks(range(len(schemes)), schemes)
+    grid[0, 0].set_ylim(len(schemes) - 0.5, -0.5)
     caption = (
         f"The thresholds {biases.FIRING} and {biases.LOW} are fractions of the zero-output loss; "
         "the last panel is the task loss itself. Points: seeds; ticks: their means."
@@ -54,7 +54,7 @@ def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "bias_schemes",
-        "Steps until the loss falls, and the outcome of training, by scheme for biases.",
+        "Training time and outcome by how biases start, decay or are pulled.",
         bias_schemes,
         (biases.per_run,),
         OfSweeps(("START", "RULE", "PULL")),

@@ -58,7 +58,7 @@ def accuracy_by_width(runs: pd.DataFrame) -> Figure:
 
 @drawn
 def scores_by_alpha(runs: pd.DataFrame) -> Figure:
-    """Test accuracy, overlap and monosemanticity for alpha on both sides of zero.
+    """Test accuracy, overlap and monosemanticity by weight of the penalty.
 
     Args:
       runs: From `frames.classifiers.per_run`.

@@ -6,8 +6,6 @@ over the seeds that learned, with their range; a run that did not learn is drawn
 separately or not at all, and counted in the legend.
 """
 
-import textwrap
-
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -131,7 +129,7 @@ def neuron_monosemanticity(neurons: pd.DataFrame) -> Figure:
 
 @drawn
 def overlap_by_layer(layers: pd.DataFrame) -> Figure:
-    """Class overlap, the fraction of the penalty due to one neuron, and dead neurons, by layer.
+    """Class overlap, penalty due to one neuron, and dead neurons, by layer.
 
     The overlap is the class-wise metric, from firing counts. The second panel is
     near 1 where one neuron that fires strongly for every class hides the others
@@ -186,17 +184,17 @@ def alpha_legend(figure: Figure, frame: pd.DataFrame) -> None:
 
 def title(figure: Figure, frame: pd.DataFrame, note: str = "") -> None:
     """Writes above the panels what the runs have in common."""
+    named = {"data": "{}", "network": "{}", "sizes": "hidden layers {}"}
     common = [
-        str(frame[name].iloc[0])
-        for name in ("data", "network", "sizes")
+        words.format(frame[name].iloc[0])
+        for name, words in named.items()
         if frame[name].nunique() == 1
     ]
-    kinds = sorted(frame["penalty"].unique())
+    kinds = sorted(frame["penalty"].unique()) if frame["alpha"].any() else ["no"]
     epochs = sorted(frame["epochs"].unique())
-    words = f"{' '.join(common)}, {' and '.join(kinds)} penalty"
+    words = ", ".join([*common, f"{' and '.join(kinds)} penalty"]).capitalize()
     pruned = sorted(set(frame["prune_epochs"]) - {0})
     after = f" and {' or '.join(map(str, pruned))} of pruning" if pruned else ""
     words += f", {' or '.join(map(str, epochs))} epochs{after}. {note}"
     width = int(max(figure.get_figwidth() - _LEGEND_INCHES, 3.0) * _CHARACTERS)
-    lines = textwrap.wrap(words.replace("_", " "), width)
-    figure.suptitle("\n".join(lines), fontsize=8, color="0.3", ha="left", x=0.02)
+    style.small_print(figure, words.replace("_", " "), width=width)

@@ -20,38 +20,34 @@ from toymono.quantities import QUANTITIES
 _TITLES = {
     "monosemantic": "Two monosemantic models",
     "polysemantic": "Two polysemantic models",
-    "mixed": "One of each",
+    "mixed": "Mono- to polysemantic",
 }
-
+"""Titles of the kinds of pairs; on a mixed path the first model is the monosemantic one."""
 
 _PAIR = ["run", "other_run"]
 
 
 def paths_by_kind(
     paths: pd.DataFrame,
-    titles: Mapping[str, str],
     pair: list[str],
     by: str,
     words: Mapping[str, str],
-    directions: Mapping[str, str],
 ) -> Canvas:
     """Loss and monosemantic neurons on paths, a column for each kind of pair; without a caption.
 
     Args:
       paths: Points of paths, with `pair`, `path_position`, `path_loss` and `path_mono`.
-      titles: Of the kinds of pairs, in order.
       pair: The columns that tell pairs apart.
       by: The column that tells two paths of a pair apart.
       words: What its two values mean; the first is drawn in grey.
-      directions: Labels of the horizontal axis of kinds for which it is not just the position.
 
     Raises:
       NothingToDraw: No pair is of these kinds.
     """
-    kinds = [kind for kind in titles if (paths["pair"] == kind).any()]
+    kinds = [kind for kind in _TITLES if (paths["pair"] == kind).any()]
     if not kinds:
         raise NothingToDraw("no two models are both clearly mono- or polysemantic")
-    figure = plt.figure(figsize=(2.6 * len(kinds) + 0.6, 4.4), layout="constrained")
+    figure = plt.figure(figsize=(1.9 * len(kinds) + 0.8, 4.4), layout="constrained")
     axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
     grey, blue = "0.6", sns.color_palette("colorblind")[0]
     colors: dict[str, Any] = dict(zip(words, (grey, blue), strict=True))
@@ -63,8 +59,8 @@ def paths_by_kind(
                 x, y = line["path_position"], line[measure]
                 axes[row, column].plot(x, y, color=colors[which], alpha=0.5, linewidth=0.9)
         count = counted(len(of_kind[pair].drop_duplicates()), "pair")
-        axes[0, column].set_title(f"{titles[kind]} ({count})")
-        axes[1, column].set_xlabel(directions.get(kind, style.label("path_position")))
+        axes[0, column].set_title(f"{_TITLES[kind]}\n({count})")
+        axes[1, column].set_xlabel(style.label("path_position"))
     for row, measure in zip(axes, _MEASURES, strict=True):
         row[0].set_ylabel(style.label(measure))
         style.from_zero(row[0])
@@ -88,14 +84,13 @@ def barriers(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       note: Last sentences of the caption.
     """
     paths = paths[paths["seed"] != paths["other_seed"]]
-    # A mixed line begins at the polysemantic model.
+    # A mixed line begins at the monosemantic model.
     ends = paths.sort_values("path_position").groupby(_PAIR)["path_mono"]
-    back = (paths["pair"] == "mixed") & (ends.transform("first") > ends.transform("last"))
+    back = (paths["pair"] == "mixed") & (ends.transform("first") < ends.transform("last"))
     position = paths["path_position"].where(~back, 1 - paths["path_position"])
     lines = paths.assign(path_position=position)
     words = {"no": "as trained", "yes": "second model aligned to the first"}
-    directions = {"mixed": "t, from poly- to monosemantic"}
-    figure = paths_by_kind(lines, _TITLES, _PAIR, "aligned", words, directions)
+    figure = paths_by_kind(lines, _PAIR, "aligned", words)
     style.caption(figure, paths, f"Pairs of different seeds. {note}", head=head, seeds=None)
     return figure
 
@@ -140,7 +135,7 @@ _TRAINED_BY = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "barriers",
-        "Loss and monosemantic neurons on the line between two models of one world.",
+        "Loss and monosemantic neurons on the line between two models.",
         barriers,
         (connectivity.paths,),
         OfSweeps(("BASIN",)),

@@ -15,6 +15,9 @@ from toymono.plots import style
 from toymono.plots.facts import Fact
 from toymono.plots.selection import Select
 
+LONGEST_TITLE = 70
+"""Characters of a figure's title."""
+
 Frame = Callable[..., pd.DataFrame]
 """A function of `toymono.frames`, from runs to a frame."""
 
@@ -55,6 +58,20 @@ class Figure:
     """Whether its frames take about a minute per run: it is drawn only if it is named."""
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Further arguments of `draw`."""
+
+    @property
+    def title(self) -> str:
+        """The first words of the summary, as many of its phrases as `LONGEST_TITLE` holds.
+
+        Example:
+          >>> Figure("a", "Loss, by step.", print, (), print, "").title
+          'Loss, by step'
+        """
+        words = self.summary.removesuffix(".")
+        for mark in ("; ", ": ", ", "):
+            while len(words) > LONGEST_TITLE and mark in words:
+                words = words.rpartition(mark)[0]
+        return words
 
 
 class NothingToDraw(ValueError):

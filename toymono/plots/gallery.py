@@ -90,7 +90,9 @@ class Gallery:
             frames = [frame(list(found.runs["stored"])) for frame in figure.frames]
         else:
             frames = [self.frame(frame, found.runs) for frame in figure.frames]
-        return figure.draw(*frames, **options)
+        image = figure.draw(*frames, **options)
+        style.headline(image, figure.title)
+        return image
 
     def facts(self, figure: Figure) -> str:
         """The numbers of a figure's facts, sweep by sweep; empty if it has none."""
@@ -174,7 +176,12 @@ def save(
         target = Path(figures_dir) / f"{name}.{format_}"
         with atomic_write(target) as temporary:
             with mpl.rc_context(style.RC):
-                figure.savefig(temporary, format=format_, metadata=FORMATS[format_])
+                figure.savefig(
+                    temporary,
+                    format=format_,
+                    metadata=FORMATS[format_],
+                    bbox_inches=style.page(figure),
+                )
             if format_ == "png":
                 _quantize(temporary)
         paths.append(target)

@@ -124,8 +124,9 @@ def sorted_biases(
             edge = low + 0.02 * (high - low)
             panel.plot(below, [edge] * len(below), marker="v", markersize=3, **look)
         panel.axhline(0, **style.REFERENCE)
-        style.mark_features(panel, int(of_model["n"].iloc[0]))
+        panel.axvline(of_model["n"].iloc[0], **style.REFERENCE)
         panel.set_ylim(low, high)
+    note += " Dotted: a bias of 0, and as many neurons as features."
     if (neurons["bias"] < least).any():
         lowest = style.value("bias", neurons["bias"].min())
         note += f" Triangles: dead neurons with a lower bias, down to {lowest}."
@@ -136,7 +137,7 @@ def sorted_biases(
 
 @drawn
 def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
-    """Each feature's capacity, against the monosemanticity of its best neuron.
+    """Each feature's capacity, against its best neuron's monosemanticity.
 
     The capacity is the fraction of a dimension that a feature has to itself;
     Elhage et al. call it dimensionality. Among the neurons' responses all
@@ -160,13 +161,14 @@ def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
         for (column, _), color in zip(_CAPACITIES, style.CATEGORICAL, strict=False):
             panel.plot(of_model["best_monosemanticity"], of_model[column], color=color, **dots)
         panel.axhline(of_model["m"].iloc[0] / of_model["n"].iloc[0], **style.REFERENCE)
-        panel.set(xlim=(-0.04, 1.04), ylim=(-0.04, 1.04))
+        top = features[[column for column, _ in _CAPACITIES]].to_numpy().max()
+        panel.set(xlim=(-0.04, 1.04), ylim=(-0.04 * top, 1.1 * top))
     handles = [
         Line2D([], [], color=color, label=words, **in_legend)
         for (_, words), color in zip(_CAPACITIES, style.CATEGORICAL, strict=False)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    style.caption(figure, features, f"{note} Dotted: m / n.")
+    style.caption(figure, features, f"{note} Dotted: an equal share of the dimensions, m/n.")
     return figure
 
 

@@ -12,12 +12,6 @@ from toymono.plots.connectivity import paths_by_kind
 from toymono.plots.figure import Figure, NothingToDraw, drawn
 from toymono.plots.selection import OfSweeps
 
-_PAIRS = {
-    "monosemantic": "Two monosemantic models",
-    "polysemantic": "Two polysemantic models",
-    "mixed": "Mono- to polysemantic",
-}
-
 
 @drawn
 def curves(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
@@ -29,7 +23,7 @@ def curves(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       note: Last sentences of the caption.
     """
     words = {"line": "straight line, aligned", "curve": "trained curve"}
-    figure = paths_by_kind(paths, _PAIRS, ["run"], "path_kind", words, {})
+    figure = paths_by_kind(paths, ["run"], "path_kind", words)
     style.caption(figure, paths, note, head=head, seeds=None)
     return figure
 
@@ -57,7 +51,7 @@ def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     shown = {title: matched[which] for title, which in directions.items() if which.any()}
     if not shown:
         raise NothingToDraw(_NO_HOP)
-    figure = plt.figure(figsize=(3.3 * len(shown) + 0.6, 4.6), layout="constrained")
+    figure = plt.figure(figsize=(2.8 * len(shown) + 0.9, 4.6), layout="constrained")
     axes = figure.subplots(2, len(shown), sharex=True, sharey="row", squeeze=False)
     blue, orange = sns.color_palette("colorblind")[:2]
     rows = (
@@ -74,13 +68,12 @@ def hops(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
             for reference, dashes in ((start, ":"), (target, "--")):
                 panel.axhline(part[reference].mean(), color=orange, linestyle=dashes, lw=1)
             style.number_axis(panel, "attraction", part["attraction"])
-            panel.tick_params(axis="x", labelsize=7)
             panel.set_xlabel("")
             style.from_zero(panel)
         axes[0, column].set_title(title)
         axes[1, column].set_xlabel(style.label("attraction"))
     axes[0, 0].set_ylabel(style.label("mono_per_feature"))
-    axes[1, 0].set_ylabel("task loss")
+    axes[1, 0].set_ylabel(style.label("task_loss"))
     handles = [
         Line2D([], [], color="0.6", marker="s", ms=3, label="at the end of the pull"),
         Line2D([], [], color=blue, marker="o", ms=3, label="at the end of training"),
@@ -105,7 +98,7 @@ _FROM_EQUAL = (
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "curves",
-        "Loss and monosemantic neurons on trained curves of low loss between two models.",
+        "Loss and monosemantic neurons on trained curves between two models.",
         curves,
         (origins.paths,),
         OfSweeps(("CURVE",), heading=False, note=_FROM),
@@ -114,7 +107,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "equal_loss_curves",
-        "Loss and monosemantic neurons on trained curves between models of equal loss.",
+        "Loss and neurons on trained curves between models of equal loss.",
         curves,
         (origins.paths,),
         OfSweeps(("EQUAL",), heading=False, note=_FROM_EQUAL),
@@ -123,7 +116,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "hops",
-        "Effect of a pull towards a model of the other kind, at its end and after training on.",
+        "Effect of a pull towards a model of the other kind, at its end and trained on.",
         hops,
         (origins.per_run,),
         OfSweeps(("HOP",), heading=False, note=_FROM),

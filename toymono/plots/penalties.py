@@ -32,7 +32,7 @@ _MOST_ACTIVE = 32
 
 @drawn
 def penalty_frontier(runs: pd.DataFrame) -> Figure:
-    """Task loss against monosemantic neurons, for weights of a penalty on both sides of 0.
+    """Task loss against monosemantic neurons, by weight of a penalty.
 
     Args:
       runs: From `frames.per_run`, of the sweep PEN.
@@ -40,27 +40,37 @@ def penalty_frontier(runs: pd.DataFrame) -> Figure:
     runs = _with_weight_0(runs)
     kinds = _kinds(runs)
     palette = style.signed_colors(runs["alpha"])
-    figure = plt.figure(figsize=(7.4, 6.0), layout="constrained")
+    figure = plt.figure(figsize=(6.5, 6.4), layout="constrained")
     shape = style.row_by_row(len(kinds), 2)
     panels = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)
     for panel, kind in _titled(panels, kinds):
         of_kind = _with_none(runs, kind)
         means = of_kind.groupby("alpha")[["mono_per_feature", "loss"]].mean()
         panel.plot(means["mono_per_feature"], means["loss"], color="0.75", linewidth=1, zorder=1)
+        penalised = sorted(alpha for alpha in set(of_kind["alpha"]) if alpha > 0)
         for alpha, of_alpha in of_kind.groupby("alpha"):
             _cross(panel, of_alpha, palette[alpha], "D" if alpha == 0 else "o")
+            at = (of_alpha["mono_per_feature"].mean(), of_alpha["loss"].mean())
+            words = style.value("alpha", alpha) if alpha else ""
+            below = alpha in penalised[1::2]  # neighbours are close together
+            aside = (4, -11 if below else 5)
+            panel.annotate(words, at, aside, textcoords="offset points", fontsize=7.5)
         _cross(panel, _baseline(runs), _BASELINE, "*")
         panel.axhline(runs["zero_loss"].iloc[0], **style.REFERENCE)
         panel.set_yscale("log")
+    panel.set_ylim(bottom=0.92 * panel.get_ylim()[0])  # room for words below the points
     ends = [tick for tick in (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3) if _inside(panel, tick)]
     panel.set_yticks(ends, list(map(str, ends)))
     panel.yaxis.set_minor_locator(NullLocator())
-    _outer(panels, QUANTITIES["mono_per_feature"].axis, QUANTITIES["loss"].axis)
-    handles = _handles(palette, marker="o", linestyle="")
-    handles += [_baseline_handle(runs)] if len(_baseline(runs)) else []
-    style.legend_of(figure, handles, "Weight α")
-    note = "Loss: mean over the last sixteenth of the steps. Dotted: loss of an output of 0."
-    style.caption(figure, _penalised(runs), note, beside=True, seeds=("Points", "bars"))
+    _outer(panels, QUANTITIES["mono_per_feature"].axis, "Task loss (log)")
+    if len(_baseline(runs)):
+        figure.legend(handles=[_baseline_handle(runs)], loc="outside lower center")
+    note = (
+        "Numbers at the points: weight α. Blue penalises polysemantic neurons, orange rewards "
+        "them; diamond: no penalty. Loss: mean over the last sixteenth of the steps. Dotted: "
+        "loss of an output of 0."
+    )
+    style.caption(figure, _penalised(runs), note, seeds=("Points", "bars"))
     return figure
 
 
@@ -190,11 +200,11 @@ def _cross(panel: Axes, runs: pd.DataFrame, color: Any, marker: str) -> None:
         yerr=[[y.mean() - y.min()], [y.max() - y.mean()]],
         color=color,
         marker=marker,
-        # The baseline's star is open and large, so that points on it stay visible.
+        # The baseline's star is open, large and behind the points.
         markersize=13 if marker == "*" else 6,
         markerfacecolor="none" if marker == "*" else color,
         elinewidth=0.9,
-        zorder={"*": 2, "o": 3}.get(marker, 4),
+        zorder={"*": 1.5, "o": 3}.get(marker, 4),
     )
 
 
@@ -240,6 +250,6 @@ def _handles(palette: dict[float, Any], **line: Any) -> list[Line2D]:
 
 def _baseline_handle(runs: pd.DataFrame) -> Line2D:
     bias = style.value("init_bias", _baseline(runs)["init_bias"].iloc[0])
-    words = f"no penalty,\ninitial bias {bias}"
+    words = f"no penalty, initial bias {bias}"
     look = {"marker": "*", "markersize": 13, "markerfacecolor": "none", "linestyle": ""}
     return Line2D([], [], color=_BASELINE, label=words, **look)

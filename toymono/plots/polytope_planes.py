@@ -1,7 +1,5 @@
 """Planes through the input space with the boundaries of polytopes, and captions of the lens."""
 
-import textwrap
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -30,8 +28,7 @@ def caption(
     if count > 1:
         words += f"{seeds[0]}: mean of {count} networks; {seeds[1]}: their range. " * bool(seeds[0])
     width = int(15 * (figure.get_figwidth() - 1.8))
-    lines = textwrap.wrap(words + note, width)
-    figure.suptitle("\n".join(lines), fontsize=8, color="0.3", ha="left", x=0.02)
+    style.small_print(figure, words + note, width=width)
 
 
 @drawn

@@ -23,18 +23,14 @@ from toymono.plots.polytope_planes import caption, polytope_slice
 from toymono.plots.selection import MissingRuns, OfClassifiers, Selected, members
 from toymono.quantities import QUANTITIES
 
-_COPIES: dict[str, tuple] = dict(
-    zip(
-        of_toy.COPIES,
-        (style.CATEGORICAL[0], style.CATEGORICAL[1], *style.CATEGORICAL[2:5]),
-        strict=True,
-    )
-)
+_LOOKS = dict(zip(of_toy.COPIES, style.COPIES.values(), strict=True))
+_COPIES = {copy: color for copy, (_, color) in _LOOKS.items()}
 _DIRECTIONS = {
     "data": "through examples",
     "features": "along features",
     "gaussian": "in random directions",
 }
+_DISTANCE = "Distance from the origin\n(data's mean length = 1)"
 
 # Nonlinearities with spline codes.
 _PIECEWISE = ("relu", "tent")
@@ -42,7 +38,7 @@ _PIECEWISE = ("relu", "tent")
 
 def _copies(figure: Drawing, frame: pd.DataFrame, field: str = "copy") -> None:
     shown = [copy for copy in _COPIES if copy in set(frame[field])]
-    handles = [Line2D([], [], color=_COPIES[copy], label=copy) for copy in shown]
+    handles = [Line2D([], [], color=_COPIES[copy], label=_LOOKS[copy][0]) for copy in shown]
     style.legend_of(figure, handles, "Network")
 
 
@@ -54,9 +50,12 @@ def polytope_density(radii: pd.DataFrame) -> Drawing:
       radii: From `frames.polytopes.per_radius` or `frames.classifier_polytopes.per_radius`.
     """
     directions = [d for d in _DIRECTIONS if d in set(radii["direction"])]
-    figure = plt.figure(figsize=(2.7 + 2.5 * len(directions), 3.2), layout="constrained")
-    panels = figure.subplots(1, len(directions), sharey=True)
-    for panel, direction in zip(panels, directions, strict=True):
+    shape = rows, columns = style.row_by_row(len(directions), 2)
+    figure = plt.figure(figsize=(6.5, 1.0 + 2.1 * rows), layout="constrained")
+    panels = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+    for panel in panels.flat[len(directions) :]:
+        panel.set_visible(False)
+    for panel, direction in zip(panels.flat, directions, strict=False):
         sns.lineplot(
             radii[radii["direction"] == direction],
             x="ray_position",
@@ -69,13 +68,14 @@ def polytope_density(radii: pd.DataFrame) -> Drawing:
         )
         panel.axvline(1, **style.REFERENCE)
         panel.set_title(f"Rays {_DIRECTIONS[direction]}", fontsize=9)
-        panel.set(
-            xlabel="Distance from the origin\n(data's mean length = 1)", ylabel="", xlim=(0, 5)
-        )
+        panel.set(xlabel=_DISTANCE, ylabel=style.label("boundary_density"), xlim=(0, 5))
         panel.set_yscale("symlog", linthresh=10, linscale=0.6)
         panel.set_yticks([0, 10, 100], ["0", "10", "100"])
         panel.set_ylim(bottom=-0.5)
-    panels[0].set_ylabel(style.label("boundary_density"))
+        panel.label_outer()
+    for panel in panels.flat[len(directions) - columns : columns]:  # nothing is below
+        panel.tick_params(labelbottom=True)
+        panel.set_xlabel(_DISTANCE)
     _copies(figure, radii)
     caption(figure, radii, "Dotted: mean length of the data.")
     return figure
@@ -92,7 +92,7 @@ def polytope_pairs(kinds: pd.DataFrame) -> Drawing:
       kinds: From `frames.polytopes.per_pair_kind`.
     """
     kinds = kinds[kinds["density_within"] >= 1]
-    figure = plt.figure(figsize=(8.4, 3.2), layout="constrained")
+    figure = plt.figure(figsize=(6.5, 3.2), layout="constrained")
     panel = figure.subplots()
     order = list(dict.fromkeys(kinds["pair_kind"]))
     shown = [copy for copy in _COPIES if copy in set(kinds["copy"])]

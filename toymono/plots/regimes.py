@@ -20,8 +20,12 @@ _REGIMES = {
     "ignored": "0.85",
 }
 _ABSENT = style.CATEGORICAL[2]
-_TITLES = {"LR2": "LR2: bias 0", "LR4": "LR4: bias −1", "K2": "K2: bias −1"}
-_PANELS = {"K0": "K0: bias 0, equal", "K1": "K1: bias −1, equal", "K2": "K2: bias −1, power law"}
+_TITLES = {"LR2": "Initial bias 0", "LR4": "Initial bias −1", "K2": "Initial bias −1"}
+_PANELS = {
+    "K0": "Initial bias 0,\nequal frequencies",
+    "K1": "Initial bias −1,\nequal frequencies",
+    "K2": "Initial bias −1,\npower law",
+}
 
 
 @drawn
@@ -91,7 +95,7 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     sweeps = [sweep for sweep in _PANELS if (runs["sweep"] == sweep).any()]
     if not sweeps:
         raise NothingToDraw(f"no runs of the sweeps {', '.join(_PANELS)}")
-    figure = plt.figure(figsize=(2.5 * len(sweeps) + 0.8, 5.2), layout="constrained")
+    figure = plt.figure(figsize=(1.9 * len(sweeps) + 0.8, 5.2), layout="constrained")
     axes = figure.subplots(2, len(sweeps), squeeze=False, sharex=True, sharey="row")
     prefixes = dict(zip(("served", "poly", "ignored"), _REGIMES.values(), strict=True))
     for column, sweep in enumerate(sweeps):
@@ -102,16 +106,22 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
                 names["absent_loss"] = _ABSENT
             stack = means[list(names)].to_numpy().T
             panel.stackplot(means.index, stack, colors=list(names.values()), linewidth=0)
+            for trained in means.index:  # between these marks areas are interpolated
+                panel.axvline(trained, color="white", linewidth=0.6, alpha=0.7)
             style.number_axis(panel, "neurons_per_feature", means.index)
+            panel.tick_params(axis="x", rotation=90)
             panel.set_ylim(0, 1.05)
             panel.label_outer()
         axes[0, column].set_title(_PANELS[sweep], fontsize=9)
     axes[0, 0].set_ylabel("Fraction of features")
     axes[1, 0].set_ylabel("Loss over the\nzero-output loss")
-    colors = {**_REGIMES, "absent features (any)": _ABSENT}
+    colors = {**_REGIMES, "error where the feature is absent": _ABSENT}
     handles = [Patch(color=color, label=word) for word, color in colors.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
-    caption = "Below: loss where features of a regime are present, and where features are absent."
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.0)
+    caption = (
+        "Below: the loss on features of each regime where they are present, and on all where "
+        "they are absent. White lines: trained numbers of neurons."
+    )
     style.caption(figure, runs, f"{caption} {note}", head=head, seeds=("Areas", ""))
     return figure
 

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure as Canvas
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from toymono.frames import skip
@@ -27,8 +28,8 @@ def skip_path(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       head: First words of the caption.
       note: Last sentences of the caption.
     """
-    figure = plt.figure(figsize=(8.4, 4.8), layout="constrained")
-    panels = figure.subplots(2, 3, sharex=True).flat
+    figure = plt.figure(figsize=(6.5, 6.6), layout="constrained")
+    panels = figure.subplots(3, 2, sharex=True).flat
     palette = style.colors(runs, "init_bias")
     ranks = sorted(runs["path_rank"].unique())
     for panel, measure in zip(panels, _MEASURES, strict=True):
@@ -45,21 +46,25 @@ def skip_path(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
             **style.SEEDS,
         )
         panel.set_ylabel(style.label(measure))
-        panel.set_xlabel(QUANTITIES["path_rank"].axis if measure in _MEASURES[3:] else "")
+        panel.set_xlabel(QUANTITIES["path_rank"].axis if measure in _MEASURES[-2:] else "")
         panel.set_xticks(ranks)
         panel.yaxis.set_major_locator(MaxNLocator(5))
         style.from_zero(panel)
-    style.legend(figure, "init_bias", palette, marker="o")
+    handles = [
+        Line2D([], [], color=color, marker="o", label=style.setting("init_bias", bias))
+        for bias, color in palette.items()
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     words = "Rank 0: no path. Living neurons respond to some single feature."
     shown = runs.drop(columns=["model", "skip_rank"]).assign(model="two_layer", skip_rank=0)
-    style.caption(figure, shown, f"{words} {note}", head=head, beside=True)
+    style.caption(figure, shown, f"{words} {note}", head=head)
     return figure
 
 
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "skip_path",
-        "Loss, monosemantic neurons and positive biases against the rank of a skip path.",
+        "Loss, neurons and biases by the rank of a linear path.",
         skip_path,
         (skip.per_run,),
         OfSweeps(("SKIP",)),

@@ -46,6 +46,9 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     joined = pd.concat([even, *(dense.assign(sparsity=rule) for rule in palette)])
     figure, panels = _panels(joined, "sparsity", palette)
     for panel, measure in zip(panels, _MEASURES, strict=True):
+        panel.scatter(
+            joined["weight_density"], joined[measure], c=joined["sparsity"].map(palette), s=8
+        )
         if len(dense):
             panel.axhline(dense[measure].mean(), **style.REFERENCE)
         for rule, (marker, _) in _ALONE.items():
@@ -67,7 +70,7 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
         mark: Any = _mark(marker, palette.get(of, "0.3"))
         handles.append(Line2D([], [], linestyle="", label=words, **mark))
     style.legend_of(figure, handles, "Sparse weights")
-    words = f"On lines {_numbers(joined)} weights are in use"
+    words = f"Dots: seeds. On lines {_numbers(joined)} weights are in use"
     words += "; dotted: the dense model." if len(dense) else "."
     if shown:
         alone = sparse[sparse["density_rule"].isin(shown)]
@@ -141,7 +144,7 @@ def ticket_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     tickets, dense = _tickets(runs)
     joined = pd.concat([tickets, dense.assign(ticket_control="none")])
     found = [name for name in _CONTROLS if (joined["ticket_control"] == name).any()]
-    palette = dict(zip(found, style.CATEGORICAL, strict=False))
+    palette = dict(zip(found, style.DISTINCT, strict=False))
     figure = _by_density(joined, "ticket_control", palette, _CONTROLS, "Ticket or control")
     style.caption(figure, tickets, f"{_dense_words(dense)} {note}", beside=True, head=head)
     return figure
@@ -219,7 +222,7 @@ def _by_density(
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "sparse_losses",
-        "Loss and monosemantic neurons against the density of the weights, as many in use.",
+        "Loss and monosemantic neurons by density, with as many weights in use.",
         sparse_losses,
         (frames.per_run,),
         OfSweeps(("SPARSE",)),
@@ -228,7 +231,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "ticket_losses",
-        "Loss and monosemantic neurons of lottery tickets and their controls, by density.",
+        "Loss and monosemantic neurons of lottery tickets and controls, by density.",
         ticket_losses,
         (frames.per_run,),
         OfSweeps(("TICKET",)),
@@ -246,8 +249,7 @@ FIGURES: tuple[Figure, ...] = (
     ),
     Figure(
         "expanded_losses",
-        "Loss and monosemantic neurons of models whose neurons were divided, as many weights in "
-        "use.",
+        "Loss and monosemantic neurons of models with divided neurons, as many weights in use.",
         expanded_losses,
         (frames.per_run,),
         OfSweeps(("EXPAND",)),

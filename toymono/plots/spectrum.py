@@ -19,15 +19,6 @@ from toymono.plots import style
 from toymono.plots.figure import Figure, drawn
 from toymono.plots.selection import OfSweeps, Selected
 
-WEIGHTS = {
-    "trained": ("trained", "0.1"),
-    "rotated": ("trained, rotated", style.CATEGORICAL[1]),
-    "untrained": ("untrained, own biases", style.CATEGORICAL[0]),
-    "untrained_spread": ("untrained, biases around 0", style.CATEGORICAL[2]),
-    "untrained_unbiased": ("untrained, no biases", style.CATEGORICAL[4]),
-}
-"""Words and colours of whose weights a line is of."""
-
 _LAYERS = {
     "hidden": ("hidden", style.CATEGORICAL[0], "o"),
     "hidden_mono": ("hidden, biases ≤ 0", style.CATEGORICAL[2], "v"),
@@ -49,11 +40,11 @@ def toy_spectra(ranks: pd.DataFrame, head: str = "", note: str = "") -> Drawing:
     """
     shown = ranks[ranks["layer_name"] == "hidden"]
     sweeps = list(shown["sweep"].unique())
-    figure = plt.figure(figsize=(2.6 + 2.7 * len(sweeps), 3.2), layout="constrained")
+    figure = plt.figure(figsize=(1.7 + 2.4 * len(sweeps), 3.2), layout="constrained")
     panels = figure.subplots(1, len(sweeps), sharey=True, squeeze=False)[0]
     for panel, sweep in zip(panels, sweeps, strict=True):
         of_sweep = shown[shown["sweep"] == sweep]
-        for weights, (_, color) in WEIGHTS.items():
+        for weights, (_, color) in style.COPIES.items():
             line = of_sweep[of_sweep["weights"] == weights]
             if len(line):
                 _log_log(panel, line, color, 2.0 if weights == "trained" else 1.2)
@@ -68,7 +59,7 @@ def toy_spectra(ranks: pd.DataFrame, head: str = "", note: str = "") -> Drawing:
 
 @drawn
 def redundancy_by_learning_rate(layers: pd.DataFrame, head: str = "", note: str = "") -> Drawing:
-    """Participation ratio, exponent and action of the hidden layer against the learning rate.
+    """Participation ratio, exponent and action against the learning rate.
 
     Args:
       layers: From `frames.spectrum.per_layer`, with the column `sweep`.
@@ -80,12 +71,12 @@ def redundancy_by_learning_rate(layers: pd.DataFrame, head: str = "", note: str 
     shown = shown[shown["usable_ranks"] > shown["m"] / 2]
     sweeps = list(shown["sweep"].unique())
     columns = ("participation_ratio", "spectrum_exponent", "normalised_action")
-    figure = plt.figure(figsize=(2.6 + 3.1 * len(sweeps), 6.0), layout="constrained")
+    figure = plt.figure(figsize=(1.7 + 2.4 * len(sweeps), 6.0), layout="constrained")
     grid = figure.subplots(3, len(sweeps), sharey="row", sharex=True, squeeze=False)
     for row, column in zip(grid, columns, strict=True):
         for panel, sweep in zip(row, sweeps, strict=True):
             of_sweep = shown[shown["sweep"] == sweep]
-            for weights, (_, color) in WEIGHTS.items():
+            for weights, (_, color) in style.COPIES.items():
                 line = of_sweep[of_sweep["weights"] == weights].dropna(subset=[column])
                 if len(line):
                     look = {"color": color, "marker": "o", "markersize": 4}
@@ -150,7 +141,7 @@ def explanations(units: pd.DataFrame, head: str = "", note: str = "") -> Drawing
     handles = []
     sweeps = dict(zip(units["sweep"].unique(), "os^v", strict=False))
     for weights, words in {"trained": "trained", "untrained": "untrained"}.items():
-        color = WEIGHTS["trained" if weights == "trained" else "untrained_spread"][1]
+        color = style.COPIES["trained" if weights == "trained" else "untrained_spread"][1]
         for sweep, marker in sweeps.items():
             rows = units[(units["weights"] == weights) & (units["sweep"] == sweep)]
             look = {"color": color, "marker": marker, "linestyle": "", "markersize": 5}
@@ -239,7 +230,7 @@ def dropout_capacity(capacity: pd.DataFrame) -> Drawing:
     ]
     style.legend_of(figure, handles, "")
     words = "Closed forms; no run is shown. Panels: bits that a neuron carries without dropout."
-    figure.suptitle(words, fontsize=8, color="0.3", ha="left", x=0.02)
+    style.small_print(figure, words)
     return figure
 
 
@@ -267,7 +258,7 @@ def code_survival(survival: pd.DataFrame) -> Drawing:
     style.legend_of(figure, handles, "Code")
     words = "Lines: closed form; dots: simulated codes; crosses: estimated mutual information."
     note = "Superposed: 16 values mixed over 16 neurons. Rewritten after each layer. No run."
-    figure.suptitle(f"{words}\n{note}", fontsize=8, color="0.3", ha="left", x=0.02)
+    style.small_print(figure, words, note)
     return figure
 
 
@@ -289,7 +280,7 @@ def _weights_legend(figure: Drawing, frame: pd.DataFrame) -> None:
     found = set(frame["weights"])
     handles = [
         Line2D([], [], color=color, label=words, linewidth=2 if name == "trained" else 1.4)
-        for name, (words, color) in WEIGHTS.items()
+        for name, (words, color) in style.COPIES.items()
         if name in found
     ]
     style.legend_of(figure, handles, "Weights")

@@ -149,7 +149,7 @@ def _patch_title(figure: Drawing, frame: pd.DataFrame, note: str) -> None:
     side = frame["patch"].iloc[0]
     words = f"{frame['data'].iloc[0]}, patches of {side} x {side}, {frame['sizes'].iloc[0]}"
     words += f", {frame['seed'].nunique()} seeds. {note} Dashed: error over variance at least 0.5."
-    figure.suptitle(words, fontsize=8, color="0.3", ha="left", x=0.02)
+    style.small_print(figure, words)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,10 +1,11 @@
-"""The style that all figures share: fonts, legends, captions, colour-blind-safe colours.
+"""The style that all figures share: fonts, titles, legends, captions, colour-blind-safe colours.
 
 Numbers take colours from `viridis`, from dark to light as they increase; words
 take seaborn's `colorblind` palette. Seeds are shown by their mean and range.
 Words for columns come from `toymono.quantities`.
 """
 
+import itertools
 import math
 import textwrap
 from collections import Counter
@@ -18,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullLocator, ScalarFormatter
+from matplotlib.transforms import Bbox
 from pandas.api.types import is_numeric_dtype
 
 from toymono import frames
@@ -58,6 +60,16 @@ PLAIN = CATEGORICAL[0]
 """The colour of a single line."""
 BASELINE = CATEGORICAL[3]
 """The colour of a baseline, which is not part of the scale of colours."""
+DISTINCT = [CATEGORICAL[i] for i in (0, 1, 2, 4, 9, 7, 5, 6, 8)]
+"""Colours of several categories, without `BASELINE`, which is hard to tell from the orange."""
+COPIES: dict[str, tuple[str, Any]] = {
+    "trained": ("trained", "0.1"),
+    "rotated": ("rotated weights", CATEGORICAL[1]),
+    "untrained": ("untrained", CATEGORICAL[0]),
+    "untrained_spread": ("untrained,\nbiases around 0", CATEGORICAL[2]),
+    "untrained_unbiased": ("untrained,\nno biases", CATEGORICAL[4]),
+}
+"""Words and colours of a network and its copies, by the names of `frames.spectrum`."""
 REFERENCE = {"color": "0.45", "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 0.5}
 """Lines of reference."""
 
@@ -92,8 +104,8 @@ def colors(frame: pd.DataFrame, field: str) -> dict[Any, Any]:
     """A colour for each value of a field, in the order of a legend."""
     values = selection.values(frame, field)
     number = is_numeric_dtype(frame[field])
-    palette = sns.color_palette("viridis" if number else "colorblind", len(values))
-    return dict(zip(values, palette, strict=True))
+    palette = sns.color_palette("viridis", len(values)) if number else itertools.cycle(DISTINCT)
+    return dict(zip(values, palette, strict=False))
 
 
 def signed_colors(values: Collection[float]) -> dict[float, tuple]:
@@ -145,6 +157,36 @@ def kinds(figure: Figure) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 
 
+def headline(figure: Figure, words: str) -> None:
+    """Writes a title in bold above a figure, outside of its layout; `page` covers both."""
+    lines = textwrap.wrap(words, int(11.5 * figure.get_figwidth()))
+    figure.text(
+        *(0.02, 1.0),
+        "\n".join(lines),
+        fontsize=10,
+        fontweight="bold",
+        va="bottom",
+        gid=_HEADLINE,
+        in_layout=False,
+    )
+
+
+_HEADLINE = "headline"
+
+
+def page(figure: Figure) -> Bbox:
+    """The figure with its `headline`, in inches; fixes the layout, for a page is larger than it."""
+    width, height = figure.get_size_inches()
+    lines = sum(1 + text.get_text().count("\n") for text in figure.texts if text.get_gid())
+    if not lines:
+        return Bbox([[0, 0], [width, height]])
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for legend in figure.legends:  # otherwise those at the top would move up to the title
+        legend.set_bbox_to_anchor((0, 0, 1, 1), figure.transFigure)
+    return Bbox([[0, 0], [width, height + 0.18 * lines + 0.08]])
+
+
 def caption(
     figure: Figure,
     frame: pd.DataFrame,
@@ -153,7 +195,7 @@ def caption(
     head: str = "",
     seeds: tuple[str, str] | None = ("Lines", "bands"),
 ) -> None:
-    """Writes above the panels what the runs have in common, the number of seeds, and `note`.
+    """Writes below the title what the runs have in common, the number of seeds, and `note`.
 
     `head` comes first; `beside` leaves room for a legend on the right; `seeds`
     names what shows their mean, if they are not pooled, and what their range, if
@@ -178,8 +220,15 @@ def caption(
     elif seeds is not None:
         notes = [f"Seed {', '.join(map(str, sorted(frame['seed'].unique())))}."]
     width = int(16 * (figure.get_figwidth() - (1.5 if beside else 0)))
-    lines = textwrap.wrap(f"{head}{', '.join(held)}.", width)
-    lines += textwrap.wrap(" ".join([*notes, note.strip()]), width)
+    shared = f"{head}{', '.join(held)}."
+    paragraphs = (shared[0].upper() + shared[1:], " ".join([*notes, note.strip()]))
+    small_print(figure, *paragraphs, width=width)
+
+
+def small_print(figure: Figure, *paragraphs: str, width: int | None = None) -> None:
+    """Writes a caption above the panels, in lines of so many characters, or of all the width."""
+    width = width or int(16 * figure.get_figwidth())
+    lines = [line for words in paragraphs for line in textwrap.wrap(words, width)]
     figure.suptitle("\n".join(lines), fontsize=8, color="0.3", ha="left", x=0.02)
 
 

@@ -95,7 +95,7 @@ def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
     if by and palette:
         style.legend(figure, by, palette, marker="o")
     note = style.omitted(several, across, columns)
-    note += " Without dead neurons. Near n, groups hardly differ."
+    note += " Without dead neurons. Groups of nearly all n features are nearly the same group."
     style.caption(figure, several, note, beside=bool(by))
     figure.align_ylabels()
     return figure

@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator
 from toymono import frames
 from toymono.plots import selection, style
 from toymono.plots.figure import drawn
-from toymono.quantities import QUANTITIES
 
 # Maximum number of columns of panels.
 _MOST_COLUMNS = 4
@@ -38,6 +37,13 @@ _ROWS = {
     "excess": _Row("min_loss_excess", "the difference"),
     "mono": _Row("mono_per_feature", "monosemantic neurons", per_snapshot=True),
     "bias": _Row("mean_bias", "the mean bias", per_snapshot=True),
+}
+
+# What the lines of reference mean.
+_DOTTED = {
+    "mono": "one monosemantic neuron per feature",
+    "bias": "a bias of 0",
+    "excess": "no difference",
 }
 
 # Range of a close-up above the lowest loss, as a fraction of it; as in figure 1.
@@ -223,9 +229,10 @@ def _finish(
     for row, of_row in panels.items():
         for panel in of_row:
             words = "The same,\nclose up" if row == "zoom" else style.label(_ROWS[row].column)
-            panel.set(xlabel=QUANTITIES["log2_step"].axis, ylabel=words)
+            panel.set(xlabel="Training steps (log)", ylabel=words)
             panel.label_outer()
-            panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+            panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 10], integer=True))
+            panel.xaxis.set_major_formatter(lambda log2, _: f"{2**log2:.0f}")
             if row == "mono":
                 panel.axhline(1, **style.REFERENCE)
                 style.from_zero(panel)
@@ -246,9 +253,12 @@ def _finish(
         if (least, most) != (low, high):
             of_row[0].set_ylim(least, most)
     figure.align_ylabels()
-    if not clipped:
-        return ""
-    return f" Some lines are clipped in the panel{'s' * (len(clipped) > 1)} of {_listed(clipped)}."
+    dotted = [words for row, words in _DOTTED.items() if row in panels]
+    note = f" Dotted: {_listed(dotted)}." if dotted else ""
+    if clipped:
+        several = "s" * (len(clipped) > 1)
+        note += f" Some lines are clipped in the panel{several} of {_listed(clipped)}."
+    return note
 
 
 def _listed(words: Sequence[str]) -> str:

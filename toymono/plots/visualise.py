@@ -26,13 +26,13 @@ from toymono.plots.selection import OfClassifiers, OfSweeps, Selected
 _COLORS = style.CATEGORICAL
 # Words for methods, in the order in which they are shown.
 _WORDS = {
-    "restarts": "restarts",
-    "hidden 0.3": "diverse, hidden layer, 0.3",
-    "hidden 1": "diverse, hidden layer, 1",
-    "hidden 3": "diverse, hidden layer, 3",
-    "inputs 0.3": "diverse, inputs, 0.3",
-    "inputs 1": "diverse, inputs, 1",
-    "inputs 3": "diverse, inputs, 3",
+    "restarts": "independent",
+    "hidden 0.3": "diverse activations, weight 0.3",
+    "hidden 1": "diverse activations, weight 1",
+    "hidden 3": "diverse activations, weight 3",
+    "inputs 0.3": "diverse inputs, weight 0.3",
+    "inputs 1": "diverse inputs, weight 1",
+    "inputs 3": "diverse inputs, weight 3",
     "grown": "grown batch",
     "greedy": "greedy",
     "examples": "top examples",
@@ -61,8 +61,9 @@ def visualised_images(pictures: pd.DataFrame) -> Figure:
     methods = [method for method in _WORDS if method in set(shown["method"])]
     count = shown[shown["method"] == methods[0]]["neuron"].nunique()
     size = max(map(len, shown["images_bhw"]))
-    figure = plt.figure(figsize=(1.6 + 0.5 * count * size, 0.9 + 0.66 * len(methods)))
-    figure.subplots_adjust(left=1.55 / figure.get_figwidth(), right=0.995, bottom=0.02, top=0.8)
+    figure = plt.figure(figsize=(6.5, 0.95 + 0.6 * len(methods)))
+    top = 1 - 0.9 / figure.get_figheight()
+    figure.subplots_adjust(left=0.21, right=0.995, bottom=0.02, top=top)
     outer = figure.add_gridspec(len(methods), count, wspace=0.08, hspace=0.35)
     for i, method in enumerate(methods):
         of_method = shown[shown["method"] == method]
@@ -73,16 +74,15 @@ def visualised_images(pictures: pd.DataFrame) -> Figure:
             ):
                 panel = figure.add_subplot(cells[b])
                 panel.imshow(image_hw, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-                panel.set_xticks([])
-                panel.set_yticks([])
-                panel.set_title(str(label), fontsize=6.5, pad=1.5)
+                panel.set(xticks=[], yticks=[])
+                panel.set_title(str(label), fontsize=7.5, pad=1.5)
                 if b == 0 and j == 0:
                     panel.set_ylabel(
                         _WORDS[method].replace(", ", ",\n", 1),
                         rotation=0,
                         ha="right",
                         va="center",
-                        fontsize=7.5,
+                        fontsize=8.5,
                     )
                 if i == 0 and b == 0 and method != "untrained":
                     words = f"neuron {row['neuron']}, {row['facet_count']} classes"

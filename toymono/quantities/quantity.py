@@ -77,10 +77,10 @@ class Quantity:
         Example:
           >>> from toymono.quantities import QUANTITIES
           >>> QUANTITIES["optimizer"].setting("adam"), QUANTITIES["k"].setting(512).split()
-          ('adam', ['k', '=', '512'])
+          ('optimizer = adam', ['k', '=', '512'])
         """
         if isinstance(value, str):
-            return f"{word(value)} {self.noun}".rstrip()
+            return f"{word(value)} {self.noun}" if self.noun else f"{self.short} = {word(value)}"
         if self.name == "log2_steps":
             words = f"2$^{{{value}}}$ steps"
         else:

@@ -19,7 +19,6 @@ from toymono.papers.evidence import Evidence, Source
 from toymono.papers.findings import Finding, finite
 from toymono.papers.jermyn2022 import paper as jermyn2022
 from toymono.papers.paper import Paper, Picture
-from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
 
 _START = "python -m toymono.sweep --sweep BASIN --scale small --seeds 3"
@@ -121,23 +120,12 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         values = finite(models(frame, kind)[column]) if len(frame) else ()
         return f"{100 * sum(values) / len(values):.1f} %" if values else "(no run)"
 
-    verdicts = {each.claim.name: each.verdict for each in judged}
-    so = ""
-    if verdicts["mono_connected"] == verdicts["poly_apart"] == Verdict.AGREES:
-        so = (
-            "So monosemantic models of a world are nearly one model up to the order of their "
-            "neurons, and polysemantic ones are not. "
-        )
     return (
-        "Do mono- and polysemantic models lie in different basins of the loss? On the straight "
-        "line between two models of one world, after the best permutation of neurons, the loss "
-        f"rises by {mean('monosemantic', 'kind_barrier')} of the zero-output loss between two "
-        f"monosemantic models, by {mean('polysemantic', 'kind_barrier')} between two polysemantic "
-        f"ones and by {mean('monosemantic', 'mixed_barrier')} between the two kinds: alignment "
-        f"removes {mean('monosemantic', 'kind_reduction')} of the first barrier and "
-        f"{mean('polysemantic', 'kind_reduction')} of the second. {so}This "
-        "is measured at half the paper's sizes after 2^13 steps, where polysemantic models have a "
-        "higher loss and have not converged."
+        "On the straight line between two models of one world, after the best permutation of "
+        f"neurons, the loss rises by {mean('monosemantic', 'kind_barrier')} of the loss of an "
+        "output of 0 between two monosemantic models, by "
+        f"{mean('polysemantic', 'kind_barrier')} between two polysemantic ones and by "
+        f"{mean('monosemantic', 'mixed_barrier')} between the two kinds."
         + _curves(found)
         + _hops(found)
         + "\n\n"
@@ -162,8 +150,8 @@ def _curves(found: Evidence) -> str:
     if not same or not mixed:
         return ""
     return (
-        f" On a trained quadratic curve {_percent(same)} remains between two models of the same "
-        f"kind, and between the two kinds the loss rises {_percent(mixed)} above the worse end."
+        f" On a trained curve it rises by {_percent(same)} between two models of one kind and by "
+        f"{_percent(mixed)}, above the end with the higher loss, between the two kinds."
     )
 
 
@@ -181,8 +169,8 @@ def _hops(found: Evidence) -> str:
         return ""
     words = " and ".join(f"{mean:.1f} ({setting})" for setting, mean in thresholds.items())
     return (
-        " A model that is pulled towards one of the other kind stays there after the pull ends if "
-        f"the pull began at about {words} times the barrier."
+        " A model that is pulled towards one of the other kind stays there if the pull is about "
+        f"{words} times the barrier."
     )
 
 
@@ -196,9 +184,9 @@ def _starts(found: Evidence) -> str:
         return ""
     (soon, low), (late, slow) = (means.loc[name] for name in ("below_each", "shifted"))
     return (
-        f" Biases that start where each neuron is about to fire end the silent phase after "
-        f"{soon:.0f} steps instead of {late:.0f}, and the loss falls to 0.4 of the zero-output "
-        f"loss after {low:.0f} steps instead of {slow:.0f}."
+        f" If each bias starts where its neuron is about to fire, neurons fire after "
+        f"{soon:.0f} steps instead of {late:.0f}, and training takes {low:.0f} steps instead of "
+        f"{slow:.0f} to a loss of 0.4 of that of an output of 0."
     )
 
 
@@ -206,10 +194,7 @@ def _sparse(found: Evidence) -> str:
     """What sparse weights cost, and what becomes of lottery tickets; nothing without such runs."""
     words = ""
     if ratios := _means(sparse.costs(found.sweeps[sparse.SWEEP].frame)):
-        words += (
-            " At an equal number of weights in use, fixed random sparse weights have a loss of "
-            f"{ratios} times that of dense ones."
-        )
+        words += f" Fixed random sparse weights have {ratios} times the loss of as many dense ones."
     frame = found.sweeps["TICKET"].frame
     if (mono := _means(tickets.stay_mono(frame))) and (loss := _means(tickets.match(frame))):
         words += (
@@ -226,8 +211,8 @@ def _skip(found: Evidence) -> str:
     if not shares:
         return ""
     return (
-        " A linear path of rank m beside the hidden layer takes the place of the neurons with a "
-        f"positive bias, but only a fraction of {shares} of the other neurons is monosemantic."
+        " With a linear path of rank m beside the hidden layer hardly any neuron has a positive "
+        f"bias, but only a fraction of {shares} of the neurons is monosemantic."
     )
 
 
@@ -309,9 +294,10 @@ def _caveats(scale: str) -> Sequence[str]:
         "sparse weights cost, and do lottery tickets stay monosemantic? (e) are there better "
         "schemes for biases? (f) which features are ignored, shared or monosemantic where there "
         "are fewer neurons than features? (g) does the number of monosemantic neurons converge or "
-        "drift? All answers are at the scale `small`: n = 256, m = 32, k = 512 and 2^13 steps "
-        "where nothing else is said.",
-        "Limits are ours, set after first measurements on one pair of models of another world. "
+        "drift?",
+        "All answers are at the scale `small`, n = 256, m = 32, k = 512 and 2^13 steps, where "
+        "nothing else is said; polysemantic models have then not converged. Limits are ours, set "
+        "after first measurements on one pair of models of another world. "
         "Lines have 25 points, losses 8192 common samples; neurons are aligned by all their "
         "weights, exactly. Only runs of different seeds are compared, which start from different "
         "weights and see different batches.",

@@ -9,10 +9,11 @@ import pandas as pd
 
 from toymono import catalog, store
 from toymono.frames import regimes, summary
-from toymono.papers import evidence, sparse
+from toymono.papers import evidence, sparse, verdict_page
+from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
 from toymono.papers.jermyn2022.claims import CLAIMS
-from toymono.papers.paper import Paper
+from toymono.papers.paper import Paper, Picture
 from toymono.store import StoredRun
 
 _DECOMPOSED = ("LR3", "E1", "E3")
@@ -137,6 +138,30 @@ def _caveats(scale: str) -> Sequence[str]:
     return (words,)
 
 
+def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
+    """What the paper claims, and what became of it here."""
+    by_name = {each.claim.name: each for each in judged}
+    verdict = {name: f"([{each.text}](#{each.anchor}))" for name, each in by_name.items()}
+
+    def ends(name: str) -> str:
+        means = [finding.mean for finding in by_name[name].findings if finding.values]
+        if not means:
+            return "(no run)"
+        low, high = (verdict_page.three_digits(end) for end in (min(means), max(means)))
+        return low if low == high else f"{low} to {high}"
+
+    return (
+        "The paper trains models whose true features are known, and claims that training can end "
+        "at monosemantic or polysemantic models of the same loss, and that a negative initial bias "
+        "leads to monosemantic ones. Our models end with "
+        f"{ends('basins')} monosemantic neurons per feature {verdict['basins']}; with the loss of "
+        "the most monosemantic ones as 1, that of polysemantic ones is higher by "
+        f"{ends('equal_loss')} {verdict['equal_loss']}. From an initial bias of -1 they have "
+        f"{ends('negative_start')} monosemantic neurons per feature, depending on the learning "
+        f"rate {verdict['negative_start']}."
+    )
+
+
 PAPER = Paper(
     name="jermyn2022",
     title="Engineering Monosemanticity in Toy Models: the paper's claims and our runs",
@@ -148,4 +173,11 @@ PAPER = Paper(
     gather=_gather,
     start="python -m toymono.sweep --sweep LR1,LR3 --scale {scale} --seeds 3",
     caveats=_caveats,
+    opening=_opening,
+    picture=Picture(
+        "../figures/training_traces.png",
+        "Loss, monosemantic neurons and mean bias during training, from two initial biases",
+        "Two models that differ only in their initial bias: loss, monosemantic neurons per "
+        "feature and mean bias during training, at half the paper's sizes.",
+    ),
 )

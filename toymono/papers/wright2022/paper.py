@@ -14,9 +14,11 @@ from toymono.classifiers.fields import CLASSIFIER
 from toymono.frames import classifiers, penalty, summary
 from toymono.job import Job
 from toymono.kinds import KINDS
-from toymono.papers import evidence
+from toymono.papers import evidence, verdict_page
+from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
-from toymono.papers.paper import Paper
+from toymono.papers.findings import finite
+from toymono.papers.paper import Paper, Picture
 from toymono.papers.wright2022 import tables
 from toymono.papers.wright2022.claims import CLAIMS
 from toymono.store import StoredRun
@@ -195,6 +197,41 @@ def _caveats(scale: str) -> Sequence[str]:
     )
 
 
+def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
+    """What the penalty does to classifiers and to toy models."""
+
+    def mean(column: str, alpha: float) -> str:
+        frame = found.sweeps["mnist"].frame
+        values = finite(frame.loc[frame["alpha"] == alpha, column]) if len(frame) else ()
+        return verdict_page.three_digits(sum(values) / len(values)) if values else "(no run)"
+
+    def mono(sweep: str, penalised: bool) -> str:
+        """From the penalty with the fewest to that with the most, at weight 1 or without."""
+        frame = found.sweeps[sweep].frame
+        if frame.empty:
+            return "(no run)"
+        wanted = (frame["penalty"] != "none") & (frame["alpha"] == 1)
+        frame = frame[wanted if penalised else (frame["penalty"] == "none")]
+        frame = frame[frame["init_bias"] == 0]
+        means = sorted(finite(frame.groupby("penalty")["mono_per_feature"].mean()))
+        words = map(verdict_page.three_digits, means[:1] + means[-1:])
+        return " to ".join(dict.fromkeys(words)) or "(no run)"
+
+    frame = found.sweeps["PEN"].frame
+    seeds = frame["seed"].nunique() if len(frame) else 0
+    return (
+        "The penalty is a term of the loss that grows with the activations that different classes "
+        "or features share. Classifiers of MNIST with a penalty of weight 1 have an accuracy of "
+        f"{mean('accuracy', 1)}, {mean('accuracy', 0)} without it, and an n-cut of "
+        f"{mean('n_cut', 1)}, {mean('n_cut', 0)} without it; a lower n-cut means that the weight "
+        "graph separates better into clusters. In toy models it mainly shortens training: after "
+        f"2^12 steps, in {seeds} seed{'' if seeds == 1 else 's'}, those with weight 1 have "
+        f"{mono('PEN', True)} monosemantic neurons per feature, depending on the kind of penalty, "
+        f"and those without a penalty {mono('PEN', False)}; after 2^13 steps the numbers are "
+        f"{mono('PEN2', True)} and {mono('PEN2', False)}."
+    )
+
+
 PAPER = Paper(
     name="wright2022",
     title="The polysemantic penalty: published claims and our runs",
@@ -207,5 +244,12 @@ PAPER = Paper(
     gather=_gather,
     start=_command("digits", GRIDS["digits"]["digits"]),
     caveats=_caveats,
+    opening=_opening,
+    picture=Picture(
+        "../figures/penalty_frontier.png",
+        "Task loss against monosemantic neurons, by weight of the penalty",
+        "Toy models after 2^12 steps: task loss and monosemantic neurons per feature, by kind and "
+        "weight of the penalty.",
+    ),
     tables=tables.sections,
 )
