@@ -36,8 +36,17 @@ def sweep(frame: pd.DataFrame, scale: str) -> evidence.Sweep:
     return evidence.sweep(SWEEP, frame, store.positions(SWEEP, scale))
 
 
-_EVEN = "uniform"
-"""The density rule of models with as many weights in use as the dense one."""
+_UNIFORM = "uniform"
+_WORDS = {
+    _UNIFORM: "",
+    "erk": ", input weights denser",
+    "input": ", input weights alone",
+    "output": ", output weights alone",
+}
+"""What is said of a density rule."""
+
+_MORE = ("input", "output")
+"""Density rules of models with more weights in use than the dense one."""
 
 
 def costs(frame: pd.DataFrame) -> list[Finding]:
@@ -47,16 +56,15 @@ def costs(frame: pd.DataFrame) -> list[Finding]:
     dense, fixed = _of(frame, "none"), _of(frame, "erdos_renyi")
     found = []
     for (rule, density), rows in fixed.groupby(["density_rule", "density"], sort=False):
-        even = rule == _EVEN
-        where = "" if even else f", {rule} weights alone"
+        more = "more weights in use, shown for comparison" if rule in _MORE else ""
         found.append(
             Finding(
-                f"density {density:g}{where}, k = {rows['k'].iloc[0]}",
+                f"density {density:g}{_WORDS[str(rule)]}, k = {rows['k'].iloc[0]}",
                 "loss over the highest of the dense seeds",
                 finite(rows["loss"] / dense["loss"].max()),
                 settled=None,
                 low=1.02,
-                not_judged="" if even else "more weights in use, shown for comparison",
+                not_judged=more,
             )
         )
     return found
@@ -68,7 +76,7 @@ def grows(frame: pd.DataFrame) -> list[Finding]:
     found = []
     for rule in ("set", "rigl"):
         for density, rows in _of(frame, rule).groupby("density", sort=False):
-            of_density = (fixed["density"] == density) & (fixed["density_rule"] == _EVEN)
+            of_density = (fixed["density"] == density) & (fixed["density_rule"] == _UNIFORM)
             both = rows.merge(fixed[of_density], on="seed", suffixes=("", "_fixed"))
             ratio = finite(both["loss"] / both["loss_fixed"])
             measure = "loss over that of fixed random weights"

@@ -11,9 +11,15 @@ from toymono import catalog, store
 from toymono.frames import biases, connectivity, origins, skip, toy
 from toymono.markdown import table
 from toymono.papers import evidence, sparse
-from toymono.papers.basins import skip_paths, tickets
+from toymono.papers.basins import expansion, skip_paths, tickets
 from toymono.papers.basins.claims import CLAIMS
-from toymono.papers.basins.measures import EQUAL, hop, models
+from toymono.papers.basins.measures import (
+    EQUAL,
+    equal_kinds_apart,
+    equal_kinds_apart_on_curves,
+    hop,
+    models,
+)
 from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
 from toymono.papers.findings import Finding, finite
@@ -127,6 +133,7 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         f"{mean('polysemantic', 'kind_barrier')} between two polysemantic ones and by "
         f"{mean('monosemantic', 'mixed_barrier')} between the two kinds."
         + _curves(found)
+        + _equal(found)
         + _hops(found)
         + "\n\n"
         + "".join(part(found) for part in (_starts, _sparse, _skip)).lstrip()
@@ -190,16 +197,41 @@ def _starts(found: Evidence) -> str:
     )
 
 
+def _equal(found: Evidence) -> str:
+    """How the loss rises between models of equal loss; nothing without such runs."""
+    frame = found.sweeps["EQUAL"].frame
+    line = _means([f for f in equal_kinds_apart(frame) if "worse end" in f.measure])
+    curve = _means(equal_kinds_apart_on_curves(frame))
+    if not line or not curve:
+        return ""
+    return (
+        " Between a mono- and a polysemantic model of equal loss, which takes a long training of "
+        f"the latter, it rises by {line} of that loss above the worse end on the straight line and "
+        f"by {curve} on a trained curve."
+    )
+
+
 def _sparse(found: Evidence) -> str:
     """What sparse weights cost, and what becomes of lottery tickets; nothing without such runs."""
     words = ""
-    if ratios := _means(sparse.costs(found.sweeps[sparse.SWEEP].frame)):
-        words += f" Fixed random sparse weights have {ratios} times the loss of as many dense ones."
+    costs = sparse.costs(found.sweeps[sparse.SWEEP].frame)
+    denser = [finding for finding in costs if "input weights denser" in finding.setting]
+    if ratios := _means([finding for finding in costs if finding not in denser]):
+        words += f" Fixed random sparse weights have {ratios} times the loss of as many dense ones"
+        also = _means(denser)
+        words += f", {also} times if the input weights are denser." if also else "."
     frame = found.sweeps["TICKET"].frame
     if (mono := _means(tickets.stay_mono(frame))) and (loss := _means(tickets.match(frame))):
         words += (
             f" Lottery tickets keep {mono} times the dense run's monosemantic neurons, at {loss} "
-            "times its loss."
+            "times its loss"
+        )
+        late = _means(tickets.late_match(found.sweeps["REWIND"].frame))
+        words += f", {late} times if they are rewound to a sixteenth of training." if late else "."
+    if ratios := _means(expansion.losses(found.sweeps["EXPAND"].frame)):
+        words += (
+            " Models each of whose neurons is divided into several, with as many weights in use, "
+            f"have {ratios} times the loss of the same models trained on as they are."
         )
     return words
 
