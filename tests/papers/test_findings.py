@@ -12,7 +12,7 @@ from toymono.papers.findings import Finding
 
 @pytest.mark.parametrize(
     ("low", "high", "words"),
-    [(1, 2, "1 to 2"), (1, np.inf, "at least 1"), (-np.inf, 0, "at most 0")],
+    [(1, 2, "1 to 2"), (1, np.inf, "at least 1"), (-np.inf, 0, "at most 0"), (-np.inf, np.inf, "")],
 )
 def test_limits_in_words(low, high, words):
     assert Finding("", "", (), False, low, high).limits == words

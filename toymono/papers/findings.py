@@ -57,7 +57,9 @@ class Finding:
 
     @property
     def limits(self) -> str:
-        """The limits in words."""
+        """The limits in words; empty if there are none."""
+        if math.isinf(self.low) and math.isinf(self.high):
+            return ""
         if math.isinf(self.low):
             return f"at most {self.high:.3g}"
         if math.isinf(self.high):

@@ -75,9 +75,9 @@ def pulled_down(pull: pd.DataFrame, start: pd.DataFrame) -> list[Finding]:
         weak = {} if weight >= 1 else {"not_judged": "a weak pull, shown for comparison"}
         setting = f"weight {weight:g}"
         found += _beside(rows, _published(start), setting, _OF_PULLS, **weak)
-        positive = finite(rows["positive_bias"] / rows["m"])
-        measure = "neurons with a positive bias, over m"
-        found.append(Finding(setting, measure, positive, None, **_SHOWN))
+        if positive := finite(rows["positive_bias"] / rows["m"]):
+            measure = "neurons with a positive bias, over m"
+            found.append(Finding(setting, measure, positive, None, **_SHOWN))
     return found
 
 

@@ -187,7 +187,7 @@ CLAIMS = table(
     ),
     Claim(
         "late_tickets_match",
-        "Tickets that are rewound to a later step, up to a quarter of training, reach it.",
+        "Tickets that are rewound to a sixteenth of training reach it.",
         "Question (d); known of larger networks",
         ("REWIND",),
         _ASKED,

@@ -344,9 +344,10 @@ def _caveats(scale: str) -> Sequence[str]:
         "dense run's weights after the first step, trained for all 2^13 steps. The question on "
         "tickets was first put as one statement, that they stay monosemantic where their loss "
         "matches; as no loss matches, it was split in two after the runs. In REWIND tickets have "
-        "the weights after step 512 or 2048 instead.",
+        "the dense run's weights after step 512, and the rate and the decay of biases go on from "
+        "there.",
         "In EXPAND each neuron of a dense model becomes two or four: each input weight goes to one "
-        "of them at random, all have its bias, and the largest output weights stay, as many as "
+        "of them at random, each has an equal part of its bias, and the largest output weights stay, as many as "
         "before. The model is then trained for 2^12 steps, as is the dense one beside it.",
     )
 
