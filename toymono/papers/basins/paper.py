@@ -347,8 +347,9 @@ def _caveats(scale: str) -> Sequence[str]:
         "the dense run's weights after step 512, and the rate and the decay of biases go on from "
         "there.",
         "In EXPAND each neuron of a dense model becomes two or four: each input weight goes to one "
-        "of them at random, each has an equal part of its bias, and the largest output weights stay, as many as "
-        "before. The model is then trained for 2^12 steps, as is the dense one beside it.",
+        "of them at random, each has an equal part of its bias, and the largest output weights "
+        "stay, as many as before. The model is then trained for 2^12 steps, as is the dense one "
+        "beside it.",
     )
 
 
