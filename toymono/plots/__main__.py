@@ -1,9 +1,9 @@
 """Draws figures of the stored runs.
 
-    python -m toymono.plots
-    python -m toymono.plots --figure training_traces,sorted_biases --by learning_rate
-    python -m toymono.plots --where k=512,init_bias=-1,init_bias=0 --format png
-    python -m toymono.plots --paper
+    toymono plots
+    toymono plots --figure training_traces,sorted_biases --by learning_rate
+    toymono plots --where k=512,init_bias=-1,init_bias=0 --format png
+    toymono plots --paper
 
 By default it draws every figure for which there are runs and writes the paper's
 Table 1 and gallery.md, a page that shows the figures with the commands that train

@@ -1,8 +1,8 @@
 """Writes one interactive page of the stored runs, which needs no network.
 
-    python -m toymono.report
-    python -m toymono.report --where task=decoder,k=512 --out page
-    python -m toymono.report --detail 01258488ec341aa9,02d8ad8cda27e6c3
+    toymono report
+    toymono report --where task=decoder,k=512 --out page
+    toymono report --detail 01258488ec341aa9,02d8ad8cda27e6c3
 
 The page, index.html in the folder --out, has a table of the runs, their training
 traces, and for some of the toy runs every neuron at every snapshot of training.
