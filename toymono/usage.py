@@ -48,10 +48,11 @@ GROUPS: Mapping[str, Sequence[str]] = {
 }
 """Flags by what they are about, for every command; those not named here come last."""
 
-MOST_USED = frozenset(
-    "task n m eps model k nonlinearity init_bias log2_steps learning_rate bias_decay penalty alpha "
-    "preset sweep scale seeds runs_dir dry_run".split()
-)
+MOST_USED = {
+    *("task", "n", "m", "eps", "model", "k", "nonlinearity", "init_bias"),
+    *("log2_steps", "learning_rate", "bias_decay", "penalty", "alpha"),
+    *("preset", "sweep", "scale", "seeds", "runs_dir", "dry_run"),
+}
 """Flags that `--help` lists of a command with more than `MANY` flags."""
 
 MANY = 30

@@ -120,8 +120,7 @@ def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
         )
     if not (_FIGURE.value or _BY.value or where.WHERE.value):  # pages are of all the runs
         shown = next((name for name in _PAGE_FORMATS if name in formats), formats[0])
-        reasons = list(skipped.values())
-        page = pages.gallery(drawn, reasons, statements, shown, _command())
+        page = pages.gallery(drawn, list(skipped), statements, shown, _command())
         _write(figures_dir / "table1.md", pages.table1())
         _write(figures_dir / "gallery.md", page)
     if _PAPER.value:

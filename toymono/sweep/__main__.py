@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from toymono.store import StoredRun
 
 
-
 def _titles(sweeps: Mapping[str, catalog.Sweep]) -> str:
     return "; ".join(f"{name}: {sweep.title}" for name, sweep in sweeps.items())
 
