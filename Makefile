@@ -1,7 +1,7 @@
 # make demo    train the first models and draw them
 # make test    run the tests
-# Both install into .venv first. For the newest packages: make clean, then
-# make CONSTRAINTS=/dev/null test
+# Both install into .venv first, the demo only what it needs. For the newest packages:
+# make clean, then make CONSTRAINTS=/dev/null test
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
@@ -11,9 +11,9 @@ RUN := $(BIN)/python -m
 # make soak    kill, damage and contradict sweeps for an hour at most
 .PHONY: demo test test-slow soak lint format wheel docs bench clean
 
-demo: .venv/ready
-	$(RUN) toymono.sweep --task decoder --k 512 --init_bias -1
-	$(RUN) toymono.plots
+demo: .venv/base
+	$(BIN)/toymono sweep --task decoder --k 512 --init_bias -1
+	$(BIN)/toymono plots
 
 test: .venv/ready
 	$(RUN) pytest -n 2
@@ -59,10 +59,14 @@ bench: .venv/ready
 clean:
 	rm -rf .venv build docs/_build docs/reference/commands docs/reference/generated *.egg-info
 
-.venv/ready: pyproject.toml constraints.txt
+.venv/base: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo 'Python 3.11 or newer is needed; name one: make PYTHON=python3.13 $(MAKECMDGOALS)'; exit 1; }
 	@echo 'installing into .venv (a few minutes the first time)'
 	@$(PYTHON) -m venv .venv
+	@$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e .
+	@touch $@
+
+.venv/ready: .venv/base
 	@$(RUN) pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e '.[test]'
 	@touch $@

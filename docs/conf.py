@@ -39,6 +39,10 @@ python_use_unqualified_type_names = True
 napoleon_custom_sections = [("Reference", "references_style")]
 default_role = "code"
 
+# Roles in prose lead somewhere. Types in signatures need not: many are other packages'.
+nitpicky = True
+nitpick_ignore_regex = [(r"py:(?!mod$|func$).*", ".*")]
+
 html_theme = "furo"
 html_title = "toymono"
 html_static_path = ["_static"]

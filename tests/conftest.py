@@ -42,6 +42,7 @@ jaxtyping.install_import_hook(CHECKED, "typecheck.checked")
 
 import contextlib
 import json
+import shutil
 
 import hypothesis
 import jax.numpy as jnp
@@ -180,6 +181,20 @@ def toy():
         return net, features.build(config, world_key)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The machine's Chromium, which `.ci/run` installs unless it is told to do without."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+    if found is None:
+        assert "CI" not in os.environ, ".ci/run installs Chromium"
+        pytest.skip("no Chromium on this machine")
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=found)
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture

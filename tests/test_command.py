@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
 from toymono import __main__ as program
-from toymono import completion, usage
+from toymono import catalog, completion, usage
 
 ENVIRONMENT = {name: value for name, value in os.environ.items() if "COV" not in name}
 
@@ -73,22 +74,38 @@ def test_completion_in_other_shells(shell):
     assert "sweep" in text
 
 
-def test_help_begins_with_examples_and_groups_flags():
+def _help(command, flag="--help"):
     done = subprocess.run(
-        [sys.executable, "-m", "toymono", "sweep", "--help"],
+        [sys.executable, "-m", "toymono", command, flag],
         capture_output=True,
         text=True,
-        check=True,
         env=ENVIRONMENT | {"COLUMNS": "80"},
     )
-    lines = done.stdout.splitlines()
-    assert lines[0] == "Trains a grid of toy models and stores every run."
-    assert "python -m toymono.sweep --task decoder" in lines[2]
-    assert "network:" in lines
-    assert max(map(len, lines[10:])) < 80
-    assert len(lines) < 140
-    assert "decoder, reproject, abs" in done.stdout
-    assert "<smoke" not in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", usage.COMMANDS)
+def test_help_begins_with_examples_and_groups_flags(command):
+    text = _help(command)
+    lines = text.splitlines()
+    assert re.match(rf" {{4}}.*\btoymono {command}\b", lines[2])
+    assert len(lines) < 80
+    assert max(len(line) for line in lines if line.startswith(("  --", " " * 20))) < 80
+    assert lines[-1].startswith("--helpfull lists all ")
+
+
+def test_help_lists_the_flags_used_most_and_helpfull_all(described):
+    flags, _, _ = described
+    short, whole = _help("sweep"), _help("sweep", "--helpfull")
+    shown = set(re.findall(r"^  --(?:\[no\])?(\w+) ", short, re.M))
+    assert shown == usage.MOST_USED
+    assert set(re.findall(r"^  --(?:\[no\])?(\w+) ", whole, re.M)) == set(flags["sweep"])
+    assert "network:" in short.splitlines()
+    assert "decoder, reproject, abs" in short
+    words = " ".join(whole.split())
+    assert "decoder: recover the features" in words
+    assert all(f"{name}: {sweep.title}" in words for name, sweep in catalog.BEYOND.items())
 
 
 def _run(monkeypatch, capsys, *arguments):

@@ -1,16 +1,20 @@
 """The documentation site's pages: their examples run, their pictures are small, flags are known."""
 
 import doctest
+import os
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from toymono import usage
+from toymono import Hyperparams, store, usage
 
 DOCS = Path(__file__).parents[1] / "docs"
+PACKAGE = Path(usage.__file__).parent
 PAGES = sorted(
     path
     for path in DOCS.rglob("*.md")
@@ -51,3 +55,51 @@ def test_commands_exist(path):
 def test_every_concept_says_when_it_misleads():
     for path in (DOCS / "concepts").glob("*.md"):
         assert path.stem == "index" or "misleads" in path.read_text(), path
+
+
+def test_the_page_on_extending_runs_from_top_to_bottom(untrained, tmp_path):
+    """In a process of its own, since it registers records; `runs` has two initial biases."""
+    for bias in (-1.0, 0.0):
+        hyperparams = Hyperparams(eps=0.25, init_bias=bias)
+        store.save(tmp_path / "runs", untrained(hyperparams=hyperparams))
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / "howto" / "extend.md").read_text(), re.S)
+    blocks += [
+        "from toymono import Config\n"
+        "Config(task='square', nonlinearity='clipped', penalty='squared')\n"
+        "print(store.load(store.find('runs')[0]).final.w_mk.shape)\n"
+        "print(list(frames.per_neuron(store.find('runs')))[-1])"
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(blocks)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "MPLBACKEND": "Agg"},
+    )
+    assert done.returncode == 0, done.stderr
+    verdict, *_, last = done.stdout.splitlines()
+    assert "(Finding(setting='all settings', measure='rank correlation of" in verdict
+    assert last == "two_strongest"
+    assert (tmp_path / "score_by_bias.png").stat().st_size > 0
+
+
+def test_the_reference_lists_every_module_of_the_analyses_and_frames():
+    listed = re.findall(r"^   (toymono\S*)$", (DOCS / "reference" / "api.md").read_text(), re.M)
+    assert len(listed) == len(set(listed))
+    for folder in ("analysis", "frames"):
+        modules = {
+            ".".join(("toymono", *path.relative_to(PACKAGE).with_suffix("").parts))
+            for path in (PACKAGE / folder).rglob("*.py")
+            if path.stem != "__init__"
+        }
+        assert modules <= set(listed), "name these in docs/reference/api.md"
+
+
+def test_roles_name_what_the_reference_lists():
+    listed = set(
+        re.findall(r"^   (toymono\S*)$", (DOCS / "reference" / "api.md").read_text(), re.M)
+    )
+    for path in PAGES:
+        for kind, target in re.findall(r"\{py:(\w+)\}`([\w.]+)`", path.read_text()):
+            module = target if kind == "mod" else target.rpartition(".")[0]
+            assert module in listed, f"{path} names {target}"

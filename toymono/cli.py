@@ -202,15 +202,15 @@ def _compilation_cache() -> Path:
 
 
 _HELP = {"--help", "-help", "-h", "-?", "--helpshort", "-helpshort"}
-
+_WHOLE_HELP = {"--helpfull", "-helpfull"}
 
 _FOLDERS = {"runs_dir", "figures_dir", "docs_dir", "data_dir"}
 
 
 def _parse(argv: Sequence[str], operands: bool, words: str) -> list[str]:
     """The arguments that are not flags; `words` are the command's, for its help."""
-    if _HELP & set(argv[1:]):
-        print(usage.help_text(words, argv[0]))
+    if (_HELP | _WHOLE_HELP) & set(argv[1:]):
+        print(usage.help_text(words, argv[0], bool(_WHOLE_HELP & set(argv[1:]))))
         sys.exit(0)
     try:
         rest = flags.FLAGS(argv)

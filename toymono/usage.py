@@ -1,7 +1,8 @@
 """What `--help` prints, and completion for shells, both made from a command's flags.
 
 Help begins with the command's own words and examples, then lists the flags in
-groups, one or two lines each; `--helpfull` prints all that absl knows of them.
+groups, one or two lines each. Of a command with many flags, `--help` lists those
+that are used most; `--helpfull` lists all, with all that is said of them.
 """
 
 import re
@@ -47,21 +48,39 @@ GROUPS: Mapping[str, Sequence[str]] = {
 }
 """Flags by what they are about, for every command; those not named here come last."""
 
+MOST_USED = {
+    *("task", "n", "m", "eps", "model", "k", "nonlinearity", "init_bias"),
+    *("log2_steps", "learning_rate", "bias_decay", "penalty", "alpha"),
+    *("preset", "sweep", "scale", "seeds", "runs_dir", "dry_run"),
+}
+"""Flags that `--help` lists of a command with more than `MANY` flags."""
+
+MANY = 30
+"""Our choice: help with so many flags fills two or three screens."""
+
 _OTHERS = "more"
 _WIDTH = 96  # Our choice: lines longer than this are hard to read on a wide terminal.
 
 
-def help_text(words: str, module: str) -> str:
-    """What `--help` prints: the words of the command, then its flags in groups.
+def help_text(words: str, module: str, whole: bool = False) -> str:
+    """What `--help` and `--helpfull` print: the command's words, then its flags in groups.
 
     Args:
       words: The docstring of the command's module, with its examples.
       module: The name under which absl lists its flags.
+      whole: Whether all flags are listed, with all that is said of them.
     """
     width = min(_WIDTH, shutil.get_terminal_size().columns) - 1
+    groups = grouped(module)
+    count = sum(map(len, groups.values()))
     parts = [words.strip()]
-    for title, listed in grouped(module).items():
-        parts.append("\n".join([f"{title}:", *(_line(flag, width) for flag in listed)]))
+    for title, listed in groups.items():
+        if count > MANY and not whole:
+            listed = [flag for flag in listed if flag.name in MOST_USED]
+        if listed:
+            parts.append("\n".join([f"{title}:", *(_line(flag, width, whole) for flag in listed)]))
+    if not whole:
+        parts.append(f"--helpfull lists all {count} flags and explains their choices.")
     return "\n\n".join(parts)
 
 
@@ -75,14 +94,18 @@ def grouped(module: str) -> dict[str, list[flags.Flag]]:
     return {title: listed for title, listed in found.items() if listed}
 
 
-def _line(flag: flags.Flag, width: int) -> str:
-    """A flag with its first sentence, its choices and its default."""
+def _line(flag: flags.Flag, width: int, whole: bool) -> str:
+    """A flag with its first sentence and its choices, or all of its text, and its default."""
     boolean = isinstance(flag, flags.BooleanFlag)
     name = f"  --{'[no]' if boolean and flag.default else ''}{flag.name} "
     words = re.sub(r"^<[^>]*>: ", "", flag.help or "")  # absl begins with the choices
-    sentence, _, _ = words.replace("\n", " ").partition(". ")
+    text = words.replace("\n", " ")
     values = choices(flag)
-    text = sentence.rstrip(".:; ") + (f": {', '.join(values)}" if values else "")
+    if not whole:
+        text = text.partition(". ")[0]
+    text = text.rstrip(".:; ")
+    if values and not (whole and getattr(flag.parser, "field", None)):  # fields name theirs
+        text += f": {', '.join(values)}"
     default = _default(flag)
     return textwrap.fill(
         f"{text} [{default}]" if default else text,
@@ -103,7 +126,7 @@ def _default(flag: flags.Flag) -> str:
     """The value if the flag is not given; empty if there is none or if it tells nothing."""
     field = getattr(flag.parser, "field", None)
     if field is not None:
-        return field.text(field.default)
+        return "" if field.default is None else field.text(field.default)
     value = flag.default
     if isinstance(value, list):
         return ",".join(map(str, value))

@@ -1,4 +1,6 @@
-"""Writes a page per command, from the flags and fields that the command itself uses."""
+"""Writes a page per command, from the flags and fields that the command itself uses, and one
+on the sweeps of the catalog.
+"""
 
 import ast
 import importlib.util
@@ -7,6 +9,7 @@ import runpy
 import textwrap
 from pathlib import Path
 
+import sweeps
 from absl import flags
 from absl.testing import flagsaver
 
@@ -72,6 +75,8 @@ def _row(flag: flags.Flag) -> str:
             text = f"{text} No effect with `--{other} {', '.join(values)}`."
         default = "" if field.default is None else field.text(field.default)
     else:
+        if flag.name == "sweep":  # its titles have a page
+            text = f"{text.partition(' Those of')[0]} [All sweeps](sweeps.md)."
         text += "".join(
             f" One of {', '.join(f'`{word}`' for word in words)}."
             for words in [usage.choices(flag)]
@@ -97,12 +102,13 @@ def _write(app) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     made = pages()
     rows = "\n".join(f"| [{name}]({name}.md) | {text} |" for name, text in usage.COMMANDS.items())
-    names = "\n".join(made)
+    names = "\n".join([*made, "sweeps"])
     made["index"] = f"""# Commands
 
-`toymono COMMAND` and `python -m toymono.COMMAND` are the same. `--help` lists a command's
-flags. Exit codes: 0 done, 1 something failed while running, 2 the command was wrong, 130
-stopped by a signal.
+`toymono COMMAND` and `python -m toymono.COMMAND` are the same. `--help` lists the flags of a
+command that are used most, `--helpfull` all. Exit codes: 0 done, 1 something failed while
+running, 2 the command was wrong, 130 stopped by a signal. [Sweeps](sweeps.md) lists the grids
+that `toymono sweep --sweep` trains by name.
 
 | command | what it does |
 | --- | --- |
@@ -114,6 +120,7 @@ stopped by a signal.
 {names}
 ```
 """
+    made["sweeps"] = sweeps.page()
     for name, text in made.items():
         path = folder / f"{name}.md"
         if not path.exists() or path.read_text() != text:  # an unchanged page is not read again

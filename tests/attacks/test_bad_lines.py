@@ -199,8 +199,8 @@ LINES = {
     },
     "torch_io": {
         "--outt=3": "unknown flag --outt; one of: --out",
-        "": "usage: python -m toymono.torch_io import FILE.pt … or export RUN --out FILE",
-        "convert x": "usage: python -m toymono.torch_io",
+        "": "usage: toymono torch_io import FILE.pt … or export RUN --out FILE",
+        "convert x": "usage: toymono torch_io",
         "import": "import requires files: import FILE.pt …",
         "import /nowhere.pt": "there is no file '/nowhere.pt'",
         "import empty": "there is no file 'empty'",

@@ -26,7 +26,7 @@ def test_a_gallery_shows_figures_with_commands_claims_and_facts():
     paper = drawn("fig03", runs=6, scale="paper", facts="over rate 1 → 2: loss 3 → 4")
     statements = dict.fromkeys(FIGURES["fig03"].claims, "A statement.")
     page = pages.gallery(
-        [drawn("sorted_biases"), paper], ["fig06: too few runs"], statements, "png", "COMMAND"
+        [drawn("sorted_biases"), paper], ["fig06", "fig07"], statements, "png", "COMMAND"
     )
     assert page.startswith("# Figures of the stored runs\n\nMade by `COMMAND`")
     assert f"![{FIGURES['fig03'].summary}](fig03.png)" in page
@@ -36,14 +36,15 @@ def test_a_gallery_shows_figures_with_commands_claims_and_facts():
     assert page.count("- The paper: A statement.") == len(statements)
     assert "- Our runs: over rate 1 → 2: loss 3 → 4." in page
     assert "## Sorted biases" in page
-    assert page.endswith("## Skipped for lack of runs\n\n- fig06: too few runs.\n")
+    last = page.splitlines()[-1]
+    assert last.startswith("Not drawn for lack of runs: fig06, fig07. `toymono plots --list` ")
 
 
 def test_markdown_links_a_pdf():
     page = pages.gallery([drawn("sorted_biases")], [], {}, "pdf", "COMMAND")
     assert "\n[sorted_biases.pdf](sorted_biases.pdf)\n" in page
     assert "![" not in page
-    assert "Skipped" not in page
+    assert "Not drawn" not in page
 
 
 def test_the_table_of_claims_puts_facts_beside_statements():

@@ -4,7 +4,6 @@ import base64
 import dataclasses
 import io
 import json
-import os
 import re
 import shutil
 
@@ -15,8 +14,11 @@ import pytest
 from absl.testing import flagsaver
 from PIL import Image
 
-from toymono import Hyperparams, cli, store
-from toymono.job import job_of
+from toymono import Config, Hyperparams, cli, store
+from toymono.classifiers import train as training
+from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
+from toymono.job import Job, job_of
+from toymono.quantities import QUANTITIES
 from toymono.report import __main__ as program
 from toymono.report import detail, page, tables
 
@@ -118,6 +120,47 @@ def test_the_same_runs_give_the_same_page(page_of_all, runs_dir, tmp_path):
     assert page_of_all.read_bytes() == before
 
 
+def test_skipped_runs_leave_the_number_of_detailed_ones(
+    report, runs_dir, digits, tmp_path, capsys, monkeypatch
+):
+    """Two classifiers whose images are not on this machine."""
+    monkeypatch.delenv("TOYMONO_DATA_DIR", raising=False)
+    folder = tmp_path / "runs"
+    shutil.copytree(runs_dir, folder)
+    config = ClassifierConfig(data="mnist", sizes=(8,), epochs=2)
+    for seed in range(2):
+        job = Job(config, ClassifierHyperparams(), seed, digits.fingerprint)
+        store.save(folder, training.fit(config, job.hyperparams, digits, job.key), job)
+    path = report(runs_dir=str(folder))
+    assert capsys.readouterr().err.startswith("skipping 2 runs: data=mnist is read from ")
+    assert len(block(path, "data")["runs"]) == 3
+
+
+def test_titles_begin_with_the_settings_of_most_values(untrained, tmp_path):
+    for eps, bias in ((0.5, 0.0), (0.25, -0.5), (0.25, -1.0)):
+        hyperparams = Hyperparams(eps=eps, init_bias=bias)
+        store.save(tmp_path, untrained(hyperparams=hyperparams))
+    first, *_ = tables.titles(store.find(tmp_path, init_bias=-1.0) + store.find(tmp_path, eps=0.5))
+    assert first.startswith("ε = 1/4, ")  # as many values of both: the order of the fields
+    titles = tables.titles(store.find(tmp_path))
+    assert all(title.startswith(QUANTITIES["init_bias"].short) for title in titles)
+
+
+@pytest.mark.slow
+def test_a_hundred_runs_take_less_than_15_megabytes(report, untrained, tmp_path):
+    """Eight of them are shown with their neurons, at the sizes of the scale `small`."""
+    folder = tmp_path / "runs"
+    for seed in range(92):
+        store.save(folder, untrained(seed=seed))
+    small = Config(n=256, m=32, k=512, log2_steps=13)
+    shown = [store.save(folder, untrained(small, seed=seed)).stem for seed in range(8)]
+    path = report(runs_dir=str(folder), detail=shown)
+    [table] = block(path, "data")["tables"]
+    assert len(table["rows"]) == 100
+    print(f"{path.stat().st_size / 1e6:.1f} MB")
+    assert path.stat().st_size < 15e6
+
+
 def test_detail_names_runs(report, page_of_all):
     name = block(page_of_all, "data")["runs"][1]["run"]
     path = report(detail=[name])
@@ -165,19 +208,6 @@ def test_a_file_that_is_no_report_is_not_overwritten(report, tmp_path):
 
 
 # The page in a browser.
-
-
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    found = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-    if found is None:
-        assert "CI" not in os.environ, ".ci/run installs Chromium"
-        pytest.skip("no Chromium on this machine")
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=found)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")
@@ -253,7 +283,7 @@ def test_the_slider_moves_both_runs_through_training(opened):
     counts = opened.locator("article .counts")
     slider.focus()
     slider.press("Home")
-    assert all(text.startswith("After 1 steps") for text in counts.all_inner_texts())
+    assert all(text.startswith("After 1 step:") for text in counts.all_inner_texts())
     slider.press("ArrowRight")
     assert opened.locator("#step").inner_text() == "2 steps"
     slider.press("End")

@@ -248,7 +248,7 @@ def test_runs_that_could_not_start_and_unreadable_files_are_counted_apart(tmp_pa
 
 
 def test_help_names_every_setting(sweep_here):
-    code, out, err = sweep_here("--help")
+    code, out, err = sweep_here("--helpfull")
     assert (code, err) == (0, "")
     assert all(f"--{name}" in out or f"--[no]{name}" in out for name in TOY)
 

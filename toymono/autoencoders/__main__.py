@@ -1,7 +1,7 @@
 """Trains autoencoders of image patches with dropout, and prints how well they reconstruct.
 
-    python -m toymono.autoencoders --dropout_rate 0,.2,.5,.8 --seeds 5
-    python -m toymono.autoencoders --data folder --data_dir ~/images --patch 12 --sizes 256x4
+    toymono autoencoders --dropout_rate 0,.2,.5,.8 --seeds 5
+    toymono autoencoders --data folder --data_dir ~/images --patch 12 --sizes 256x4
 
 Each setting takes a comma-separated list, and lists multiply into a grid. Runs on
 disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops training within about a

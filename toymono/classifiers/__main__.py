@@ -1,9 +1,9 @@
 """Trains classifiers with a polysemantic penalty, scores them and draws the figures.
 
-    python -m toymono.classifiers --data digits --alpha 0,0.1,-0.001 --seeds 5
-    python -m toymono.classifiers --alpha -0.001,0,0.1 --penalty soft,hard --epochs 100
-    python -m toymono.classifiers --capacity --seeds 5
-    python -m toymono.classifiers --data mnist --data_dir ~/mnist --network cnn
+    toymono classifiers --data digits --alpha 0,0.1,-0.001 --seeds 5
+    toymono classifiers --alpha -0.001,0,0.1 --penalty soft,hard --epochs 100
+    toymono classifiers --capacity --seeds 5
+    toymono classifiers --data mnist --data_dir ~/mnist --network cnn
 
 Each setting takes a comma-separated list, and lists multiply into a grid. Runs on
 disk are not trained again, and analyses of them are cached. Ctrl-C, SIGTERM or SIGHUP

@@ -1,7 +1,7 @@
 """Adds what stored runs show to the evidence in docs/evidence, and writes the pages of claims.
 
-    python -m toymono.papers
-    python -m toymono.papers --papers jermyn2022 --scale half --runs_dir runs
+    toymono papers
+    toymono papers --papers jermyn2022 --scale half --runs_dir runs
 
 Without stored runs the pages are made from the evidence files alone. A page is
 left unchanged while the evidence has fewer runs than the page shows. Run it in

@@ -113,20 +113,20 @@ def verdict_table(judged: Sequence[Judged], several_scales: bool = False) -> str
 
 
 def _summary(judged: Judged) -> str:
-    """How many findings lie within their limits, and what was measured first."""
-    shown = [finding for finding in judged.findings if finding.values]
+    """How many of the findings that count lie within their limits, and what the first measures."""
     if judged.verdict == Verdict.NOT_MEASURED:
         if judged.lacking:
             return f"runs missing: {', '.join(judged.lacking)}"
-        if shown:
+        if shown := [finding for finding in judged.findings if finding.values]:
             last = shown[-1]
             return f"{last.not_judged}; {last.setting}, {last.measure}: {three_digits(last.mean)}"
         return judged.claim.unmeasured or "no value"
-    first = shown[0].measure
-    within = sum(finding.within == len(finding.values) for finding in shown)
-    where = f"{shown[0].setting}, " if len(shown) == 1 else ""
-    of_first = _range(f for f in shown if f.measure == first)
-    return f"{within} of {len(shown)}; {where}{first}: {of_first}"
+    counted = [finding for finding in judged.findings if finding.counts]
+    first = counted[0].measure
+    within = sum(finding.within == len(finding.values) for finding in counted)
+    where = f"{counted[0].setting}, " if len(counted) == 1 else ""
+    of_first = _range(f for f in counted if f.measure == first)
+    return f"{within} of {len(counted)}; {where}{first}: {of_first}"
 
 
 def rule() -> str:
@@ -154,7 +154,7 @@ def rule() -> str:
 
 
 def runs_table(evidence: Evidence, scale: str) -> str:
-    """Which runs there are of each sweep, and what trains the missing ones."""
+    """Which runs there are of each sweep, and what trains them."""
     rows = [
         (
             sweep.name,
@@ -168,10 +168,14 @@ def runs_table(evidence: Evidence, scale: str) -> str:
         for sweep in evidence.sweeps.values()
     ]
     head = ("sweep", "settings with runs", "seeds per setting", "runs settled", "runs diverged")
-    missing = [sweep for sweep in evidence.sweeps.values() if not sweep.complete]
-    lines = commands(missing, scale)
-    train = ["To train what is missing:", code(lines)] if lines else []
-    return "\n\n".join([table(head, rows), *train])
+    lines = commands(evidence.sweeps.values(), scale)
+    return "\n\n".join(
+        [
+            table(head, rows),
+            "These commands train the sweeps; runs that are stored are not trained again:",
+            code(lines),
+        ]
+    )
 
 
 def code(lines: Iterable[str]) -> str:

@@ -1,9 +1,9 @@
 """Draws figures of the stored runs.
 
-    python -m toymono.plots
-    python -m toymono.plots --figure training_traces,sorted_biases --by learning_rate
-    python -m toymono.plots --where k=512,init_bias=-1,init_bias=0 --format png
-    python -m toymono.plots --paper
+    toymono plots
+    toymono plots --figure training_traces,sorted_biases --by learning_rate
+    toymono plots --where k=512,init_bias=-1,init_bias=0 --format png
+    toymono plots --paper
 
 By default it draws every figure for which there are runs and writes the paper's
 Table 1 and gallery.md, a page that shows the figures with the commands that train
@@ -120,8 +120,7 @@ def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
         )
     if not (_FIGURE.value or _BY.value or where.WHERE.value):  # pages are of all the runs
         shown = next((name for name in _PAGE_FORMATS if name in formats), formats[0])
-        reasons = list(skipped.values())
-        page = pages.gallery(drawn, reasons, statements, shown, _command())
+        page = pages.gallery(drawn, list(skipped), statements, shown, _command())
         _write(figures_dir / "table1.md", pages.table1())
         _write(figures_dir / "gallery.md", page)
     if _PAPER.value:

@@ -69,7 +69,7 @@ def gallery(
 
     Args:
       drawn: The figures.
-      skipped: What the others lack, a sentence each.
+      skipped: Names of those that lack runs.
       statements: What each claim of the paper says, by its name.
       format_: The figures' format. Markdown shows no PDF: those are linked.
       command: The command that made the page.
@@ -80,7 +80,10 @@ def gallery(
     ]
     parts += [_section(done, statements, format_) for done in drawn]
     if skipped:
-        parts += ["## Skipped for lack of runs", "\n".join(f"- {reason}." for reason in skipped)]
+        parts.append(
+            f"Not drawn for lack of runs: {', '.join(skipped)}. `toymono plots --list` shows the "
+            "commands that train them."
+        )
     return "\n\n".join(parts) + "\n"
 
 

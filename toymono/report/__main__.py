@@ -1,13 +1,14 @@
 """Writes one interactive page of the stored runs, which needs no network.
 
-    python -m toymono.report
-    python -m toymono.report --where task=decoder,k=512 --out page
-    python -m toymono.report --detail 01258488ec341aa9,02d8ad8cda27e6c3
+    toymono report
+    toymono report --where task=decoder,k=512 --out page
+    toymono report --detail 01258488ec341aa9,02d8ad8cda27e6c3
 
 The page, index.html in the folder --out, has a table of the runs, their training
 traces, and for some of the toy runs every neuron at every snapshot of training.
 """
 
+import collections
 import shlex
 import sys
 from pathlib import Path
@@ -67,9 +68,8 @@ def _write(
         return tqdm(runs, "reading runs", disable=quiet)
 
     found = tables.tables(stored, progress)
-    for reason in dict.fromkeys(found.skipped.values()):
-        count = list(found.skipped.values()).count(reason)
-        print(f"skipping {cli.counted(count, 'run')}: {reason}", file=sys.stderr)
+    for reason, number in collections.Counter(found.skipped.values()).items():
+        print(f"skipping {cli.counted(number, 'run')}: {reason}", file=sys.stderr)
     if not found.tables:
         raise cli.Failure("none of the runs could be read")
     ranked = _ranked(found.tables)

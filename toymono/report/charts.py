@@ -75,7 +75,7 @@ def traces() -> Chart:
             opacity=alt.condition(hover, alt.value(1), alt.value(0)),
             tooltip=[
                 alt.Tooltip("label:N", title="Run"),
-                alt.Tooltip("x:Q", title="Time", format=","),
+                alt.Tooltip("x:Q", title="Steps", format=","),
                 alt.Tooltip("y:Q", title="Value", format=".4~g"),
             ],
         )

@@ -189,7 +189,9 @@ def _cell(name: str, row: dict, fields: Mapping[str, Field]) -> Any:
 
 
 def _labels(frame: pd.DataFrame, fields: Mapping[str, Field]) -> list[str]:
+    """What runs are called: first the settings of most values, since a menu cuts what is long."""
     swept = [name for name in settings(frame, fields) if name in fields]
+    swept.sort(key=lambda name: -frame[name].astype(str).nunique())
     return [_words(row, swept, fields) for row in frame.to_dict("records")]
 
 

@@ -1,7 +1,7 @@
 """Checks the files in a folder of runs.
 
-    python -m toymono.store check --runs_dir runs
-    python -m toymono.store check --runs_dir runs --quarantine
+    toymono store check --runs_dir runs
+    toymono store check --runs_dir runs --quarantine
 
 `check` reads every stored run (*.safetensors), verifies its checksum and lists the
 files that are damaged or are not runs. Unfinished runs (*.partial) are not checked.

@@ -1,8 +1,8 @@
 """Trains a grid of toy models and stores every run.
 
-    python -m toymono.sweep --task decoder --k 512 --init_bias -1
-    python -m toymono.sweep --k 256,512 --init_bias -1,0 --learning_rate 0.003,0.01 --seeds 8
-    python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3
+    toymono sweep --task decoder --k 512 --init_bias -1
+    toymono sweep --k 256,512 --init_bias -1,0 --learning_rate 0.003,0.01 --seeds 8
+    toymono sweep --sweep LR1,LR3 --scale small --seeds 3
 
 Each setting takes a comma-separated list, and lists multiply into a grid. Runs on
 disk are not trained again. Ctrl-C, SIGTERM or SIGHUP stops training within about a
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from toymono.job import Job
     from toymono.store import StoredRun
 
+
+def _titles(sweeps: Mapping[str, catalog.Sweep]) -> str:
+    return "; ".join(f"{name}: {sweep.title}" for name, sweep in sweeps.items())
+
+
 cli.define_fields(TOY)
 _PRESET = flags.DEFINE_enum(
     "preset", "laptop", list(catalog.PRESETS), "Values of the settings that are not given."
@@ -30,9 +35,9 @@ _PRESET = flags.DEFINE_enum(
 _SWEEP = flags.DEFINE_list(
     "sweep",
     None,
-    f"Sweeps instead of a grid. Of the paper: all of them (`all`), or some of "
-    f"{', '.join(catalog.SWEEPS)}. Further sweeps: {', '.join(catalog.BEYOND)}. Settings given "
-    "with --sweep replace the sweep's own.",
+    "Named sweeps instead of a grid, such as LR1,LR3; --helpfull lists them. Settings given with "
+    f"--sweep replace the sweep's own. Those of the paper (`all`): {_titles(catalog.SWEEPS)}. "
+    f"Further sweeps: {_titles(catalog.BEYOND)}.",
 )
 _SCALE = flags.DEFINE_enum(
     "scale",

@@ -1,9 +1,9 @@
 """Imports files of the authors' PyTorch program, and exports runs for PyTorch and SAELens.
 
-    python -m toymono.torch_io import model3_autoencoder_ReLU_….pt
-    python -m toymono.torch_io export 0123456789abcdef --out model.safetensors
-    python -m toymono.torch_io export 0123456789abcdef --out model.pt
-    python -m toymono.torch_io export 0123456789abcdef --out features --saelens
+    toymono torch_io import model3_autoencoder_ReLU_….pt
+    toymono torch_io export 0123456789abcdef --out model.safetensors
+    toymono torch_io export 0123456789abcdef --out model.pt
+    toymono torch_io export 0123456789abcdef --out features --saelens
 
 `import` stores each file as a run in runs_dir with all its snapshots; it takes
 PyTorch. `export` takes a run's name or file. A .safetensors file is a state dict
@@ -42,7 +42,7 @@ def main(*operands: str) -> int:
     action, *names = operands or ("",)
     out = _OUT.value or ""
     if action not in ("import", "export"):
-        raise cli.UsageError(f"usage: python -m toymono.torch_io {_USAGE}")
+        raise cli.UsageError(f"usage: toymono torch_io {_USAGE}")
     if action == "import" and not names:
         raise cli.UsageError("import requires files: import FILE.pt …")
     if action == "import" and (_OUT.present or _SAELENS.value):

@@ -1,7 +1,7 @@
 """Lists the trained models that come with the package.
 
-    python -m toymono.zoo
-    python -m toymono.zoo --update --runs_dir runs
+    toymono zoo
+    toymono zoo --update --runs_dir runs
 
 Each model is printed with its scores and the command that trains it. With
 --update the files in the package are written anew from the stored runs.

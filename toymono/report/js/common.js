@@ -33,6 +33,8 @@ function shortNumber(value) {
   return String(text).replace('-', '−');
 }
 
+const inSteps = (count) => `${count.toLocaleString('en')} step${count === 1 ? '' : 's'}`;
+
 // The inverse of `packed` in detail.py: numbers with their shape, read by index.
 function unpack({ shape, scale, bytes, data }) {
   const raw = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0)).buffer;

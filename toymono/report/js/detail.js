@@ -102,7 +102,7 @@ class Panel {
     const data = this.data();
     const counts = run.kinds.map((kind, i) => `${run.counts[this.c][i]} ${kind}`);
     const of = run.shown.length < run.k ? ` The charts show ${run.shown.length} of ${run.k} neurons.` : '';
-    this.find('counts').textContent = `After ${run.steps[this.c].toLocaleString('en')} steps: ${counts.join(', ')} neurons.${of}`;
+    this.find('counts').textContent = `After ${inSteps(run.steps[this.c])}: ${counts.join(', ')} neurons.${of}`;
     const neuron = data.picked[0];
     const features = neuron.count === 1 ? '1 feature' : `${neuron.count} features`;
     const strongest = neuron.kind === 'dead' ? '' : `, most to feature ${neuron.feature}`;
@@ -147,8 +147,7 @@ async function prepareDetail() {
 function moveTo() {
   const c = Number(byId('snapshot').value);
   const steps = panels.map((panel) => panel.run.steps[Math.min(c, panel.last)]);
-  const words = [...new Set(steps)].map((step) => step.toLocaleString('en'));
-  byId('step').textContent = `${words.join(' and ')} steps`;
+  byId('step').textContent = [...new Set(steps)].map(inSteps).join(' and ');
   byId('snapshot').setAttribute('aria-valuetext', byId('step').textContent);
   return Promise.all(panels.map((panel) => panel.update()));
 }

@@ -72,6 +72,7 @@ async function drawOverview() {
     Object.assign(layer.encoding.x, { title: table.time, scale: table.logarithmic ? { type: 'log', base: 2, nice: false } : { zero: false } });
     if (table.logarithmic) layer.encoding.x.axis = { format: ',', tickCount: 7 };
     layer.encoding.y.title = quantityLabel;
+    if (layer.encoding.tooltip) layer.encoding.tooltip[1].title = table.time === 'Epoch' ? 'Epochs' : 'Steps';
     setAxis(layer.encoding.y, points.map(({ y }) => y));
     layer.encoding.color = encoding;
   }

@@ -1,0 +1,60 @@
+"""Parts of the page of a paper: the table of verdicts and that of the runs."""
+
+import re
+
+import pandas as pd
+import pytest
+
+from toymono.papers import verdict_page, verdicts
+from toymono.papers.claims import Claim, Judged
+from toymono.papers.evidence import Evidence, Sweep
+from toymono.papers.findings import Finding
+
+CLAIM = Claim("claim", "A statement.", "section 1", (), "a number")
+
+
+def finding(*values, measure="loss", **more):
+    return Finding("a setting", measure, values, settled=True, low=1, high=2, **more)
+
+
+INSIDE = finding(1.0, 1.5, 1.25)
+STRADDLING = finding(1.5, 1.5, 2.5)
+OUTSIDE = finding(3.0, 3.0, 3.0)
+SHOWN = finding(9.0, 9.0, 9.0, not_judged="no run learned")
+EMPTY = finding()
+
+
+def judged(*findings):
+    verdict = verdicts.verdict(findings, complete=True)
+    return Judged(1, CLAIM, findings, verdict)
+
+
+@pytest.mark.parametrize(
+    ("findings", "row"),
+    [
+        ([SHOWN, INSIDE], "1 of 1; a setting, loss: 1.25 | agrees"),
+        ([INSIDE, SHOWN, EMPTY, INSIDE], "2 of 2; loss: 1.25 | agrees"),
+        ([finding(0.5, measure="other", not_judged="shown"), STRADDLING], "0 of 1;"),
+        ([INSIDE, OUTSIDE, SHOWN], "1 of 2; loss: 1.25 … 3 | differs"),
+        ([EMPTY, SHOWN], "no run learned; a setting, loss: 9 | not measured"),
+        ([], "no value | not measured"),
+    ],
+)
+def test_the_table_counts_and_quotes_what_is_judged(findings, row):
+    *_, line = verdict_page.verdict_table([judged(*findings)]).splitlines()
+    assert row in line
+    within, counted = map(int, re.findall(r"(\d) of (\d)", line)[0]) if " of " in line else (0, 1)
+    assert ("| agrees |" in line) == (within == counted)
+
+
+def test_every_sweep_of_the_runs_has_its_command():
+    runs = pd.DataFrame({"setting": ["a", "a"]})
+    sweeps = (
+        Sweep("LR1", 1, runs),
+        Sweep("LR3", 2, runs),
+        Sweep("digits", 1, runs, command="python -m toymono.classifiers --alpha 0"),
+    )
+    shown = verdict_page.runs_table(Evidence({each.name: each for each in sweeps}), "small")
+    assert "| LR3 | 1 of 2 | 2 |" in shown
+    assert "    python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3\n" in shown
+    assert shown.endswith("    python -m toymono.classifiers --alpha 0")
