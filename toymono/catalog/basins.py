@@ -311,17 +311,6 @@ BASINS: dict[str, Sweep] = {
                 }
                 for density in (0.5, 0.25, 0.125)
             ),
-            # As many weights in use, but more of the input weights than of the output weights.
-            *(
-                {
-                    "k": (int(512 / density),),
-                    "density": (density,),
-                    "sparsity": ("erdos_renyi",),
-                    "density_rule": ("erk",),
-                    **_DENSE,
-                }
-                for density in (0.5, 0.25, 0.125)
-            ),
             {
                 "k": (1024,),
                 "density": (0.5,),
@@ -329,6 +318,22 @@ BASINS: dict[str, Sweep] = {
                 "density_rule": ("input", "output"),
                 **_DENSE,
             },
+        ),
+        _SMALL,
+        {**_OURS, "density": "our choice", "k": "our choice"},
+    ),
+    "ERK": Sweep(
+        "sparse weights as many as in SPARSE, more of them input weights",
+        "density",
+        tuple(
+            {
+                "k": (int(512 / density),),
+                "density": (density,),
+                "sparsity": ("erdos_renyi",),
+                "density_rule": ("erk",),
+                **_DENSE,
+            }
+            for density in (0.5, 0.25)
         ),
         _SMALL,
         {**_OURS, "density": "our choice", "k": "our choice"},

@@ -1,4 +1,4 @@
-"""The sweep SPARSE as evidence: sparse weights beside dense ones, which two papers ask about.
+"""The sweeps SPARSE and ERK as evidence: sparse weights beside dense ones, as two papers ask.
 
 Wide models with sparse weights have as many weights in use as the dense model, so
 that they cost as much where zeros cost nothing. Limits are ours: the paper says
@@ -15,7 +15,7 @@ from toymono.papers import evidence
 from toymono.papers.evidence import Source
 from toymono.papers.findings import Finding, finite
 
-SWEEP = "SPARSE"
+SWEEP, ERK = "SPARSE", "ERK"
 
 QUANTITIES = (
     *("loss", "mono_per_feature", "mono_per_live", "dead"),
@@ -25,15 +25,15 @@ QUANTITIES = (
 
 
 def source(scale: str) -> Source:
-    """The evidence file of the sweep at a scale."""
-    find = functools.partial(evidence.stored_of, (SWEEP,), scale)
+    """The evidence file of both sweeps at a scale."""
+    find = functools.partial(evidence.stored_of, (SWEEP, ERK), scale)
     measure = evidence.row_of(toy.per_run)
     return Source(f"sparse-{scale}", "toy", QUANTITIES, (), find, measure)
 
 
-def sweep(frame: pd.DataFrame, scale: str) -> evidence.Sweep:
-    """The sweep's rows in the evidence."""
-    return evidence.sweep(SWEEP, frame, store.positions(SWEEP, scale))
+def sweep(frame: pd.DataFrame, scale: str, name: str = SWEEP) -> evidence.Sweep:
+    """A sweep's rows in the evidence."""
+    return evidence.sweep(name, frame, store.positions(name, scale))
 
 
 _UNIFORM = "uniform"
@@ -68,6 +68,13 @@ def costs(frame: pd.DataFrame) -> list[Finding]:
             )
         )
     return found
+
+
+def erk_costs(frame: pd.DataFrame, erk: pd.DataFrame) -> list[Finding]:
+    """The same of weights as many, more of which are input weights."""
+    if frame.empty or erk.empty:
+        return []
+    return costs(pd.concat([_of(frame, "none"), erk]))
 
 
 def grows(frame: pd.DataFrame) -> list[Finding]:

@@ -170,6 +170,11 @@ def sparse_runs(fixed=0.8, regrown=0.5):
     )
 
 
+def erk_runs(loss=0.8):
+    numbers = {"sparsity": "erdos_renyi", "density": 0.5, "density_rule": "erk", "k": 8}
+    return seeds({**numbers, "loss": loss})
+
+
 def skip_runs(positive=1, mono=0.97, loss=0.5):
     path = {"path_rank": 32, "positive_bias": positive, "mono_per_live": mono, "loss": loss}
     without = {"path_rank": 0, "positive_bias": 33, "mono_per_live": 0.8, "loss": 0.5}
@@ -215,7 +220,7 @@ AGREEING = {
     "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
     "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs, "EQUAL": equal_runs,
     "REWIND": rewound_runs, "EXPAND": expanded_runs,
-    "K2": paper_runs, "LR1": paper_runs, "LR3": paper_runs,
+    "ERK": erk_runs, "K2": paper_runs, "LR1": paper_runs, "LR3": paper_runs,
 }  # fmt: skip
 """Runs of every sweep with which all claims agree."""
 
@@ -242,6 +247,7 @@ OTHERS = {
     "rules": {"RULE": decayed(loss=0.5)},
     "pulled_down": {"PULL": pulled(loss=0.55)},
     "sparse_costs": {"SPARSE": sparse_runs(fixed=0.505, regrown=0.4)},
+    "erk_costs": {"ERK": erk_runs(loss=0.4)},
     "regrown": {"SPARSE": sparse_runs(regrown=0.8)},
     "tickets_mono": {"TICKET": ticket_runs(mono=0.5)},
     "tickets_match": {"TICKET": ticket_runs(loss=0.55)},

@@ -160,6 +160,14 @@ CLAIMS = table(
         headline="fixed sparse weights cost loss at an equal number of weights in use",
     ),
     Claim(
+        "erk_costs",
+        "They raise it also where more of the input weights are in use than of the output weights.",
+        "Question (d); the paper does not say how its weights were divided",
+        (sparse.SWEEP, sparse.ERK),
+        "a significantly higher loss",
+        sparse.erk_costs,
+    ),
+    Claim(
         "regrown",
         "Weights that are pruned and regrown at a fixed density do better than fixed ones.",
         "Question (d); the authors: much better, unpublished",

@@ -111,7 +111,10 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
                 *(sweep(name, _OF_TICKETS) for name in _TICKET),
                 *(sweep(name, _OF_EQUAL) for name in _EQUAL),
                 *(sweep(name, _OF_EXPANDED) for name in _EXPAND),
-                (sparse.SWEEP, sparse.sweep(frames[f"sparse-{scale}"], scale)),
+                *(
+                    (name, sparse.sweep(frames[f"sparse-{scale}"], scale, name))
+                    for name in (sparse.SWEEP, sparse.ERK)
+                ),
                 *(sweep(name, f"jermyn2022-{scale}") for name in _OF_PAPER),
             ]
         )
@@ -214,12 +217,11 @@ def _equal(found: Evidence) -> str:
 def _sparse(found: Evidence) -> str:
     """What sparse weights cost, and what becomes of lottery tickets; nothing without such runs."""
     words = ""
-    costs = sparse.costs(found.sweeps[sparse.SWEEP].frame)
-    denser = [finding for finding in costs if "input weights denser" in finding.setting]
-    if ratios := _means([finding for finding in costs if finding not in denser]):
+    frames = [found.sweeps[name].frame for name in (sparse.SWEEP, sparse.ERK)]
+    if ratios := _means(sparse.costs(frames[0])):
         words += f" Fixed random sparse weights have {ratios} times the loss of as many dense ones"
-        also = _means(denser)
-        words += f", {also} times if the input weights are denser." if also else "."
+        denser = _means(sparse.erk_costs(*frames))
+        words += f", {denser} times if the input weights are denser." if denser else "."
     frame = found.sweeps["TICKET"].frame
     if (mono := _means(tickets.stay_mono(frame))) and (loss := _means(tickets.match(frame))):
         words += (
