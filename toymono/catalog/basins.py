@@ -251,8 +251,9 @@ BASINS: dict[str, Sweep] = {
                 "bias_decay": (0.0,),
                 "log2_steps": (17,),
             },
-            # Twice the steps of CURVE, so that these runs are no runs of CURVE.
+            # Two lengths, to see whether a longer training finds a lower curve.
             {**_CURVE, "cosine_period": (4096.0,), "log2_steps": (11,)},
+            {**_CURVE, "cosine_period": (16384.0,), "log2_steps": (13,)},
         ),
         {},
         {"learning_rate": "our choice", "log2_steps": "our choice"},

@@ -170,12 +170,19 @@ def equal_losses(kind: str, *measures: tuple[str, str, dict[str, float]]) -> Cal
 
     def measured(frame: pd.DataFrame) -> list[Finding]:
         matched = _matched(frame, kind)
-        return [
-            Finding(f"world {int(world)}, {_WORDS[kind]}", measure, values, settled=None, **limits)
-            for world, rows in (matched.groupby("world_seed") if len(matched) else ())
-            for column, measure, limits in measures
-            if (values := finite(rows[column]))
-        ]
+        if matched.empty:
+            return []
+        longest = matched["log2_steps"].max()
+        found = []
+        for (world, log2_steps), rows in matched.groupby(["world_seed", "log2_steps"]):
+            setting = f"world {world}, {_WORDS[kind]}, curve of 2^{log2_steps} steps"
+            shorter = "" if log2_steps == longest else "a longer training finds a lower curve"
+            for column, measure, limits in measures:
+                if values := finite(rows[column]):
+                    found.append(
+                        Finding(setting, measure, values, None, **limits, not_judged=shorter)
+                    )
+        return found
 
     return measured
 
