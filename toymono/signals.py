@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,6 +27,9 @@ _SIGNALS = [
 
 # Our choice: cleaning up after an interrupt takes less.
 _REPEAT_SECONDS = 1.0
+
+# Our choice: who presses Ctrl-C again after so long does not want to wait for the save.
+_PATIENCE_SECONDS = 2.0
 
 _Handler = Callable[[int, Any], None]
 
@@ -92,18 +96,25 @@ def interrupting() -> Iterator[None]:
 def deferred() -> Iterator[Callable[[], bool]]:
     """Within the block, the first signal makes the yielded function return True.
 
-    A second signal has the effect that it had before the block.
+    Later signals have no effect, since a terminal that closes and a machine that shuts
+    down send several at once, each of which would end the block before anything is
+    saved. Only Ctrl-C, two seconds or more after the first signal, has the effect that it
+    had before the block.
     """
-    came = False
+    first: float | None = None
 
     def note(signum: int, frame: Any) -> None:
-        nonlocal came
-        came = True
-        _restore(before)
+        nonlocal first
+        now = time.monotonic()
+        if first is None:
+            first = now
+        elif signum == signal.SIGINT and now - first > _PATIENCE_SECONDS:
+            _restore(before)
+            signal.raise_signal(signum)
 
     before = _handle(note)
     try:
-        yield lambda: came
+        yield lambda: first is not None
     finally:
         _restore(before)
 

@@ -152,6 +152,7 @@ def _serve() -> None:
 
     for name in PREPARED:
         importlib.import_module(name)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # of a child before it is a command
     for line in sys.stdin:
         order = json.loads(line)
         read, write = os.pipe()
@@ -190,9 +191,12 @@ def _supervise(order: dict, write: int) -> None:
 
 def _become(order: dict) -> None:
     """Runs in a grandchild: the command itself, as `python -m toymono.COMMAND` runs it."""
+    from toymono import signals
+
     folder = order["folder"]
     name, *flags = order["arguments"]
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
+    signals.end_at_once()  # as when the package is imported anew
     try:
         for descriptor, path, mode in (
             (0, "/dev/null", os.O_RDONLY),

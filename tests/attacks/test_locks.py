@@ -2,9 +2,12 @@
 
 import os
 import re
+import resource
+import signal
 import time
 
 import pytest
+from stored_runs import assert_same_runs
 
 from toymono import Config, Hyperparams, files, store
 from toymono.job import Job
@@ -72,8 +75,70 @@ def test_locks_are_touched(tmp_path, monkeypatch):
             assert time.monotonic() < end
 
 
+@pytest.mark.parametrize("which", ["first", "second"])
+def test_of_two_that_find_a_lock_expired_one_acquires_it(tmp_path, monkeypatch, which):
+    """One acquires it between the moments at which the other judges and removes it."""
+    path = tmp_path / f".{JOB.name}.claim"
+    path.write_text(f"{files._machine()}-{2**22 + 1}-7")
+    remove_if, theirs = module._remove_if, "elsewhere-1-2"
+
+    def late(condition, path):
+        monkeypatch.setattr(module, "_remove_if", remove_if)
+        if which == "first":  # the other has finished with it
+            path.unlink()
+            path.write_text(theirs)
+        else:  # the other is about to remove it
+            descriptor = os.open(path, os.O_RDWR)
+            module._flock(descriptor)
+        remove_if(condition, path)
+
+    monkeypatch.setattr(module, "_remove_if", late)
+    assert not Locks(tmp_path).acquire(JOB)
+    assert path.read_text() == (theirs if which == "first" else f"{files._machine()}-{2**22 + 1}-7")
+
+
+@pytest.mark.parametrize("fsize", [0, 10])
+def test_a_lock_that_does_not_fit_is_named_and_not_left(tmp_path, fsize):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Locks(tmp_path) as locks:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (fsize, limits[1]))
+            with pytest.raises(OSError, match="File too large") as raised:
+                locks.acquire(JOB)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert raised.value.filename == str(tmp_path / f".{JOB.name}.claim")
+        assert list(tmp_path.iterdir()) == []
+        assert not locks.is_held(JOB.name)
+
+
+@pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
+def test_a_waiting_process_takes_over(commands, tiny, tmp_path, how):
+    """From one that was killed, and from one that stands still for more than five minutes."""
+    sweep = ["sweep", *tiny, "--log2_steps=14", "--seeds=2", "--group_size=2", "--save_every=0.05"]
+    folder, whole = tmp_path / "runs", tmp_path / "whole"
+    first = commands.start(*sweep, f"--runs_dir={folder}")
+    first.until(lambda: len(list(folder.glob("*.partial"))) == 2)
+    second = commands.start(*sweep, f"--runs_dir={folder}")
+    second.until(lambda: "waiting for 2 runs" in second.err or first.code is not None)
+    assert first.code is None
+    first.send(getattr(signal, how))
+    if how == "SIGSTOP":
+        for path in folder.glob(".*.claim"):
+            then = path.stat().st_mtime - 310
+            os.utime(path, (then, then))
+    second.wait()
+    assert second.code == 0, second.err
+    first.send(signal.SIGCONT)
+    first.wait()
+    assert first.code == (0 if how == "SIGSTOP" else -signal.SIGKILL), first.err
+    assert commands.run(*sweep, f"--runs_dir={whole}").code == 0
+    assert_same_runs(folder, whole)
+    assert {path.suffix for path in folder.iterdir()} - {".tmp"} == {".safetensors"}
+
+
 @pytest.mark.parametrize(
-    ("processes", "seeds"), [(2, 4), pytest.param(8, 48, marks=pytest.mark.slow)]
+    ("processes", "seeds"), [(2, 4), pytest.param(20, 48, marks=pytest.mark.slow)]
 )
 def test_overlapping_sweeps_train_nothing_twice(commands, tiny, tmp_path, processes, seeds):
     flags = ["--log2_steps=12", "--group_size=1", f"--runs_dir={tmp_path}"]

@@ -5,6 +5,7 @@ import os
 import pty
 import random
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -15,24 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from stored_runs import assert_same_runs, same_arrays, tensors
 
-from toymono import signals, store
+from toymono import Config, Hyperparams, signals, store
+from toymono.job import Job
 
 STOPS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-
-
-def tensors(folder) -> dict:
-    return {run.name: load_file(run.path) for run in store.every(folder)}
-
-
-def assert_same_runs(folder, other):
-    ours, theirs = tensors(folder), tensors(other)
-    assert ours.keys() == theirs.keys()
-    for name, arrays in ours.items():
-        assert arrays.keys() == theirs[name].keys()
-        for key, array in arrays.items():
-            np.testing.assert_array_equal(array, theirs[name][key])
 
 
 def suffixes(folder) -> list[str]:
@@ -67,7 +56,7 @@ def test_a_signal_saves_and_the_same_command_continues(commands, sweep, whole, t
     assert command.code == 130, command.err
     assert "stopped; the same command continues from here" in command.out
     assert "Traceback" not in command.err
-    assert partials(tmp_path) == 2
+    assert_two_saved(tmp_path)
     assert commands.run(*sweep, f"--runs_dir={tmp_path}").code == 0
     assert_same_runs(tmp_path, whole)
 
@@ -102,39 +91,159 @@ def test_kills_between_the_saves_of_a_group_change_nothing(commands, sweep, whol
     assert_same_runs(tmp_path, whole)
 
 
+def jobs():
+    """The runs of the fixture `sweep`."""
+    config = Config(n=16, m=4, k=24, batch_size=8, log2_steps=12)
+    return [Job(config, Hyperparams(eps=0.25), seed) for seed in range(4)]
+
+
+def steps_saved(folder) -> dict[str, int]:
+    saved = [job for job in jobs() if store.partial_path(folder, job).exists()]
+    return {job.name: store.partial_step(folder, job) for job in saved}
+
+
+def assert_two_saved(folder):
+    """Both runs of a group, which have taken some steps."""
+    steps = steps_saved(folder).values()
+    assert len(steps) == 2
+    assert min(steps) > 0
+
+
+def test_after_a_kill_training_continues_from_the_file(commands, sweep, whole, tmp_path):
+    """The first loss in the file of a killed process is changed: the finished run has it too."""
+    command = commands.start(*sweep, f"--runs_dir={tmp_path}")
+    command.until(lambda: tmp_path.is_dir() and partials(tmp_path) == 2)
+    command.send(signal.SIGKILL)
+    command.wait()
+    [job, _] = [job for job in jobs() if job.name in steps_saved(tmp_path)]
+    step = store.partial_step(tmp_path, job)
+    assert step > 0
+    saved = store.load_partial(tmp_path, job)
+    saved["['state'].loss_t"] = np.concatenate([[-1], saved["['state'].loss_t"][1:]]).astype("f4")
+    store.save_partial(tmp_path, job, step, saved)
+    assert commands.run(*sweep, f"--runs_dir={tmp_path}").code == 0
+    changed, unchanged = tensors(tmp_path), tensors(whole)
+    assert changed[job.name]["loss_t"][0] == -1
+    changed[job.name]["loss_t"][0] = unchanged[job.name]["loss_t"][0]
+    assert all(same_arrays(changed[name], unchanged[name]) for name in unchanged)
+
+
 @pytest.mark.slow
 def test_a_hundred_kills_and_signals_lose_nothing(commands, sweep, whole, numbered):
-    """At random moments: 100 SIGKILLs, and every tenth folder also each of the other signals."""
-    random.seed(0)
+    """At random moments: 100 SIGKILLs, 40 other signals and 20 Ctrl-C twice.
+
+    No run goes back behind its last save.
+    """
+    print("seed:", seed := random.randrange(2**32))  # shown if the test fails
+    chance = random.Random(seed)
     for _ in range(20):
-        folder = numbered()
-        for signum in [*[signal.SIGKILL] * 5, random.choice(STOPS), random.choice(STOPS)]:
+        folder, before = numbered(), {}
+        others = [[chance.choice(STOPS)], [chance.choice(STOPS)], [signal.SIGINT] * 2]
+        for signums in [*[[signal.SIGKILL]] * 5, *others]:
             command = commands.start(*sweep, f"--runs_dir={folder}")
-            time.sleep(random.expovariate(1 / 1.5))
-            command.send(signum)
+            time.sleep(chance.expovariate(1 / 1.5))
+            for signum in signums:
+                command.send(signum)
+                time.sleep(chance.uniform(0, 0.1))
             command.wait()
             # The default action of a signal, if it comes before the command has taken it over.
             assert command.code in (0, 130, -9, -15, -1, -2), command.err
             assert "Traceback" not in command.err
+            saved = steps_saved(folder)
+            assert all(saved[name] >= step for name, step in before.items() if name in saved)
+            before = saved
         assert commands.run(*sweep, f"--runs_dir={folder}").code == 0
         assert_same_runs(folder, whole)
 
 
-def test_a_terminal_that_closes_saves_all_the_same(commands, sweep, tmp_path):
-    """It sends SIGHUP, and every word printed to it from then on is an error."""
+@pytest.mark.parametrize(
+    "several",
+    [(signal.SIGTERM, signal.SIGHUP), (signal.SIGHUP, signal.SIGHUP), (signal.SIGINT,) * 2],
+    ids=["SIGTERM and SIGHUP", "SIGHUP twice", "SIGINT twice"],
+)
+def test_two_signals_at_once_save_like_one(commands, sweep, whole, tmp_path, several):
+    """A machine that shuts down sends two, and so do a shell and the terminal that it ran in."""
+    command = commands.start(*sweep, "--save_every=1000", f"--runs_dir={tmp_path}")
+    command.until(lambda: "0%" in command.err)
+    for signum in several:
+        command.send(signum)
+        time.sleep(0.001)  # or the system delivers two of the same kind as one
+    command.wait()
+    assert command.code == 130, command.err
+    assert "stopped; the same command continues from here" in command.out
+    assert_two_saved(tmp_path)
+    assert commands.run(*sweep, f"--runs_dir={tmp_path}").code == 0
+    assert_same_runs(tmp_path, whole)
+
+
+def test_only_a_later_ctrl_c_ends_training_without_saving(monkeypatch):
+    monkeypatch.setattr(signals, "_PATIENCE_SECONDS", 0.2)
+    with signals.interrupting(), signals.deferred() as stopped:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stopped()
+        time.sleep(0.3)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def new_terminal() -> tuple[int, int]:
+    """Both ends of a terminal of 24 lines and 80 columns."""
     main, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    name = os.ttyname(terminal)
-    command = commands.start(*sweep, f"--runs_dir={tmp_path}", terminal=name)
+    return main, terminal
+
+
+def until_shown(main: int, word: bytes) -> None:
     shown = b""
-    while b"%" not in shown:
-        assert select.select([main], [], [], 60)[0], shown
+    while word not in shown:
+        assert select.select([main], [], [], 120)[0], shown
         shown += os.read(main, 1000)
+
+
+SHELL = """
+import os, sys
+os.setsid()
+terminal = os.open(sys.argv[1], os.O_RDWR)  # becomes the controlling one
+for descriptor in range(3):
+    os.dup2(terminal, descriptor)
+os.close(terminal)
+os.execvp("bash", ["bash", "--norc", "--noprofile", "-i"])
+"""
+
+
+def test_a_terminal_of_a_shell_that_closes_saves(sweep, tmp_path):
+    """Both the system and the shell send SIGHUP."""
+    main, terminal = new_terminal()
+    shell = subprocess.Popen(
+        [sys.executable, "-c", SHELL, os.ttyname(terminal)],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PS1": "$ "},
+    )
+    line = [sys.executable, "-m", f"toymono.{sweep[0]}", *sweep[1:], f"--runs_dir={tmp_path}"]
+    os.write(main, (shlex.join(line) + "\n").encode())
+    until_shown(main, b"%")
+    os.close(terminal)
+    os.close(main)
+    shell.wait(60)
+    end = time.monotonic() + 60
+    while any(tmp_path.glob(".*.claim")):  # they are removed when it ends
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert_two_saved(tmp_path)
+
+
+def test_a_terminal_that_closes_saves_all_the_same(commands, sweep, tmp_path):
+    """It sends SIGHUP, and every word printed to it from then on is an error."""
+    main, terminal = new_terminal()
+    command = commands.start(*sweep, f"--runs_dir={tmp_path}", terminal=os.ttyname(terminal))
+    until_shown(main, b"%")
     os.close(terminal)
     os.close(main)
     command.wait()
     assert command.code == 130
-    assert partials(tmp_path) == 2
+    assert_two_saved(tmp_path)
 
 
 def test_a_save_that_fails_is_a_warning_and_training_goes_on(commands, sweep, whole, tmp_path):

@@ -12,7 +12,7 @@ from toymono import Config, Hyperparams, fit, store
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
 from toymono.job import Job
 from toymono.kinds import KINDS
-from toymono.sweep import plan, trainer
+from toymono.sweep import plan, trainer, unfinished
 
 
 def toy_jobs(config):
@@ -243,3 +243,76 @@ def test_a_damaged_unfinished_run_starts_again_with_a_warning(jobs, whole, tmp_p
         trained(jobs[:2], tmp_path)
     for job in jobs[:2]:
         assert_same(store.load(store.path(tmp_path, job)), store.load(store.path(whole, job)))
+
+
+def test_an_unfinished_run_that_another_process_finishes_meanwhile(
+    jobs, whole, tmp_path, monkeypatch, recwarn
+):
+    """Its file is gone between the moments at which its header and its arrays are read."""
+    trained(jobs[:1], tmp_path, stopped=lambda: True)
+    load_partial = store.load_partial
+
+    def late(runs_dir, job, like):
+        store.save(runs_dir, store.load(store.path(whole, job)), job)
+        return load_partial(runs_dir, job, like)
+
+    monkeypatch.setattr(store, "load_partial", late)
+    trained(jobs[:1], tmp_path)
+    assert suffixes(tmp_path) == [".safetensors"]
+    assert_same(*(store.load(store.path(folder, jobs[0])) for folder in (tmp_path, whole)))
+    assert not [warning for warning in recwarn if "from the start" in str(warning.message)]
+
+
+# When unfinished runs are saved.
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still until it is set."""
+    now = [1000.0]
+    monkeypatch.setattr(unfinished.time, "monotonic", lambda: now[0])
+    return now
+
+
+def saves(clock, timer, seconds, took, size):
+    """Moments and lengths of the saves of a group that trains in segments of a second."""
+    start, found = clock[0], []
+
+    def save():
+        found.append((clock[0] - start, took))
+        clock[0] += took
+
+    timer.restart()
+    while clock[0] - start < seconds:
+        clock[0] += 1
+        timer.save_if_due(save, size)
+    return found
+
+
+@pytest.mark.parametrize("took", [0.01, 2.0, 30.0])
+def test_saving_takes_less_than_two_percent_of_the_time(clock, took):
+    found = saves(clock, unfinished.Timer(None), 50_000, took, 1000)
+    assert found[0] == (60, took)
+    spent = 0.0
+    for moment, length in found:
+        # Of the time up to here, all saves but the first, whose length is not known before.
+        assert spent <= 0.02 * moment
+        spent += length
+    assert spent >= 0.8 * min(50_000 / 60 * took, 0.01 * 50_000)
+
+
+def test_the_first_save_waits_for_as_long_as_its_size_requires(clock):
+    """Of 10 GB, which take 100 s if they are written as fast as is assumed."""
+    [(first, _)] = saves(clock, unfinished.Timer(None), 15_000, 100.0, 10**10)
+    assert first == 10_000
+
+
+def test_a_slow_save_of_one_group_postpones_those_of_the_next(clock):
+    timer = unfinished.Timer(None)
+    assert saves(clock, timer, 80, 5.0, 1000) == [(60, 5.0)]
+    assert [moment for moment, _ in saves(clock, timer, 600, 5.0, 1000)] == [500]
+
+
+def test_save_every_is_kept(clock):
+    found = saves(clock, unfinished.Timer(10), 100, 5.0, 10**10)
+    assert [moment for moment, _ in found] == [10, 25, 40, 55, 70, 85, 100]

@@ -24,6 +24,13 @@ from toymono.job import Job
 from toymono.kinds import KINDS
 
 FORMAT = 2
+
+_UNSEALED = {
+    *("format", "kind", "config", "hyperparams", "seed", "fingerprint", "parents"),
+    *("diverged", "step", "versions", "date", "checksum"),
+}
+"""Entries of headers from before there was a seal; with others, the seal was lost since."""
+
 SUFFIX, PARTIAL = ".safetensors", ".partial"
 
 
@@ -100,6 +107,11 @@ def read_header(path: Path) -> dict[str, Any]:
         raise BrokenRun(f"{path} has format {version}; this toymono reads formats 1 and {FORMAT}")
     if "seal" in header and header["seal"] != _seal(header):
         raise broken(path, "its header does not match the seal in it")
+    if header.get("format") == FORMAT:
+        if "checksum" not in header:
+            raise broken(path, KeyError("checksum"))
+        if "seal" not in header and (unknown := set(header) - _UNSEALED):
+            raise broken(path, f"its header has no seal, and the entries {sorted(unknown)}")
     return header
 
 

@@ -7,13 +7,18 @@ minutes without a touch by the file system's clock, on which all machines agree.
 
 import contextlib
 import os
-import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from toymono import files
 from toymono.job import Job
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl: Any = None
 
 # Our choices: a machine that is busy or slow to reach misses a few beats.
 _BEAT_SECONDS, _EXPIRY_SECONDS = 30.0, 300.0
@@ -42,9 +47,10 @@ class Locks:
         self._over.set()
         for path in list(self._held):
             self._release(path)
-        for path in self._folder.glob(f".*{_SUFFIX}"):
-            if self._expired(path):
-                self._remove(path)
+        with contextlib.suppress(OSError):  # of a full disk, on which no clock can be read
+            for path in self._folder.glob(f".*{_SUFFIX}"):
+                if self._expired(path):
+                    _remove_if(self._expired, path)
 
     def acquire(self, job: Job) -> bool:
         """Locks a run; False if another process holds its lock.
@@ -59,13 +65,16 @@ class Locks:
             except FileExistsError:
                 if not self._expired(path):
                     return False
-                self._remove(path)
+                _remove_if(self._expired, path)
                 continue
             self._held.add(path)
             try:
-                os.write(descriptor, files.owner().encode())
-            finally:
-                os.close(descriptor)
+                with os.fdopen(descriptor, "w") as file:
+                    file.write(files.owner())
+            except OSError as error:  # such as a full disk
+                self._held.discard(path)
+                path.unlink(missing_ok=True)
+                raise OSError(error.errno, error.strerror, str(path)) from error
             return True
         return False
 
@@ -83,8 +92,8 @@ class Locks:
 
     def _release(self, path: Path) -> None:
         self._held.discard(path)
-        if _owner(path) in ("", files.owner()):  # not one that expired and was taken over
-            path.unlink(missing_ok=True)
+        # Not one that expired and was taken over.
+        _remove_if(lambda path: _owner(path) in ("", files.owner()), path)
 
     def _touch(self) -> None:
         while not self._over.wait(_BEAT_SECONDS):
@@ -105,17 +114,42 @@ class Locks:
 
     def _now(self) -> float:
         """The file system's time."""
-        with tempfile.NamedTemporaryFile(dir=self._folder, prefix=".clock") as probe:
-            return os.stat(probe.name).st_mtime
+        probe = files.temporary(self._folder / "clock")
+        try:
+            probe.touch(exist_ok=False)
+            return probe.stat().st_mtime
+        finally:
+            probe.unlink(missing_ok=True)
 
-    def _remove(self, path: Path) -> None:
-        """Removes an expired lock, unless another process has just acquired it."""
-        taken = files.temporary(path)
-        with contextlib.suppress(OSError):
-            os.rename(path, taken)
-            if not self._expired(taken):
-                os.link(taken, path)
-        taken.unlink(missing_ok=True)
+
+def _remove_if(condition: Callable[[Path], bool], path: Path) -> None:
+    """Removes a lock if the condition holds, one process at a time.
+
+    Otherwise two processes might find the same lock expired, and the slower of them
+    remove the one that the faster has acquired since. The system releases `flock` when a
+    process is killed. If another process is at it, nothing happens.
+    """
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR if os.access(path, os.W_OK) else os.O_RDONLY)
+        try:
+            _flock(descriptor)
+            # The file that is open here may have been removed, and another have its name.
+            if os.path.samestat(os.fstat(descriptor), path.stat()) and condition(path):
+                path.unlink()
+        finally:
+            os.close(descriptor)
+
+
+def _flock(descriptor: int) -> None:
+    """Raises BlockingIOError if another process has it; file systems without it are accepted."""
+    if fcntl is None:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:
+        pass
 
 
 def _owner(path: Path) -> str | None:

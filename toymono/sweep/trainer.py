@@ -209,7 +209,7 @@ def _train(
             if stop:
                 save()
                 return []
-            timer.save_if_due(save)
+            timer.save_if_due(save, sum(leaf.nbytes for leaf in jax.tree.leaves(state)))
 
     history = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *snapshots)
     runs = kind.finish(config, hyperparams, group.shared, keys, world, history, state)

@@ -1,12 +1,11 @@
 """Unfinished runs: saved one by one, and continued in whatever group they are next planned in."""
 
-import functools
 import itertools
 import operator
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +21,9 @@ from toymono.sweep.plan import Group
 
 Tensors = dict[str, Any]
 
-# Our choices: a kill loses a minute, and saving takes at most this share of the time.
-_SAVE_SECONDS, _SAVE_SHARE = 60.0, 0.01
+# Our choices: a kill loses a minute, and saving takes at most this share of the time; until
+# a save was measured, it is assumed to write no faster than this.
+_SAVE_SECONDS, _SAVE_SHARE, _BYTES_PER_SECOND = 60.0, 0.01, 100e6
 
 
 class Part(NamedTuple):
@@ -133,11 +133,15 @@ class Timer:
         """Counts from now on, as at the start of a group."""
         self._last = time.monotonic()
 
-    def save_if_due(self, save: functools.partial) -> None:
-        """Calls `save` if it is due; a failure is a warning, since training can continue."""
-        longest = max(_SAVE_SECONDS, self._took / _SAVE_SHARE)
+    def save_if_due(self, save: Callable[[], None], size: int) -> None:
+        """Calls `save` if it is due; a failure is a warning, since training can continue.
+
+        Args:
+          save: Saves the unfinished runs.
+          size: Bytes that it writes, about; the first save is not measured yet.
+        """
         start = time.monotonic()
-        if start - self._last < (longest if self._every is None else self._every):
+        if start - self._last < (self._pause(size) if self._every is None else self._every):
             return
         try:
             save()
@@ -147,6 +151,10 @@ class Timer:
             )
         self._last = time.monotonic()
         self._took = self._last - start
+
+    def _pause(self, size: int) -> float:
+        expected = max(self._took, size / _BYTES_PER_SECOND)
+        return max(_SAVE_SECONDS, expected / _SAVE_SHARE)
 
 
 def _with_key_words(progress: dict[str, Any]) -> dict[str, Any]:
