@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from absl import app, flags
 
-from toymono import Config, Hyperparams, stack
+from toymono import Config, Hyperparams, markdown, stack
 from toymono.kinds import KINDS
 from toymono.sweep import devices
 from toymono.tasks import TASKS
@@ -303,7 +303,7 @@ def main(argv) -> None:
     notes = Path(__file__).parent / "notes.md"
     if notes.exists():
         lines += ["", notes.read_text().strip()]
-    Path(_OUT.value).write_text("\n".join(lines) + "\n")
+    markdown.write(_OUT.value, "\n".join(lines) + "\n", "`make bench` on ")
     print(f"wrote {_OUT.value}")
 
 
