@@ -143,7 +143,7 @@ def _size(count: float) -> str:
 
 
 def main(argv) -> None:
-    PAGE.write_text(page(), encoding="utf-8")
+    markdown.write(PAGE, page(), "Written by `python benchmarks/scale.py`")
     print(f"wrote {PAGE}")
 
 

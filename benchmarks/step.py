@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from absl import app, flags
 
-from toymono import Config, Hyperparams, stack
+from toymono import Config, Hyperparams, markdown, stack
 from toymono.kinds import KINDS
 from toymono.sweep import devices
 from toymono.tasks import TASKS
@@ -304,7 +304,7 @@ def main(argv) -> None:
         more = Path(__file__).parent / name
         if more.exists():
             lines += ["", more.read_text().strip()]
-    Path(_OUT.value).write_text("\n".join(lines) + "\n")
+    markdown.write(_OUT.value, "\n".join(lines) + "\n", "`make bench` on ")
     print(f"wrote {_OUT.value}")
 
 

@@ -4,6 +4,7 @@
 
 import os
 import signal
+import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -20,6 +21,11 @@ os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")  # broadcasting is ex
 import jax
 import jaxtyping
 import numpy as np
+
+# Results of analyses, in a folder of this session's own.
+CACHE = tempfile.TemporaryDirectory(prefix="toymono-tests-")
+os.environ.setdefault("MPLCONFIGDIR", str(HERE.parent / ".pytest_cache" / "matplotlib"))
+os.environ["XDG_CACHE_HOME"] = CACHE.name
 
 # Before the package is imported: shapes and types are checked whenever a test calls a function
 # of these modules. The others check what they are given themselves, and tests pass them wrong
@@ -42,6 +48,7 @@ jaxtyping.install_import_hook(CHECKED, "typecheck.checked")
 
 import contextlib
 import json
+import resource
 import shutil
 
 import hypothesis
@@ -97,6 +104,22 @@ def compiled(request):
     with quickly_compiled(not as_users_run_it):
         yield
     jax.clear_caches()
+
+
+@pytest.fixture
+def file_limit():
+    """A context in which the system lets this process write files of so many bytes only."""
+
+    @contextlib.contextmanager
+    def limited(size: int):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited
 
 
 @pytest.fixture

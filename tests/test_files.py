@@ -10,16 +10,16 @@ def names(folder) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_an_exception_leaves_the_existing_file(tmp_path):
-    def fill_the_disk(path):
+def test_a_file_that_does_not_fit_leaves_the_one_before(tmp_path, file_limit):
+    def write(path):
         with atomic_write(path) as temporary:
-            temporary.write_text("half")
-            raise OSError("full")
+            temporary.write_text("x" * 200)
 
     path = tmp_path / "page.md"
     for before in ([], ["page.md"]):
-        with pytest.raises(OSError, match="full"):
-            fill_the_disk(path)
+        with file_limit(100), pytest.raises(OSError, match="File too large") as caught:
+            write(path)
+        assert caught.value.filename == str(path)
         assert names(tmp_path) == before
         path.write_text("whole")
     assert path.read_text() == "whole"

@@ -1,5 +1,7 @@
 """The trained models that come with the package: what they are, and that their scores are true."""
 
+import shutil
+
 import jax
 import pytest
 
@@ -75,8 +77,13 @@ def test_a_file_is_written_from_its_own_run_only(loaded, monkeypatch, tmp_path):
     entry, scores = zoo.ZOO["tied"], zoo.ZOO["tied"].scores
     with pytest.raises(ValueError, match="is not that of tied"):
         zoo.save(entry, loaded["abs"], scores)
-    monkeypatch.setattr(zoo.Entry, "path", tmp_path / "tied.safetensors")
-    zoo.save(entry, loaded["tied"], scores)
+    path = shutil.copy(zoo.ZOO["abs"].path, tmp_path / "tied.safetensors")
+    monkeypatch.setattr(zoo.Entry, "path", path)
+    with pytest.raises(FileExistsError, match="is not overwritten: it is not the model tied"):
+        zoo.save(entry, loaded["tied"], scores)
+    path.unlink()
+    for _ in range(2):  # the second replaces the first
+        zoo.save(entry, loaded["tied"], scores)
     rows = zoo.table().set_index("name")
     assert scores == entry.scores == rows.loc["tied", list(zoo.SCORES)].to_dict()
     assert (zoo.load("tied").final.w_nm == loaded["tied"].final.w_nm).all()

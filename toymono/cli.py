@@ -23,7 +23,7 @@ from absl import app, flags, logging
 
 from toymono import signals, usage
 from toymono.fields import SEED, Field
-from toymono.files import BrokenRun
+from toymono.files import BrokenRun, cache_folder
 
 RUNS_DIR = flags.DEFINE_string("runs_dir", "runs", "Folder of the runs.")
 FIRST_SWEEP = "train some runs with: python -m toymono.sweep --task decoder --k 512 --init_bias -1"
@@ -197,8 +197,7 @@ def prepare_jax() -> None:
 
 def _compilation_cache() -> Path:
     """Where compiled programs stay between runs; one folder per host, whose processor they suit."""
-    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(root) / "toymono" / platform.node()
+    return cache_folder() / platform.node()
 
 
 _HELP = {"--help", "-help", "-h", "-?", "--helpshort", "-helpshort"}
@@ -245,15 +244,20 @@ def _guarded(main: Callable[[], int | None]) -> None:
     except (Failure, BrokenRun) as error:
         _fail(1, str(error))
     except MemoryError as error:
-        _fail(1, f"out of memory: {error}; --dry_run says what training needs")
+        _fail(1, _out_of_memory(error))
     except RuntimeError as error:  # JAX's, of a device whose memory is full
         if "out of memory" not in str(error).lower():
             raise
-        _fail(1, f"out of memory: {str(error)[:200]}; --dry_run says what training needs")
+        _fail(1, _out_of_memory(error))
     except BrokenPipeError:
         raise
     except OSError as error:
         _fail(1, f"{error.filename}: {error.strerror}" if error.filename else str(error))
+
+
+def _out_of_memory(error: Exception) -> str:
+    hint = "; --dry_run says what training needs" if "dry_run" in flags.FLAGS else ""
+    return f"out of memory: {str(error)[:200] or 'no more is free'}{hint}"
 
 
 def _program() -> str:

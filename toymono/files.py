@@ -15,7 +15,13 @@ class BrokenRun(ValueError):
     """A file in the place of a run is not one, is damaged, or has an unknown format."""
 
 
-_FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+def cache_folder() -> Path:
+    """The user's folder for what can be made again; shared by all projects of the package."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "toymono"
+
+
+FULL = (errno.ENOSPC, errno.EFBIG, errno.EIO, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""Numbers of the system's errors where a file does not fit."""
 
 # Our choices: no file takes an hour to write; of other machines' processes it is not known
 # whether they still run.
@@ -76,7 +82,7 @@ def _of_the_system(error: BaseException | None) -> OSError | None:
     if isinstance(error, OSError):
         return error if error.errno is not None else None
     while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
+        if isinstance(error, OSError) and error.errno in FULL:
             return error
         error = error.__cause__ or error.__context__
     return None

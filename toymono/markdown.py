@@ -19,22 +19,32 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write(path: str | Path, text: str) -> Path:
+def write(path: str | Path, text: str, mark: str) -> Path:
     """Writes a page atomically and returns its path.
 
     A file may be replaced by a newer version of the same page only: both must
-    have the same first line.
+    have the same first line and the mark.
+
+    Args:
+      path: The page's.
+      text: The page.
+      mark: Words of the page that say which command wrote it, the same in every version.
 
     Raises:
-      FileExistsError: The file at `path` has another first line.
+      FileExistsError: The file at `path` has another first line, or lacks the mark.
       OSError: The folder cannot be written.
     """
+    assert mark in text
     path = Path(path)
-    first = text.partition("\n")[0].encode()
-    if path.exists() and path.read_bytes().partition(b"\n")[0].rstrip() != first:
+    content = text.encode(errors="surrogateescape")  # a path's bytes under an ASCII locale
+    first = content.partition(b"\n")[0]
+    before = path.read_bytes() if path.exists() else content
+    if before.partition(b"\n")[0].rstrip() != first:
         raise FileExistsError(
             f"{path} is not overwritten: its first line is not {first.decode()!r}"
         )
+    if mark.encode() not in before:
+        raise FileExistsError(f"{path} is not overwritten: it lacks the words {mark!r}")
     with atomic_write(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
     return path

@@ -53,10 +53,9 @@ def stored_runs() -> "list[StoredRun]":
         fields = ", ".join(name for name, _ in pairs)
         raise cli.UsageError((errors or [f"no kind of run has all the fields {fields}"])[0])
     try:
-        readable = store.every(cli.RUNS_DIR.value)
         stored = [
             run
-            for run in readable
+            for run in store.every(cli.RUNS_DIR.value)
             if run.kind.name in wanted
             and all(run.fields.get(k) in values for k, values in wanted[run.kind.name].items())
         ]
@@ -64,16 +63,12 @@ def stored_runs() -> "list[StoredRun]":
         raise cli.UsageError(
             f"there is no folder {cli.RUNS_DIR.value!r}; train some runs with: {FIRST_SWEEP}"
         ) from None
-    files = 0 if readable else len(list(store.run_files(cli.RUNS_DIR.value)))
-    if files:
-        raise cli.UsageError(
-            f"none of {cli.counted(files, 'file')} in {cli.RUNS_DIR.value!r} can be read; run "
-            f"python -m toymono.store check --runs_dir {cli.RUNS_DIR.value}"
-        )
     if not stored:
         such = f" with {', '.join(WHERE.value)}" if pairs else ""
+        training = f"train some with: {FIRST_SWEEP}"
         raise cli.UsageError(
-            f"no matching runs{such} in {cli.RUNS_DIR.value!r}; train some with: {FIRST_SWEEP}"
+            f"no matching runs{such} in {cli.RUNS_DIR.value!r}; "
+            f"{store.instead(cli.RUNS_DIR.value, training)}"
         )
     return sorted(stored, key=lambda run: tuple(map(str, run.fields.values())))
 

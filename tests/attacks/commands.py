@@ -120,8 +120,9 @@ class Commands:
         Args:
           arguments: The command's name, then its flags.
           cwd: Where it runs; a new folder by default.
-          limits: `fsize`, the most bytes of a file; `env`, variables to set; `terminal`, the
-            name of one to run in.
+          limits: `fsize`, the most bytes of a file; `memory`, the bytes that it may take beyond
+            those of the process it is forked from; `user`, the number of a user to become;
+            `env`, variables to set; `terminal`, the name of one to run in.
         """
         folder = self.folder / str(self.count)
         self.count += 1
@@ -218,6 +219,14 @@ def _become(order: dict) -> None:
 
             jax.config.update("jax_persistent_cache_min_compile_time_secs", 1e9)
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["fsize"],) * 2)
+        if "memory" in order:
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + order["memory"]
+            resource.setrlimit(resource.RLIMIT_AS, (most,) * 2)
+        if "user" in order:
+            os.setgroups([])
+            os.setgid(order["user"])
+            os.setuid(order["user"])
         if "session" in order:
             _serve_session(name, Path(order["session"]))
             os._exit(0)

@@ -5,12 +5,13 @@ import os
 import shutil
 import struct
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from toymono import Config, Hyperparams, store
 from toymono.job import job_of
@@ -56,6 +57,26 @@ def _in_header(old, new):
     return change
 
 
+def _each(*changes):
+    def change(path):
+        for one in changes:
+            one(path)
+
+    return change
+
+
+def _without(*entries, **changed):
+    """Rewrites the header without some of its entries, and without a seal if it is changed."""
+
+    def change(path):
+        head, _ = _parts(path)
+        header = json.loads(head["__metadata__"]["toymono"])
+        header = {k: v for k, v in {**header, **changed}.items() if k not in entries}
+        save_file(load_file(path), path, metadata={"toymono": json.dumps(header)})
+
+    return change
+
+
 def _misnamed(path):
     path.rename(path.with_name("0123456789abcdef.safetensors"))
 
@@ -81,6 +102,11 @@ DAMAGE = {
     "another seed": _in_header(b'\\"seed\\": 0', b'\\"seed\\": 1'),
     "another date": _in_header(b"+00:00", b"+01:00"),
     "diverged": _in_header(b'\\"diverged\\": null', b'\\"diverged\\": 1234'),
+    "diverged, without a seal": _each(
+        _in_header(b'\\"seal\\"', b'\\"sael\\"'),
+        _in_header(b'\\"diverged\\": null', b'\\"diverged\\": 1234'),
+    ),
+    "without a checksum": _without("checksum"),
     "other shapes": _other_shape,
     "10 GB claimed": _huge,
     "folder": _replaced(lambda path: path.mkdir()),
@@ -104,6 +130,27 @@ def test_damage_is_named_and_affects_no_other_run(originals, tmp_path, untrained
         warnings.simplefilter("ignore")
         found = {run.path for run in store.every(tmp_path)}
     assert whole in found
+
+
+def test_a_finished_run_from_before_there_were_seals_is_read(originals, tmp_path):
+    [path] = originals[0].glob("*.safetensors")
+    path = Path(shutil.copy(path, tmp_path))
+    _without("seal", date="2026-11-24T20:00:00+00:00")(path)
+    assert store.load(path).seed == 0
+    _without("seal", date="2026-11-25T00:00:00+00:00")(path)
+    with pytest.raises(store.BrokenRun, match="its header has no entry 'seal'"):
+        store.load(path)
+
+
+@pytest.mark.parametrize("entry", ["seal", "checksum"])
+@pytest.mark.parametrize("date", [{}, {"date": "2026-11-24T20:00:00+00:00"}])
+def test_an_unfinished_run_needs_its_seal_and_checksum(originals, tmp_path, entry, date):
+    folder, job = originals
+    [path] = folder.glob("*.partial")
+    path = Path(shutil.copy(path, tmp_path))
+    _without("seal", entry, step=3, **date)(path)
+    with pytest.raises(store.BrokenRun, match=f"its header has no entry '{entry}'"):
+        store.load_partial(tmp_path, job)
 
 
 def mutate(content: bytes, edits) -> bytes:

@@ -1,5 +1,10 @@
 """Wrong values in Python: errors that say what was expected."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import pytest
 
@@ -89,3 +94,47 @@ def test_frames_take_runs_of_their_kind(tmp_path, untrained):
         list(checked([{"task": "decoder"}], Run))
     with pytest.raises(ValueError, match="runs is empty"):
         list(checked([], Run))
+
+
+# In a process without the type checks of the tests, which would answer first.
+EVERY_FRAME = """
+import importlib, inspect, pkgutil
+from toymono import frames
+
+modules = [frames.__name__]
+modules += [found.name for found in pkgutil.walk_packages(frames.__path__, f"{frames.__name__}.")]
+for module in map(importlib.import_module, modules):
+    for name, function in vars(module).items():
+        own = inspect.isfunction(function) and function.__module__ == module.__name__
+        if not own or name.startswith("_"):
+            continue
+        first, *others = [*inspect.signature(function).parameters.values()] or [None]
+        if first is None or first.name != "runs" or first.default is not first.empty:
+            continue
+        if any(other.default is other.empty for other in others):
+            continue  # these only serve frames
+        for wrong in ([], "runs", 3, None, {"task": "decoder"}):
+            try:
+                found = function(wrong)
+                found = list(found) if inspect.isgenerator(found) else found
+                said = f"returned a {type(found).__name__}"
+            except Exception as error:
+                said = f"{type(error).__name__}: {error}"
+            print(f"{module.__name__}.{name}({wrong!r})", said, sep="\\t")
+"""
+
+
+def test_every_frame_says_what_it_takes():
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_FRAME],
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) > 5 * 40
+    for line in lines:
+        call, said = line.split("\t")
+        expected = "ValueError: runs is empty: " if "([])" in call else "TypeError: runs is a "
+        assert said.startswith(expected), line

@@ -161,6 +161,18 @@ def test_a_damaged_row_is_named(source, tmp_path, column, text):
         evidence.read(tmp_path / "s.csv", source)
 
 
+@pytest.mark.parametrize("content", ["", "my notes\n", "seed,run,my column\n1,2,3\n"])
+def test_another_file_is_neither_read_nor_overwritten(source, tmp_path, content):
+    source, folder = source
+    folder.runs = [stored()]
+    (path := tmp_path / "s.csv").write_text(content)
+    with pytest.raises(ValueError, match=r"s\.csv is not an evidence file"):
+        evidence.read(path, source)
+    with pytest.raises(FileExistsError, match=r"s\.csv is not overwritten"):
+        evidence.write(path, evidence.extend([], source, "runs"), source)
+    assert path.read_text() == content
+
+
 def test_without_a_file_there_are_no_rows(source, tmp_path):
     source, _ = source
     assert evidence.read(tmp_path / "none.csv", source) == []

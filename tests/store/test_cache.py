@@ -4,6 +4,7 @@ import pytest
 from test_layers import FILES, PACKAGE, imported_modules
 
 from toymono import store
+from toymono.files import cache_folder
 from toymono.store import cache
 
 CALLS = []
@@ -17,6 +18,11 @@ def count_neurons(run, times=1):
 def count_features(run):
     CALLS.append("features")
     return run.config.n
+
+
+def many_numbers(run):
+    CALLS.append("many")
+    return list(range(5000))
 
 
 @pytest.fixture
@@ -81,7 +87,24 @@ def test_a_run_in_memory_is_not_cached(untrained):
     assert CALLS == [1, 1]
 
 
-def test_read_only_folders_are_not_cached(stored, monkeypatch):
-    monkeypatch.setattr(cache.os, "access", lambda folder, mode: False)
-    assert store.cached(count_neurons, stored) == 24
-    assert not (stored.path.parent / ".cache").exists()
+def test_nothing_is_cached_beside_the_runs(stored):
+    """A folder of runs may come from somebody else, and the cache is unpickled."""
+    store.cached(count_neurons, stored)
+    assert list(stored.path.parent.iterdir()) == [stored.path]
+
+
+def test_without_a_cache_folder_nothing_is_cached(stored, monkeypatch, tmp_path):
+    (tmp_path / "a_file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "a_file"))
+    assert [store.cached(count_neurons, stored) for _ in range(2)] == [24] * 2
+    assert CALLS == [1, 1]
+
+
+@pytest.mark.parametrize("size", [10, 2000])
+def test_a_result_that_does_not_fit_is_computed_again(stored, file_limit, size):
+    """The first limit is too low for what joblib writes first, the second for the result."""
+    cache._memory(stored.path.parent.absolute(), cache_folder() / "analyses")  # makes the folder
+    with file_limit(size), pytest.warns(Warning, match="cache"):
+        assert len(store.cached(many_numbers, stored)) == 5000
+    assert [len(store.cached(many_numbers, stored)) for _ in range(2)] == [5000] * 2
+    assert CALLS == ["many"] * 2

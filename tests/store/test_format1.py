@@ -43,12 +43,21 @@ def test_a_run_of_format_1_is_loaded_with_its_world_and_history():
 
 
 @pytest.mark.parametrize("kind", ["toy", "classifier"])
-def test_runs_of_format_1_count_as_trained_under_any_file_name(tmp_path, kind):
+def test_runs_of_format_1_count_as_trained(tmp_path, kind):
+    """Their names follow rules of their time, and classifiers may have left their folder."""
     found = store.find(FORMAT1, kind=kind)
-    for number, run in enumerate(found):
-        shutil.copy(run.path, tmp_path / f"any_{number}.safetensors")
+    for run in found:
+        shutil.copy(run.path, tmp_path)
     jobs = [Job(run.config, run.hyperparams, run.seed, run.fingerprint) for run in found]
     assert plan.make(jobs, tmp_path).to_train == 0
+
+
+@pytest.mark.parametrize("kind", ["toy", "classifier"])
+def test_a_misnamed_run_of_format_1_is_refused(tmp_path, kind):
+    run, other = store.find(FORMAT1, kind=kind)[:2]
+    path = shutil.copy(run.path, tmp_path / other.path.name)
+    with pytest.raises(store.BrokenRun, match=f"its header describes the run {run.path.stem}$"):
+        store.load(path)
 
 
 def test_a_run_without_effect_of_a_field_is_the_same_run():

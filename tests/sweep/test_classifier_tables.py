@@ -1,7 +1,5 @@
 """The tables of the classifiers command, from frames made up by hand."""
 
-import resource
-
 import pandas as pd
 import pytest
 
@@ -81,22 +79,20 @@ def test_a_table_replaces_tables_only(tmp_path):
     classifier_tables.write(path, frame())
     classifier_tables.write(path, frame(accuracy=0.5))
     assert (pd.read_csv(path)["accuracy"] == 0.5).all()
-    path.write_text("my,own,notes\n")
-    with pytest.raises(FileExistsError, match=r"runs.csv is not overwritten: it is not a table"):
-        classifier_tables.write(path, frame())
-    assert path.read_text() == "my,own,notes\n"
+    first = ",".join(frame().columns[:3])
+    for foreign in ("my,own,notes\n", f"{first},my notes\n", ""):
+        path.write_text(foreign)
+        with pytest.raises(FileExistsError, match=r"runs.csv is not overwritten: it is not a tab"):
+            classifier_tables.write(path, frame())
+        assert path.read_text() == foreign
 
 
-def test_a_table_that_does_not_fit_leaves_the_one_before(tmp_path):
+def test_a_table_that_does_not_fit_leaves_the_one_before(tmp_path, file_limit):
     path = tmp_path / "runs.csv"
     classifier_tables.write(path, frame())
-    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))  # a real error of the system
-    try:
-        with pytest.raises(OSError, match="File too large") as caught:
-            classifier_tables.write(path, frame())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    before = path.read_bytes()
+    with file_limit(100), pytest.raises(OSError, match="File too large") as caught:
+        classifier_tables.write(path, frame())
     assert caught.value.filename == str(path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -12,7 +12,11 @@ from absl.testing import flagsaver
 from safetensors.numpy import load_file
 
 from toymono import Config, Hyperparams, cli, features, frames, store
+from toymono.frames import parts as part_frames
+from toymono.frames import regimes
 from toymono.job import job_of
+from toymono.plots import gallery, registry
+from toymono.report import detail, page, tables
 from toymono.torch_io import authors, files, saelens
 from toymono.torch_io.__main__ import main
 
@@ -216,6 +220,32 @@ def test_a_synthetic_model_of_saelens_has_the_directions_and_frequencies(tmp_pat
         saelens.write(folder, run)
 
 
+def test_an_export_for_saelens_that_was_killed_can_be_repeated(tmp_path, untrained):
+    """The weights are written first; those of another run are not replaced."""
+    run, other = (untrained(*RUNS["decoder"], seed=seed) for seed in (0, 1))
+    folder = saelens.write(tmp_path / "features", run)
+    (folder / saelens.CONFIG).unlink()
+    with pytest.raises(FileExistsError, match=rf"{saelens.WEIGHTS} exists and is not overwritten"):
+        saelens.write(folder, other)
+    assert saelens.write(folder, run) == folder
+    assert (folder / saelens.CONFIG).exists()
+
+
+def test_figures_report_and_analyses_work_on_an_imported_run(tmp_path, untrained):
+    run = authors.run_of(authors.contents_of(untrained(*RUNS["decoder"])))
+    store.save(tmp_path / "runs", run, trained_by={"program": "model3.py of the paper"})
+    [stored] = store.find(tmp_path / "runs")
+    gallery.draw_all([stored], [registry.FIGURES["sorted_biases"]], tmp_path, ["png"])
+    assert (tmp_path / "sorted_biases.png").stat().st_size > 1000
+    found = tables.tables([stored], iter)
+    text = page.render(found.tables, [detail.detail(stored, "imported")], "", "")
+    assert text.count(stored.name) > 1
+    [row] = frames.per_run([stored]).to_dict("records")
+    assert row["run"] == stored.name
+    assert part_frames.linear_maps([stored])["run"].unique().tolist() == [stored.name]
+    assert regimes.per_run([stored])["run"].unique().tolist() == [stored.name]
+
+
 def test_signed_features_are_none_of_saelens(tmp_path, untrained):
     with pytest.raises(ValueError, match="its features are signed"):
         saelens.write(tmp_path, untrained(*RUNS["abs"]))
@@ -336,6 +366,18 @@ def test_the_command_imports_and_exports(torch, tmp_path, original, command):
     assert stored.versions == {"program": "model3.py of the paper"}
     code, out, _ = command("import", theirs, runs_dir)
     assert (code, out) == (0, f"{theirs}: already stored as {stored.path}\n")
+    # One broken file among several, then a broken run in the place of one that was imported.
+    (broken := tmp_path / "broken.pt").write_text("mine")
+    code, out, err = command("import", broken, theirs, runs_dir)
+    assert (code, out) == (1, f"{theirs}: already stored as {stored.path}\n")
+    assert err.startswith(f"torch_io: {broken} is not a file of the authors' program")
+    assert err.count("\n") == 1
+    content = stored.path.read_bytes()
+    stored.path.write_bytes(content[:-1])
+    code, out, err = command("import", theirs, runs_dir)
+    assert (code, out) == (1, "")
+    assert f"{stored.path} cannot be read as a run" in err
+    stored.path.write_bytes(content)
     assert command("export", stored.name, f"--out={ours}", runs_dir)[0] == 0
     assert_same_arrays(files.read(ours), original)
 

@@ -16,6 +16,7 @@ import pandas as pd
 from toymono import store
 from toymono.analysis import clusters, coherence
 from toymono.frames import penalty, polytopes, spectrum, summary, toy, visualise
+from toymono.frames.runs import checked
 from toymono.frames.statistics import SETTING
 from toymono.frames.toy import Runs
 from toymono.train import Run
@@ -71,7 +72,7 @@ def per_run(runs: Runs) -> pd.DataFrame:
       runs: Toy runs with relu whose outputs are the features.
     """
     rows = []
-    for given in [runs] if isinstance(runs, Run) else runs:
+    for given in checked(runs, Run):
         for run, identity in toy.each([given]):
             finite = run.diverged is None
             found = store.cached(_measures, given) if finite else {}

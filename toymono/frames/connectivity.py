@@ -17,6 +17,7 @@ from toymono import features, scores, store
 from toymono.analysis import connectivity
 from toymono.config import unstack
 from toymono.frames import toy
+from toymono.frames.runs import checked
 from toymono.frames.toy import Runs
 from toymono.store import StoredRun
 from toymono.train import Run
@@ -134,7 +135,7 @@ def per_run(runs: Runs, by: str = "weights", points: int = connectivity.POINTS) 
 
 def listed(runs: Runs) -> list[Run | StoredRun]:
     """The runs in a list; stacked ones are separated."""
-    return list(unstack(runs)) if isinstance(runs, Run) else list(runs)
+    return list(unstack(runs)) if isinstance(runs, Run) else list(checked(runs, Run))
 
 
 def _pairs(

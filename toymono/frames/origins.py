@@ -19,6 +19,7 @@ from toymono.alignment import square_distance
 from toymono.analysis import connectivity
 from toymono.frames import connectivity as pairs
 from toymono.frames import toy
+from toymono.frames.runs import checked
 from toymono.job import Job
 from toymono.origins import ORIGINS
 from toymono.store import StoredRun
@@ -89,7 +90,7 @@ def paths(runs: Iterable[StoredRun], points: int = POINTS) -> pd.DataFrame:
 def _each(
     runs: Iterable[StoredRun], points: int
 ) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for stored in runs:
+    for stored in checked(runs, Run):
         forked = stored.config.fork_seed >= 0
         if stored.diverged is not None or not (stored.parents or forked):
             continue

@@ -17,6 +17,7 @@ from toymono import features, scores, store, train
 from toymono.analysis import polytopes
 from toymono.analysis.polytopes import Dense, shells, toy
 from toymono.frames import toy as toy_frames
+from toymono.frames.runs import checked
 from toymono.origins import as_fresh
 from toymono.store import StoredRun
 from toymono.tasks import TASKS
@@ -96,7 +97,7 @@ def each(
     runs: toy_frames.Runs, function: Callable[[Run], Rows], otherwise: Callable[[], Rows] = list
 ) -> Iterator[dict[str, Any]]:
     """The rows of a cached function of each run with codes, after what determines the run."""
-    for given in [runs] if isinstance(runs, Run) else runs:
+    for given in checked(runs, Run):
         for run, identity in toy_frames.each(given if isinstance(given, Run) else [given]):
             source = given if isinstance(given, StoredRun) else run
             with threadpool_limits(1):  # threads of small products wait for each other

@@ -19,6 +19,7 @@ from toymono.analysis import baselines as copies
 from toymono.analysis.visualise import baselines, connections, facets, toy
 from toymono.features import World
 from toymono.frames import toy as toy_frames
+from toymono.frames.runs import checked
 from toymono.frames.toy import Runs
 from toymono.models import Model
 from toymono.tasks import TASKS
@@ -67,7 +68,7 @@ def per_neuron(runs: Runs, of: str = "neuron") -> pd.DataFrame:
       of: `neuron`, or `output` to visualise outputs instead, in the column `neuron`.
     """
     frames = []
-    for given in [runs] if isinstance(runs, Run) else runs:
+    for given in checked(runs, Run):
         for run, identity in toy_frames.each([given]):
             if run.diverged is None:
                 found = pd.DataFrame(store.cached(neuron_rows, given, of=of))
@@ -98,7 +99,7 @@ def per_run(runs: Runs) -> pd.DataFrame:
     Runs that diverged have none of them.
     """
     rows = []
-    for given in [runs] if isinstance(runs, Run) else runs:
+    for given in checked(runs, Run):
         for run, identity in toy_frames.each([given]):
             found = store.cached(run_row, given) if run.diverged is None else {}
             rows.append({**identity, **{name: v for name, v in found.items() if " " not in name}})

@@ -27,6 +27,7 @@ from toymono.classifiers.data import Dataset
 from toymono.classifiers.train import ClassifierRun
 from toymono.frames import classifiers as classifier_frames
 from toymono.frames.classifiers import Runs
+from toymono.frames.runs import checked
 from toymono.frames.visualise import DIVERSE, OWN_WEIGHT, SEVERAL, STRATA
 from toymono.store import StoredRun
 
@@ -60,7 +61,7 @@ def per_neuron(runs: Runs) -> pd.DataFrame:
     fraction whose mean excites the neuron less than either, NaN without a pair;
     `label_agreement`, with the network of the next seed, NaN without one.
     """
-    given = list(runs)
+    given = list(checked(runs, ClassifierRun))
     frames = []
     for run, responses, identity in classifier_frames.each(given):
         if responses.status != "learned":
@@ -74,7 +75,7 @@ def per_neuron(runs: Runs) -> pd.DataFrame:
 
 def per_run(runs: Runs) -> pd.DataFrame:
     """One row per run that learned, with the columns of `run_row` but for those of methods."""
-    given = list(runs)
+    given = list(checked(runs, ClassifierRun))
     rows = []
     for run, responses, identity in classifier_frames.each(given):
         if responses.status == "learned":

@@ -94,11 +94,13 @@ def read(path: str | Path, source: Source) -> list[Row]:
     that all runs had before the field existed.
 
     Raises:
-      ValueError: A row lacks what determines its run.
+      ValueError: It is another file, or a row lacks what determines its run.
     """
     path = Path(path)
     if not path.exists():
         return []
+    if not _replaceable(path):
+        raise ValueError(f"{path} is not an evidence file: its first line names no such columns")
     rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
     older = {
         name: _exact(field.before, field)
@@ -117,6 +119,14 @@ def read(path: str | Path, source: Source) -> list[Row]:
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path}, line {line}: not a row of evidence: {error}") from None
     return rows
+
+
+def _replaceable(path: Path) -> bool:
+    """Whether nothing is at a path, or a file whose first line has the columns of every version."""
+    if not path.exists():
+        return True
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return {"seed", "run", "date"} <= set(file.readline().rstrip().split(","))
 
 
 def extend(
@@ -194,8 +204,11 @@ def write(path: str | Path, rows: Iterable[Row], source: Source) -> None:
     """Writes an evidence file atomically.
 
     Raises:
+      FileExistsError: There is another file at `path`.
       OSError: The folder cannot be written.
     """
+    if not _replaceable(Path(path)):
+        raise FileExistsError(f"{path} is not overwritten: it is not an evidence file")
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     text = io.StringIO()
     writer = csv.DictWriter(

@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from toymono import catalog, markdown
+from toymono import catalog, markdown, store
 from toymono.papers import evidence, scales, verdict_page
 from toymono.papers.claims import Claim, Judged, judge, judge_all
 from toymono.papers.evidence import Evidence, Row, Source
 from toymono.store import StoredRun
+
+_WRITTEN_BY = "Written by `python -m toymono.papers --papers"
 
 
 class Picture(NamedTuple):
@@ -127,10 +129,11 @@ def update(
             after[source.name] = evidence.extend(before[source.name], source, runs_dir, progress)
     runs = sum(map(len, after.values()))
     if not runs:
+        training = f"train some with: {paper.start.format(scale=scale or paper.scales[-1])}"
         missing = (
             f"no runs of {paper.name}{f' at the {scale} scale' if scale else ''}, stored or in "
-            f"{Path(docs_dir)}/evidence; train some with: "
-            f"{paper.start.format(scale=scale or paper.scales[-1])}"
+            f"{Path(docs_dir)}/evidence; "
+            f"{training if runs_dir is None else store.instead(runs_dir, training)}"
         )
         if not page.exists():
             raise ValueError(missing)
@@ -153,7 +156,7 @@ def update(
     found = {name: paper.gather(frames, name) for name, frames in trained.items()}
     judged = {name: judge_all(paper.claims, each, name) for name, each in found.items()}
     page.parent.mkdir(parents=True, exist_ok=True)
-    markdown.write(page, _text(paper, scale, trained, found, judged))
+    markdown.write(page, _text(paper, scale, trained, found, judged), f"{_WRITTEN_BY} {paper.name}")
     return Update(page, tuple(scales.at_largest(judged)), runs, added)
 
 
@@ -204,8 +207,7 @@ def _text(
         *(verdict_page.picture(*paper.picture) if paper.picture else ()),
         verdict_page.found(verdicts, sum(map(len, frames.values())), paper.kind),
         *(caveat for name in found for caveat in paper.caveats(name)),
-        f"{paper.reference} Written by `python -m toymono.papers --papers {paper.name}{flags}`; "
-        "do not edit.",
+        f"{paper.reference} {_WRITTEN_BY} {paper.name}{flags}`; do not edit.",
         "## Verdicts",
         verdict_page.verdict_table(verdicts, len(paper.scales) > 1),
         *(scales.section(judged) if len(paper.scales) > 1 else ()),

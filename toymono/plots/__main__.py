@@ -97,13 +97,15 @@ def _wanted(figure: "Figure") -> bool:
 
 
 def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
+    from toymono import store
     from toymono.papers.jermyn2022.claims import CLAIMS
     from toymono.plots import gallery, pages
 
     statements = {name: claim.statement for name, claim in CLAIMS.items()}
     counts = {figure.name: _count(runs, figure) for figure in figures}
     if not any(counts.values()):
-        raise cli.UsageError(f"no figure has enough runs; {_how_to_train(figures)}")
+        training = store.instead(cli.RUNS_DIR.value, _how_to_train(figures))
+        raise cli.UsageError(f"no figure has enough runs; {training}")
     figures_dir = cli.writable(_FIGURES_DIR.value)
 
     def report(done: "Drawn") -> None:
@@ -121,8 +123,8 @@ def _draw(runs: Any, figures: "list[Figure]", formats: list[str]) -> int:
     if not (_FIGURE.value or _BY.value or where.WHERE.value):  # pages are of all the runs
         shown = next((name for name in _PAGE_FORMATS if name in formats), formats[0])
         page = pages.gallery(drawn, list(skipped), statements, shown, _command())
-        _write(figures_dir / "table1.md", pages.table1())
-        _write(figures_dir / "gallery.md", page)
+        _write(figures_dir / "table1.md", pages.table1(), "From `toymono.catalog`")
+        _write(figures_dir / "gallery.md", page, "Made by `python -m toymono.plots")
     if _PAPER.value:
         print(f"\n{pages.claims(drawn, statements)}")
     return 0
@@ -139,13 +141,16 @@ def _count(runs: Any, figure: "Figure") -> int:
 
 def _check_all(runs: Any, figures: "list[Figure]") -> None:
     """Raises if a requested figure lacks runs."""
+    from toymono import store
     from toymono.plots.selection import MissingRuns
 
     for figure in figures:
         try:
             runs.count(figure, _BY.value)
         except MissingRuns as missing:
-            raise cli.UsageError(missing.reason) from None
+            unreadable = store.instead(cli.RUNS_DIR.value, "")
+            reason = f"{figure.name}: too few readable runs; {unreadable}"
+            raise cli.UsageError(reason if unreadable else missing.reason) from None
 
 
 def _how_to_train(figures: "list[Figure]") -> str:
@@ -161,11 +166,11 @@ def _command() -> str:
     return shlex.join(["python", "-m", "toymono.plots", *given])
 
 
-def _write(path: Path, page: str) -> None:
+def _write(path: Path, page: str, mark: str) -> None:
     from toymono import markdown
 
     try:
-        print(markdown.write(path, page))
+        print(markdown.write(path, page, mark))
     except FileExistsError as refused:
         print(refused, file=sys.stderr)
 

@@ -83,7 +83,7 @@ def _write(
     ]
     text = page.render(found.tables, details, _command(), _summary(found.tables))
     page.write(path, text)
-    size = len(text.encode()) / 1e6
+    size = path.stat().st_size / 1e6
     rows = sum(len(table["rows"]) for table in found.tables)
     return f"{path}: {cli.counted(rows, 'run')}, {len(details)} with neurons, {size:.1f} MB"
 

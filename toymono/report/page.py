@@ -57,7 +57,7 @@ def write(path: Path, page: str) -> Path:
     Raises:
       FileExistsError: There is another file at `path`.
     """
-    return markdown.write(path, page)
+    return markdown.write(path, page, FIRST_LINE)
 
 
 def _header(detail: dict[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         StoredRun,
         every,
         find,
+        instead,
         load,
         named,
         parent_paths,
@@ -45,6 +46,7 @@ __all__ = [
     "every",
     "fields",
     "find",
+    "instead",
     "load",
     "load_partial",
     "name",
@@ -67,7 +69,7 @@ _MODULES = {
     "toymono.store.format": ("FORMAT",),
     "toymono.store.partial": ("load_partial", "partial_step", "save_partial"),
     "toymono.store.runs": (
-        *("StoredRun", "every", "find", "load", "named", "path", "positions", "read"),
+        *("StoredRun", "every", "find", "instead", "load", "named", "path", "positions", "read"),
         *("parent_paths", "partial_path", "run_files", "save"),
     ),
 }

@@ -2,8 +2,8 @@
 
 The header of a run says everything in words: kind, config, hyperparameters,
 seed, data fingerprint, parents, the step at which it diverged, versions, date,
-a checksum of the tensors, and a seal: a checksum of all the rest of the header,
-which files from before 2026-11-25 lack.
+a checksum of the tensors, and a seal: a checksum of all the rest of the header.
+Only finished runs that were stored before 2026-11-25 may lack the seal.
 """
 
 import datetime
@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,20 +25,20 @@ from toymono.job import Job
 from toymono.kinds import KINDS
 
 FORMAT = 2
-
-_UNSEALED = {
-    *("format", "kind", "config", "hyperparams", "seed", "fingerprint", "parents"),
-    *("diverged", "step", "versions", "date", "checksum"),
-}
-"""Entries of headers from before there was a seal; with others, the seal was lost since."""
-
 SUFFIX, PARTIAL = ".safetensors", ".partial"
+
+_SEALED = "2026-11-25"  # Headers have a seal since the evening before.
+
+_JOINED = {"penalty": "none", "alpha": 1.0, "matmul_precision": "float32"}
+"""Fields that format 1 of toy models left out of a run's name at these values."""
 
 
 def broken(path: Path, reason: object) -> BrokenRun:
     """The error that names a file and what is wrong with it; a KeyError names a missing entry."""
     if isinstance(reason, KeyError):
         reason = f"its header has no entry {reason}"
+    elif isinstance(reason, OSError) and reason.strerror:  # its own text repeats the path
+        reason = reason.strerror
     return BrokenRun(f"{path} cannot be read as a run: {reason}")
 
 
@@ -93,8 +94,9 @@ def read_header(path: Path) -> dict[str, Any]:
       BrokenRun: The file has none.
     """
     try:
-        if not path.is_file():  # to open a pipe would wait for ever
-            raise broken(path, "it is not a file that can be read")
+        if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe would wait for ever
+            raise broken(path, "it is not a file")
+        os.close(os.open(path, os.O_RDONLY))  # safetensors reports every failure as a missing file
         with safe_open(path, framework="np") as file:
             metadata = file.metadata() or {}
         if "toymono" not in metadata:
@@ -105,14 +107,19 @@ def read_header(path: Path) -> dict[str, Any]:
         raise error if isinstance(error, BrokenRun) else broken(path, error) from error
     if type(version) is not int or version not in (1, FORMAT):
         raise BrokenRun(f"{path} has format {version}; this toymono reads formats 1 and {FORMAT}")
-    if "seal" in header and header["seal"] != _seal(header):
-        raise broken(path, "its header does not match the seal in it")
-    if header.get("format") == FORMAT:
-        if "checksum" not in header:
-            raise broken(path, KeyError("checksum"))
-        if "seal" not in header and (unknown := set(header) - _UNSEALED):
-            raise broken(path, f"its header has no seal, and the entries {sorted(unknown)}")
+    if version == FORMAT:
+        for entry in ("checksum", "seal"):
+            if entry not in header and not (entry == "seal" and _before_seals(header)):
+                raise broken(path, KeyError(entry))
+        if "seal" in header and header["seal"] != _seal(header):
+            raise broken(path, "its header does not match the seal in it")
     return header
+
+
+def _before_seals(header: Mapping[str, Any]) -> bool:
+    """Whether a header is of a finished run from before headers had a seal."""
+    date = header.get("date")
+    return isinstance(date, str) and "2026" <= date < _SEALED
 
 
 def read_tensors(
@@ -205,6 +212,23 @@ def read_job(header: dict[str, Any]) -> Job:
     config, hyperparams = kind.split({**header["config"], **header["hyperparams"]})
     parents = tuple(header["parents"])
     return Job(config, hyperparams, int(header["seed"]), header["fingerprint"], parents)
+
+
+def name_of(header: Mapping[str, Any], job: Job) -> str:
+    """The name that the file of a run has: format 1 named runs by rules of its own.
+
+    Args:
+      header: From `read_header`.
+      job: From `read_job`.
+    """
+    if "labelled" in header:
+        identity = header["run"]
+    elif header["format"] == 1:
+        fields = {**header["setup"], **header["dials"], "seed": header["seed"]}
+        identity = {name: value for name, value in fields.items() if _JOINED.get(name) != value}
+    else:
+        return job.name
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def date_of(path: Path, header: dict[str, Any]) -> str:

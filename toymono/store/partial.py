@@ -52,6 +52,8 @@ def _header(source: Path, job: Job) -> dict[str, Any]:
     if header.get("format") != FORMAT:
         raise BrokenRun(f"{source} is an unfinished run of format 1; delete it to start again")
     try:
+        if "seal" not in header:  # finished runs of older versions may lack it
+            raise KeyError("seal")
         same = files.read_job(header).name == job.name
         step = header["step"]
     except (KeyError, TypeError, ValueError, AttributeError) as error:

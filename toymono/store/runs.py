@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -201,12 +202,39 @@ def run_files(runs_dir: str | Path) -> Iterator[Path]:
 
     Raises:
       FileNotFoundError: There is no such folder.
+      OSError: The folder cannot be read.
     """
     folder = Path(runs_dir)
     if not folder.is_dir():  # a mistyped name is not a folder without runs
         raise FileNotFoundError(f"there is no folder {str(runs_dir)!r}")
-    for place in (folder / "labelled", folder):
-        yield from sorted(place.glob(f"*{SUFFIX}"))
+    names = os.listdir(folder)  # `Path.glob` finds nothing in a folder that cannot be read
+    labelled = folder / "labelled"
+    if "labelled" in names and labelled.is_dir():
+        yield from _with_suffix(labelled, os.listdir(labelled))
+    yield from _with_suffix(folder, names)
+
+
+def _with_suffix(folder: Path, names: Sequence[str]) -> list[Path]:
+    return [folder / name for name in sorted(names) if name.endswith(SUFFIX)]
+
+
+def instead(runs_dir: str | Path, training: str) -> str:
+    """What to do about runs that a folder lacks: train them, unless files there are unreadable.
+
+    Args:
+      runs_dir: The folder.
+      training: What a message says if every file can be read.
+    """
+    unreadable = 0
+    for source in run_files(runs_dir):
+        try:
+            read(source)
+        except BrokenRun:
+            unreadable += 1
+    if not unreadable:
+        return training
+    count = "1 file" if unreadable == 1 else f"{unreadable} files"
+    return f"{count} there cannot be read: python -m toymono.store check --runs_dir {runs_dir}"
 
 
 def read(source: Path) -> StoredRun:
@@ -236,8 +264,9 @@ def read(source: Path) -> StoredRun:
 def _job(source: Path, header: dict[str, Any]) -> Job:
     try:
         job = files.read_job(header)
-        if header.get("format") == files.FORMAT and source.stem != job.name:
-            raise ValueError(f"its header describes the run {job.name}")
+        name = files.name_of(header, job)
+        if source.stem != name:
+            raise ValueError(f"its header describes the run {name}")
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise broken(source, error) from error
     return job

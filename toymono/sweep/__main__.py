@@ -10,6 +10,7 @@ second and saves the unfinished runs; the same command resumes them. Unfinished 
 are also saved every minute, see --save_every.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,7 +130,8 @@ def _join(coordinator: str) -> None:
     from toymono.sweep import devices
 
     hosts, host = _HOSTS.value, _HOST.value
-    if coordinator != "auto" and not coordinator.rpartition(":")[2].isdecimal():
+    address, _, port = coordinator.rpartition(":")
+    if coordinator != "auto" and not (address and port.isdecimal()):
         raise cli.UsageError(f"--coordinator={coordinator!r} is neither address:port nor auto")
     if coordinator != "auto" and (hosts is None or host is None):
         raise cli.UsageError("--coordinator address:port requires --hosts and --host")
@@ -182,6 +184,8 @@ def _parents(names: Sequence[str], runs_dir: str) -> "list[StoredRun]":
 
     found = []
     for name in names:
+        if not re.fullmatch("[0-9a-f]{16}", name):
+            raise cli.UsageError(f"--parents: {name!r} is not the name of a run, 16 digits 0 to f")
         path = Path(runs_dir) / f"{name}.safetensors"
         if not path.exists():
             raise cli.UsageError(f"--parents: there is no run {name} in {runs_dir}")

@@ -9,21 +9,24 @@ import pandas as pd
 from toymono.classifiers.fields import CLASSIFIER
 from toymono.files import atomic_write
 from toymono.frames.classifiers import learned
+from toymono.quantities import INDEX_COLUMNS, QUANTITIES
 
 _COMMON = 3  # Further columns depend on the version and on the flags.
 
 
 def write(path: Path, table: pd.DataFrame) -> None:
-    """Writes a table as CSV, atomically; only a table with the same first columns is replaced.
+    """Writes a table as CSV, atomically; only a table of frames' columns is replaced.
 
     Raises:
-      FileExistsError: The file at `path` does not begin with the same three columns.
+      FileExistsError: The file at `path` does not begin with the same three columns, or has one
+        that no frame has.
       OSError: The folder cannot be written.
     """
     if path.exists():
         with path.open(errors="replace") as file:
-            first = file.readline().rstrip().split(",")[:_COMMON]
-        if first != list(table.columns[:_COMMON]):
+            columns = file.readline().rstrip().split(",")
+        known = {*CLASSIFIER, *QUANTITIES, *INDEX_COLUMNS, *table.columns}
+        if columns[:_COMMON] != list(table.columns[:_COMMON]) or not set(columns) <= known:
             raise FileExistsError(f"{path} is not overwritten: it is not a table of this command")
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False)

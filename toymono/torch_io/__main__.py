@@ -13,6 +13,7 @@ features as a synthetic model of SAELens. No file is overwritten.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,12 +50,25 @@ def main(*operands: str) -> int:
         raise cli.UsageError("--out and --saelens require export")
     if action == "export" and (len(names) != 1 or not out):
         raise cli.UsageError("export requires one run and --out: export RUN --out FILE")
+    for name in names if action == "import" else ():
+        if not Path(name).is_file():
+            raise cli.UsageError(f"there is no file {name!r}")
     cli.prepare_jax()
-    if action == "import":
-        for name in names:
-            _import(name)
-    else:
+    if action == "export":
         _export(names[0], out)
+        return 0
+    from toymono.files import BrokenRun
+
+    broken = []
+    for name in names:
+        try:
+            _import(name)
+        except BrokenRun as error:  # the other files are imported all the same
+            broken.append(str(error))
+    for error in broken[:-1]:
+        print(f"torch_io: {error}", file=sys.stderr)
+    if broken:
+        raise cli.Failure(broken[-1])
     return 0
 
 
@@ -65,13 +79,12 @@ def _import(name: str) -> None:
 
     try:
         run = files.read(name)
-    except FileNotFoundError as error:
-        raise cli.UsageError(str(error)) from None
     except files.NoTorch as error:
         raise cli.Failure(str(error)) from None
     runs_dir = cli.writable(cli.RUNS_DIR.value)
     path = store.path(runs_dir, job_of(run))
     if os.path.lexists(path):
+        store.load(path)  # raises what is wrong with a damaged file
         print(f"{name}: already stored as {path}")
         return
     store.save(runs_dir, run, trained_by={"program": "model3.py of the paper"})

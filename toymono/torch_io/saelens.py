@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
 
 from toymono.feature_laws import frequencies
 from toymono.files import atomic_write
@@ -39,7 +41,7 @@ def write(folder: str | Path, run: Run) -> Path:
       run: Of a task with unsigned features.
 
     Raises:
-      FileExistsError: The folder has a synthetic model.
+      FileExistsError: The folder has a synthetic model, or other weights under its name.
       ValueError: The features are signed.
       OSError: A file cannot be written.
     """
@@ -48,19 +50,31 @@ def write(folder: str | Path, run: Run) -> Path:
             f"task={run.config.task}: its features are signed, and those of SAELens are not"
         )
     folder = Path(folder)
-    config_path, weights_path = new(folder / CONFIG), new(folder / WEIGHTS)
-    folder.mkdir(parents=True, exist_ok=True)
+    config_path, weights_path = new(folder / CONFIG), folder / WEIGHTS
     direction_nm = np.ascontiguousarray(run.world.embed_nm, np.float32)
     frequency_n = np.asarray(frequencies(run.config, run.hyperparams), np.float32)
+    folder.mkdir(parents=True, exist_ok=True)
     weights = {
         "feature_vectors": direction_nm,
         "bias": np.zeros(direction_nm.shape[1], np.float32),
         "firing_probabilities": frequency_n,
     }
-    save_tensors(weights_path, weights, {"format": "pt"})
+    if not _same(weights_path, weights):  # the same are left by an export that was killed
+        save_tensors(new(weights_path), weights, {"format": "pt"})
     with atomic_write(config_path) as temporary:
         temporary.write_text(json.dumps(_config(run, weights), indent=2) + "\n")
     return folder
+
+
+def _same(path: Path, weights: dict[str, np.ndarray]) -> bool:
+    """Whether a file holds exactly these weights."""
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError):
+        return False
+    return stored.keys() == weights.keys() and all(
+        np.array_equal(stored[name], array) for name, array in weights.items()
+    )
 
 
 def _config(run: Run, weights: dict[str, np.ndarray]) -> dict[str, Any]:

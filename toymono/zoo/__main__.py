@@ -29,10 +29,11 @@ def main() -> int:
             found = {stored.name: stored for stored in store.every(cli.RUNS_DIR.value)}
         except FileNotFoundError as error:
             raise cli.UsageError(str(error)) from None
+        unreadable = store.instead(cli.RUNS_DIR.value, "")
         for entry in zoo.ZOO.values():
             stored = found.get(entry.job.name)
             if stored is None:
-                print(f"{entry.name}: not in {cli.RUNS_DIR.value}; {entry.command}")
+                print(f"{entry.name}: not in {cli.RUNS_DIR.value}; {unreadable or entry.command}")
                 continue
             [scores] = frames.per_run([stored])[list(zoo.SCORES)].to_dict("records")
             print(f"{entry.name}: wrote {zoo.save(entry, store.load(stored), scores)}")

@@ -154,7 +154,10 @@ def save(entry: Entry, run: Run, scores: Mapping[str, float]) -> Path:
 
     Raises:
       ValueError: The run is not the entry's.
+      FileExistsError: Another file is in the entry's place.
     """
+    if entry.path.exists() and files.read_header(entry.path).get("zoo") != entry.name:
+        raise FileExistsError(f"{entry.path} is not overwritten: it is not the model {entry.name}")
     job = Job(run.config, run.hyperparams, run.seed)
     if job.name != entry.job.name:
         raise ValueError(f"run {job.name} is not that of {entry.name}, {entry.job.name}")

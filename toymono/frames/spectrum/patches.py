@@ -20,6 +20,7 @@ from toymono.autoencoders import train as training
 from toymono.autoencoders.train import AutoencoderRun
 from toymono.frames import autoencoders
 from toymono.frames.autoencoders import EVALUATED, Runs
+from toymono.frames.runs import checked
 from toymono.frames.spectrum import networks, rows
 from toymono.frames.spectrum.rows import Layer
 
@@ -110,7 +111,7 @@ def _dropped(config, params, patch_bd, rate, key) -> tuple[jax.Array, ...]:
 
 def _each(runs: Runs):
     """Runs as given, for the cache, and the columns that every frame begins with."""
-    for run in runs:
+    for run in checked(runs, AutoencoderRun):
         [row] = autoencoders.per_run([run]).to_dict("records")
         if np.isnan(row["diverged"]):
             yield run, {**row, "collapsed": row["error_share"] >= COLLAPSED}

@@ -20,6 +20,7 @@ from toymono import features, scores, store
 from toymono.analysis import baselines, spectrum
 from toymono.config import Config, Hyperparams
 from toymono.features import World
+from toymono.frames.runs import checked
 from toymono.frames.spectrum import rows
 from toymono.frames.spectrum.rows import Layer
 from toymono.frames.toy import Runs, each
@@ -214,7 +215,7 @@ def _each(runs: Runs):
     if isinstance(runs, Run):
         yield from each(runs)
         return
-    for run in runs:
+    for run in checked(runs, Run):
         for _, identity in each([run]):
             yield run, identity
 
