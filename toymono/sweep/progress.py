@@ -3,8 +3,10 @@
 import contextlib
 import math
 import os
+import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -16,6 +18,11 @@ from toymono.cli import Failure, counted
 from toymono.job import job_of
 from toymono.sweep import machines, trainer
 from toymono.sweep.plan import Plan
+
+try:
+    import resource
+except ImportError:  # Windows has no limits of processes
+    resource = None
 
 
 def describe(plan: Plan) -> str:
@@ -105,19 +112,32 @@ def refuse_too_large(plan: Plan) -> None:
     """Checks memory on CPU backends; does nothing on others.
 
     Raises:
-      Failure: A group needs more memory than the machine has.
+      Failure: A group needs more memory than is free.
     """
     if jax.default_backend() != "cpu" or not plan.groups:
         return
-    try:
-        here = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return
+    free = _free_memory()
     needed = max(len(group.jobs) * group.cost.training_bytes for group in plan.groups)
-    if needed > here:
-        raise Failure(
-            f"out of memory: a group needs {_size(needed)}, and this machine has {_size(here)}"
-        )
+    if needed > free:
+        raise Failure(f"out of memory: a group needs {_size(needed)}, and {_size(free)} are free")
+
+
+def _free_memory(groups: Path = Path("/sys/fs/cgroup")) -> float:
+    """Bytes that the process may take, by the machine, its control group and its own limit."""
+    bounds = [math.inf]
+    with contextlib.suppress(OSError, AttributeError, ValueError):
+        bounds.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with contextlib.suppress(OSError):
+        found = re.search(r"MemAvailable: *(\d+) kB", Path("/proc/meminfo").read_text())
+        bounds += [1024 * int(found[1])] if found else []
+    # A container sees its own group at the root, of either version of control groups.
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):  # "max": there is no limit
+            bounds.append(int((groups / name).read_text()))
+    if resource is not None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        bounds += [limit] if limit != resource.RLIM_INFINITY else []
+    return min(bounds)
 
 
 def train(plan: Plan, runs_dir: str, save_every: float | None = None) -> bool:
@@ -129,7 +149,7 @@ def train(plan: Plan, runs_dir: str, save_every: float | None = None) -> bool:
       save_every: Seconds between saves of unfinished runs, see `trainer.run_plan`.
 
     Raises:
-      Failure: A group needs more memory than there is.
+      Failure: A group needs more memory than is free.
     """
     refuse_too_large(plan)
     total = sum(job.config.steps for group in plan.groups for job in group.jobs)
