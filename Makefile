@@ -1,14 +1,16 @@
-# make demo    train the first models and draw them
-# make test    run the tests
-# Both install into .venv first, the demo only what it needs. For the newest packages:
+# make demo         train the first models and draw them
+# make test         run the tests
+# make test-slow    run the tests that take minutes
+# make soak         disturb training for an hour (MINUTES=60) and count what was lost
+# All install into .venv first, the demo only what it needs. For the newest packages:
 # make clean, then make CONSTRAINTS=/dev/null test
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 RUN := $(BIN)/python -m
+MINUTES ?= 60
 
-# make soak    kill, damage and contradict sweeps for an hour at most
 .PHONY: demo test test-slow soak lint format wheel docs bench clean
 
 demo: .venv/base
@@ -22,7 +24,7 @@ test-slow: .venv/ready
 	$(RUN) pytest -m slow
 
 soak: .venv/ready
-	timeout 3600 $(RUN) pytest -m slow tests/attacks
+	$(BIN)/python tests/attacks/soak.py --minutes $(MINUTES)
 
 lint: .venv/ready
 	$(RUN) ruff check
