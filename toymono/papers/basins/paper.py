@@ -300,9 +300,6 @@ _PICTURES: tuple[str, ...] = (
     "Models with as many weights in use as the dense one at a density of 1.",
     "![Loss and monosemantic neurons of lottery tickets](../figures/ticket_losses.png)",
     "Lottery tickets of three dense runs, and their controls.",
-    "![Loss and monosemantic neurons of lottery tickets, by the step rewound to]"
-    "(../figures/rewound_losses.png)",
-    "Lottery tickets by the step whose weights they train from.",
     "![Loss and monosemantic neurons of models with divided neurons]"
     "(../figures/expanded_losses.png)",
     "Models each of whose neurons was divided into several, with as many weights in use.",
