@@ -80,7 +80,8 @@ def help_text(words: str, module: str, whole: bool = False) -> str:
         if listed:
             parts.append("\n".join([f"{title}:", *(_line(flag, width, whole) for flag in listed)]))
     if not whole:
-        parts.append(f"--helpfull lists all {count} flags and explains their choices.")
+        verb = f"lists all {count} flags and explains" if count > MANY else "explains"
+        parts.append(f"--helpfull {verb} their choices.")
     return "\n\n".join(parts)
 
 
