@@ -38,7 +38,11 @@ _PIECEWISE = ("relu", "tent")
 
 def _copies(figure: Drawing, frame: pd.DataFrame, field: str = "copy") -> None:
     shown = [copy for copy in _COPIES if copy in set(frame[field])]
-    handles = [Line2D([], [], color=_COPIES[copy], label=_LOOKS[copy][0]) for copy in shown]
+    handles = [
+        Line2D([], [], color=color, label=_LOOKS[copy][0])
+        for copy, color in _COPIES.items()
+        if copy in shown
+    ]
     style.legend_of(figure, handles, "Network")
 
 

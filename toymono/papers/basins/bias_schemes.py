@@ -14,7 +14,7 @@ from toymono.papers.findings import Finding, finite
 _Measures = Sequence[tuple[str, str, dict[str, Any]]]
 """Columns, what their ratio to the published scheme is called, and its limits."""
 
-_SHOWN = {"not_judged": "shown for comparison"}
+_SHOWN: dict[str, Any] = {"not_judged": "shown for comparison"}
 _LOW = "steps to 0.4 of the zero-output loss, over the same"
 _MONO = "monosemantic neurons per feature, over the same"
 

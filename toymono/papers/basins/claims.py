@@ -161,7 +161,8 @@ CLAIMS = table(
     ),
     Claim(
         "erk_costs",
-        "They raise it also where more of the input weights are in use than of the output weights.",
+        "Fixed random sparse weights raise the loss also where more of the input weights are in "
+        "use than of the output weights.",
         "Question (d); the paper does not say how its weights were divided",
         (sparse.SWEEP, sparse.ERK),
         "a significantly higher loss",

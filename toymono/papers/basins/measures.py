@@ -7,6 +7,7 @@ the pairs with other runs of its world.
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -165,7 +166,7 @@ def _matched(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     return found[[connectivity.kinds_of_pair(*pair) == kind for pair in ends]]
 
 
-def equal_losses(kind: str, *measures: tuple[str, str, dict[str, float]]) -> Callable:
+def equal_losses(kind: str, *measures: tuple[str, str, dict[str, Any]]) -> Callable:
     """Findings for each world and each column of the curves between models of equal loss."""
 
     def measured(frame: pd.DataFrame) -> list[Finding]:
@@ -254,9 +255,14 @@ def hop(frame: pd.DataFrame) -> list[Finding]:
 def _unmatched(frame: pd.DataFrame) -> list[Finding]:
     """Pulls towards a model of the other kind in whatever order its neurons happen to be."""
     words = "pulled towards a model whose neurons are not matched"
-    shown = {"not_judged": "shown for comparison"}
     return [
-        Finding(f"{words}, initial bias {bias:g}", measure, finite(rows[column]), None, **shown)
+        Finding(
+            f"{words}, initial bias {bias:g}",
+            measure,
+            finite(rows[column]),
+            settled=None,
+            not_judged="shown for comparison",
+        )
         for bias, rows in frame.groupby("init_bias")
         for column, measure in (
             ("pull_ratio", "pull over the barrier on the straight line"),
