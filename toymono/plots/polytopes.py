@@ -7,6 +7,8 @@ in, matplotlib figures out. Colours are those of the network and of its copies.
 import dataclasses
 import itertools
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -23,7 +25,7 @@ from toymono.plots.polytope_planes import caption, polytope_slice
 from toymono.plots.selection import MissingRuns, OfClassifiers, Selected, members
 from toymono.quantities import QUANTITIES
 
-_LOOKS = dict(zip(of_toy.COPIES, style.COPIES.values(), strict=True))
+_LOOKS: dict[str, tuple[str, Any]] = dict(zip(of_toy.COPIES, style.COPIES.values(), strict=True))
 _COPIES = {copy: color for copy, (_, color) in _LOOKS.items()}
 _DIRECTIONS = {
     "data": "through examples",
@@ -38,11 +40,7 @@ _PIECEWISE = ("relu", "tent")
 
 def _copies(figure: Drawing, frame: pd.DataFrame, field: str = "copy") -> None:
     shown = [copy for copy in _COPIES if copy in set(frame[field])]
-    handles = [
-        Line2D([], [], color=color, label=_LOOKS[copy][0])
-        for copy, color in _COPIES.items()
-        if copy in shown
-    ]
+    handles = [Line2D([], [], color=_COPIES[copy], label=_LOOKS[copy][0]) for copy in shown]
     style.legend_of(figure, handles, "Network")
 
 
