@@ -6,7 +6,6 @@ in, matplotlib figures out. Colours are those of the network and of its copies.
 
 import dataclasses
 import itertools
-
 from typing import Any
 
 import matplotlib.pyplot as plt
