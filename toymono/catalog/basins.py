@@ -10,12 +10,10 @@ features' number of neurons, except where input or output weights alone are spar
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from toymono.catalog.bias_schemes import BIASES, OURS, PAPER, SMALL
 from toymono.catalog.sweep import Ancestor, Sweep
 
-_PAPER = {"learning_rate": (0.003,), "bias_decay": (0.03,)}
-_SMALL = {"learning_rate": (0.01,), "bias_decay": (0.1,)}
-_OURS = dict.fromkeys(_PAPER, "our choice: as in B3")
-_DENSE = {"init_bias": (-1.0,), **_PAPER}
+_DENSE = {"init_bias": (-1.0,), **PAPER}
 
 BASIN_SEEDS = 3
 """Seeds of `BASIN` that others start from; a run of a higher seed starts from these in turn."""
@@ -141,11 +139,11 @@ BASINS: dict[str, Sweep] = {
             {
                 "world_seed": (0, 1, 2),
                 "init_bias": (-1.0, -0.1, 0.0),
-                **_PAPER,
+                **PAPER,
             },
         ),
-        _SMALL,
-        _OURS,
+        SMALL,
+        OURS,
     ),
     "NOISE": Sweep(
         "initial bias in shared worlds, with noise on the inputs",
@@ -155,11 +153,11 @@ BASINS: dict[str, Sweep] = {
                 "noise": ("on",),
                 "world_seed": _WORLDS,
                 "init_bias": (-1.0, 0.0),
-                **_PAPER,
+                **PAPER,
             },
         ),
-        _SMALL,
-        {**_OURS, "noise_scale": "our choice"},
+        SMALL,
+        {**OURS, "noise_scale": "our choice"},
     ),
     "ANNEAL": Sweep(
         "the models of BASIN, trained on while the rate falls to 0",
@@ -178,34 +176,7 @@ BASINS: dict[str, Sweep] = {
         {},
         _alone,
     ),
-    "START": Sweep(
-        "where biases start",
-        "bias_start",
-        (
-            {"bias_start": ("shifted",), "init_bias": (-1.0,), **_PAPER},
-            {"bias_start": ("below_all", "below_each", "below_batch"), **_PAPER},
-        ),
-        _SMALL,
-        _OURS,
-    ),
-    "RULE": Sweep(
-        "which biases decay",
-        "decay_rule",
-        (
-            {"decay_rule": ("all", "silent", "moving"), "init_bias": (-1.0,), **_PAPER},
-            # Where no neuron fires, none moves, and a bias of -1 would never decay.
-            {"decay_rule": ("moving",), "bias_start": ("below_each",), **_PAPER},
-        ),
-        _SMALL,
-        _OURS,
-    ),
-    "PULL": Sweep(
-        "weight of a loss that pulls biases down, from a bias of 0",
-        "pull_weight",
-        ({"bias_pull": ("on",), "pull_weight": (0.01, 0.1, 1.0, 10.0), **_PAPER},),
-        _SMALL,
-        {**_OURS, "pull_weight": "our choice"},
-    ),
+    **BIASES,
     "HOP": Sweep(
         "pull towards a model of the other kind, then release",
         "attraction",
@@ -292,11 +263,11 @@ BASINS: dict[str, Sweep] = {
                 "fork_step": (0.0, 512.0, 2048.0),
                 "world_seed": (0,),
                 "init_bias": (-1.0, 0.0),
-                **_PAPER,
+                **PAPER,
             },
         ),
-        _SMALL,
-        {**_OURS, "fork_step": "our choice: the beginning, 1/16 and 1/4 of 2^13 steps"},
+        SMALL,
+        {**OURS, "fork_step": "our choice: the beginning, 1/16 and 1/4 of 2^13 steps"},
     ),
     "SPARSE": Sweep(
         "sparse weights at equal numbers of weights in use",
@@ -320,8 +291,8 @@ BASINS: dict[str, Sweep] = {
                 **_DENSE,
             },
         ),
-        _SMALL,
-        {**_OURS, "density": "our choice", "k": "our choice"},
+        SMALL,
+        {**OURS, "density": "our choice", "k": "our choice"},
     ),
     "ERK": Sweep(
         "sparse weights as many as in SPARSE, more of them input weights",
@@ -336,8 +307,8 @@ BASINS: dict[str, Sweep] = {
             }
             for density in (0.5, 0.25)
         ),
-        _SMALL,
-        {**_OURS, "density": "our choice", "k": "our choice"},
+        SMALL,
+        {**OURS, "density": "our choice", "k": "our choice"},
     ),
     "TICKET": Sweep(
         "lottery tickets: a dense run pruned and rewound again and again, with controls",
@@ -351,8 +322,8 @@ BASINS: dict[str, Sweep] = {
                 "density": (0.512, 0.262),
             },
         ),
-        _SMALL,
-        _OURS,
+        SMALL,
+        OURS,
         _ticket,
     ),
     "REWIND": Sweep(
@@ -368,15 +339,15 @@ BASINS: dict[str, Sweep] = {
                 "rewind_step": (8192,),
             },
         ),
-        {**_SMALL, "rewind_step": (512,)},
-        {**_OURS, "rewind_step": "our choice"},
+        {**SMALL, "rewind_step": (512,)},
+        {**OURS, "rewind_step": "our choice"},
         _ticket,
     ),
     "EXPAND": Sweep(
         "each neuron divided into several, at as many weights in use",
         "k",
         (
-            {"world_seed": (0,), "k": (512,), "init_bias": (-1.0, 0.0), **_PAPER},
+            {"world_seed": (0,), "k": (512,), "init_bias": (-1.0, 0.0), **PAPER},
             *(
                 {
                     "origin": ("expand",),
@@ -398,8 +369,8 @@ BASINS: dict[str, Sweep] = {
                 **_HALF,
             },
         ),
-        _SMALL,
-        {**_OURS, "k": "our choice", "log2_steps": "our choice"},
+        SMALL,
+        {**OURS, "k": "our choice", "log2_steps": "our choice"},
         _expanded,
     ),
     # m/4, m/2 and m, beside no path.
@@ -407,16 +378,16 @@ BASINS: dict[str, Sweep] = {
         "rank of a linear path beside the hidden layer",
         "skip_rank",
         (
-            {"model": ("two_layer",), "init_bias": (-1.0, 0.0), **_PAPER},
+            {"model": ("two_layer",), "init_bias": (-1.0, 0.0), **PAPER},
             {
                 "model": ("skip",),
                 "skip_rank": (16, 32, 64),
                 "init_bias": (-1.0, 0.0),
-                **_PAPER,
+                **PAPER,
             },
         ),
-        _SMALL,
-        {**_OURS, "skip_rank": "our choice"},
+        SMALL,
+        {**OURS, "skip_rank": "our choice"},
     ),
 }
 """By name, as in `catalog.SWEEPS`."""
