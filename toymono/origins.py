@@ -91,6 +91,10 @@ class Origin:
     masked: Callable[..., tuple[Model, Masks]] | None = None
     """`(config, hyperparams, parents, key) -> model, masks`: what training changes and which of
     its weights are in use, made from the parents, whose models mean nothing to the loss then."""
+    rewinds: bool = False
+    """Whether the first parent gives its weights of an early step, and the second may be pruned."""
+    widens: bool = False
+    """Whether k is a multiple of the parent's."""
     evaluated: Callable[..., AnyModel] = _itself
     """`(hyperparams, model, context) -> model`: the network that the batch is fed to."""
     loss: Callable[..., Float[Array, ""]] = _unchanged
@@ -169,8 +173,8 @@ ORIGINS: Mapping[str, Origin] = {
     "decoupled_pull": Origin(2, after=_moved),
     "curve": Origin(2, begin=_middle, evaluated=_on_curve),
     "connect": Origin(2, evaluated=_on_line, loss=_towards_line_loss),
-    "ticket": Origin(2, masked=_rewound),
-    "expand": Origin(1, masked=_expanded),
+    "ticket": Origin(2, masked=_rewound, rewinds=True),
+    "expand": Origin(1, masked=_expanded, widens=True),
 }
 """By the name in `Config.origin`.
 
@@ -204,7 +208,7 @@ def gather(config: Config, runs: Sequence[Any]) -> Parents:
         if not np.array_equal(run.world.embed_nm, first.world.embed_nm):
             raise ValueError(_DIFFERENT_WORLDS)
         check_alike(first.final, run.final)
-    if config.origin == "ticket":
+    if ORIGINS[config.origin].rewinds:
         return _ticket(config, *runs)
     others = [run.final for run in runs[1:]]
     if config.match_parents == "weights":
@@ -237,7 +241,7 @@ def check_parents(job: Any, parents: Sequence[Any]) -> None:
         differ.
     """
     _check_configs(job.config, [parent.config for parent in parents])
-    if job.config.origin == "expand":
+    if ORIGINS[job.config.origin].widens:
         k, whole, density = parents[0].config.k, job.config.k, float(job.hyperparams.density)
         if not math.isclose(density, k / whole, rel_tol=1e-6):
             raise ValueError(
@@ -265,27 +269,27 @@ _INHERITED = ("task", "n", "m", "k", "nonlinearity", "model", "skip_rank")
 
 
 def _check_configs(config: Config, parents: Sequence[Any]) -> None:
-    wanted = ORIGINS[config.origin].parents
+    origin = ORIGINS[config.origin]
+    wanted = origin.parents
     if len(parents) != wanted:
         count = "no stored run" if wanted == 0 else f"{wanted} stored run{'s' * (wanted > 1)}"
         raise ValueError(f"origin={config.origin} starts from {count}, not {len(parents)}")
-    ticket, expand = (config.origin == name for name in ("ticket", "expand"))
     for index, parent in enumerate(parents):
         if not isinstance(parent, Config):
             raise ValueError(f"origin={config.origin} starts from toy models only")
         for name in _INHERITED:
             ours, theirs = getattr(config, name), getattr(parent, name)
-            if expand and name == "k":
+            if origin.widens and name == "k":
                 if ours <= theirs or ours % theirs:
                     raise ValueError(f"k={ours} is no multiple of a parent's k={theirs}")
             elif ours != theirs:
                 raise ValueError(f"{name}={ours}, but a parent has {name}={theirs}")
-        allowed = ("none", "pruned") if ticket and index > 0 else ("none",)
+        allowed = ("none", "pruned") if origin.rewinds and index > 0 else ("none",)
         if parent.sparsity not in allowed:
             raise ValueError(
                 f"a parent has sparsity={parent.sparsity}, where dense weights are needed"
             )
-    if ticket and config.rewind_step not in parents[0].snapshot_steps:
+    if origin.rewinds and config.rewind_step not in parents[0].snapshot_steps:
         raise ValueError(
             f"rewind_step={config.rewind_step}, but the first parent has {parents[0].steps} steps"
         )

@@ -72,6 +72,15 @@ class Command:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signum)
 
+    def stop(self, signum: int) -> None:
+        """Sends a signal once it trains; fails if it does not stop as promised."""
+        self.until(lambda: "0%" in self.err)
+        self.send(signum)
+        self.wait()
+        assert self.code == 130, self.err
+        assert "stopped; the same command continues from here" in self.out
+        assert "Traceback" not in self.err
+
 
 class Session:
     """One process in which one command runs as often as it is called, each time in-process.

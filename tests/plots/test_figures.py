@@ -209,7 +209,8 @@ def test_biases_are_all_visible_or_marked(grid_runs):
     assert (marked[:, 1] > low).all()
     dots = np.concatenate([line.get_ydata() for line in axes.lines if line.get_marker() == "o"])
     assert len(dots) == len(frame) - 2  # one whose dot the axis would cut is a triangle too
-    assert "Triangles: dead neurons with a lower bias, down to −60." in figure.get_suptitle()
+    note = " ".join(figure.get_suptitle().split())
+    assert "Triangles: dead neurons with a lower bias, down to −60." in note
 
 
 def test_every_row_of_a_grid_with_a_gap_is_labelled(grid_runs):

@@ -67,7 +67,8 @@ def _list(heading: str, items: Sequence[str]) -> tuple[str, ...]:
 def _provisional(judged: Sequence[Judged]) -> str:
     count = sum(each.provisional for each in judged)
     few = f"fewer than {verdicts.ENOUGH_SEEDS} seeds"
-    return f" ({count} of these verdicts rest on {few} and are provisional)" if count else ""
+    verb = "rests on {} and is" if count == 1 else "rest on {} and are"
+    return f" ({count} of these verdicts {verb.format(few)} provisional)" if count else ""
 
 
 def _and(words: Sequence[str]) -> str:

@@ -67,7 +67,7 @@ def clusterability(shuffles: pd.DataFrame) -> Figure:
 
 @drawn
 def ablations(ablated: pd.DataFrame, runs: pd.DataFrame) -> Figure:
-    """Damage of ablating a cluster against that of random ablations of the same size.
+    """Damage of ablating a cluster, against random ablations of the same size.
 
     Args:
       ablated: From `frames.classifiers.per_ablation`; only runs that learned.

@@ -43,6 +43,10 @@ def penalty_frontier(runs: pd.DataFrame) -> Figure:
     figure = plt.figure(figsize=(6.5, 6.4), layout="constrained")
     shape = style.row_by_row(len(kinds), 2)
     panels = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)
+    losses = runs[["loss", "zero_loss"]]
+    # Of all runs at once, not grown panel by panel; with room for words below the points.
+    limits = (0.85 * losses.min().min(), 1.1 * losses.max().max())
+    panels[0, 0].set(yscale="log", ylim=limits)
     for panel, kind in _titled(panels, kinds):
         of_kind = _with_none(runs, kind)
         means = of_kind.groupby("alpha")[["mono_per_feature", "loss"]].mean()
@@ -57,8 +61,6 @@ def penalty_frontier(runs: pd.DataFrame) -> Figure:
             panel.annotate(words, at, aside, textcoords="offset points", fontsize=7.5)
         _cross(panel, _baseline(runs), _BASELINE, "*")
         panel.axhline(runs["zero_loss"].iloc[0], **style.REFERENCE)
-        panel.set_yscale("log")
-    panel.set_ylim(bottom=0.92 * panel.get_ylim()[0])  # room for words below the points
     ends = [tick for tick in (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3) if _inside(panel, tick)]
     panel.set_yticks(ends, list(map(str, ends)))
     panel.yaxis.set_minor_locator(NullLocator())

@@ -84,7 +84,7 @@ def polytope_density(radii: pd.DataFrame) -> Drawing:
 
 @drawn
 def polytope_pairs(kinds: pd.DataFrame) -> Drawing:
-    """Boundary density between different features over that between examples of one feature.
+    """Boundary density between features, over that between examples of one.
 
     Copies with less than one boundary per unit length within a feature, as before
     training with a large negative bias, are left out: their ratio is noise.
@@ -230,7 +230,7 @@ def classifier_polytope_clusters(runs: pd.DataFrame) -> Drawing:
 
 @drawn
 def polytope_transformations(pairs: pd.DataFrame) -> Drawing:
-    """Hamming distance of two codes against the distance of their affine maps.
+    """Hamming distance of two codes, against the distance of their maps.
 
     Args:
       pairs: From `frames.polytopes.per_code_pair` or `frames.classifier_polytopes.per_code_pair`.

@@ -30,7 +30,7 @@ _PANELS = {
 
 @drawn
 def feature_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
-    """The regime of each feature by rank of frequency and k/n or learning rate, and its recovery.
+    """The regime of each feature, by rank of frequency and k/n or learning rate, and its recovery.
 
     Args:
       ranked: From `frames.regimes.per_feature`. Of several seeds, the first is shown.
@@ -133,7 +133,7 @@ def _trained_by(sweeps: str) -> str:
 FIGURES: tuple[Figure, ...] = (
     Figure(
         "feature_regimes",
-        "The regime of each feature by rank of frequency and k/n or learning rate.",
+        "The regime of each feature, by rank of frequency and k/n or learning rate.",
         feature_regimes,
         (regimes.per_feature,),
         OfSweeps(("K2", "LR2", "LR4")),

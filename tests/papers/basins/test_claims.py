@@ -1,7 +1,6 @@
 """Claims about basins: judged on made-up numbers, and the page from evidence alone."""
 
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -17,11 +16,8 @@ from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.paper import PAPER
 from toymono.papers.claims import judge
 from toymono.papers.evidence import Evidence, Sweep
-from toymono.papers.paper import update
 from toymono.papers.verdicts import Verdict
 from toymono.quantities import QUANTITIES
-
-DOCS = Path(__file__).parents[3] / "docs"
 
 MONO = {
     "mono_per_feature": 0.8,
@@ -383,16 +379,3 @@ def test_a_part_of_a_world_replaces_no_numbers_of_the_whole(
     names = {run.setting: 0 for run in store.find(tmp_path)}
     monkeypatch.setattr(store, "positions", lambda sweep, scale: names)
     assert [run.fields["world_seed"] for run in paper._find_worlds("BASIN", tmp_path)] == [0, 0]
-
-
-def test_the_page_is_made_from_the_evidence_in_git(tmp_path):
-    (tmp_path / "evidence").mkdir()
-    for source in PAPER.sources("small"):
-        path = Path("evidence") / f"{source.name}.csv"
-        (tmp_path / path).write_bytes((DOCS / path).read_bytes())
-    done = update(PAPER, "small", tmp_path)
-    page = done.page.read_text()
-    assert page == (DOCS / "papers" / "basins.md").read_text()
-    assert (done.page.parent / PAPER.picture.path).resolve().name == "barriers.png"
-    assert (DOCS / "figures" / "barriers.png").exists()
-    assert "nan" not in page

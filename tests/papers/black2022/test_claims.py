@@ -1,7 +1,5 @@
 """Claims of the polytope lens: judged on made-up numbers, and the page from evidence alone."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -10,12 +8,10 @@ from toymono.papers.black2022.claims import CLAIMS
 from toymono.papers.black2022.paper import PAPER, VARIANTS
 from toymono.papers.claims import judge
 from toymono.papers.evidence import Evidence, Sweep
-from toymono.papers.paper import update
 from toymono.papers.verdicts import Verdict
 from toymono.quantities import QUANTITIES
 
 SWEEPS = ("LR1", "LR3", "digits", "mnist")
-DOCS = Path(__file__).parents[3] / "docs"
 
 AGREEING = {
     "boundary_density_gap": 0.2,
@@ -116,16 +112,3 @@ def test_tables_leave_out_radii_without_a_shell_and_columns_without_a_number():
     assert "| NMF | random directions |" in text
     assert "changes a fraction 0.25 of the bits with relu" in text
     assert "nan" not in text
-
-
-def test_the_page_is_made_from_the_evidence_in_git(tmp_path):
-    (tmp_path / "evidence").mkdir()
-    for source in PAPER.sources("small"):
-        path = Path("evidence") / f"{source.name}.csv"
-        (tmp_path / path).write_bytes((DOCS / path).read_bytes())
-    done = update(PAPER, "small", tmp_path)
-    page = done.page.read_text()
-    assert page == (DOCS / "papers" / "black2022.md").read_text()
-    assert (done.page.parent / PAPER.picture.path).resolve().name == "polytope_density.png"
-    assert (DOCS / "figures" / "polytope_density.png").exists()
-    assert "nan" not in page

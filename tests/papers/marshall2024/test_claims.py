@@ -1,7 +1,6 @@
 """The claims on spectra, and their page, from frames made by hand."""
 
 import itertools
-from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,10 +10,8 @@ from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.marshall2024 import tables
 from toymono.papers.marshall2024.claims import CLAIMS
 from toymono.papers.marshall2024.paper import _NETWORK, _PATCHES, _TOY, PAPER
-from toymono.papers.paper import update
 
 SEEDS = range(3)
-DOCS = Path(__file__).parents[3] / "docs"
 
 
 def toy(**columns):
@@ -178,17 +175,3 @@ def test_every_number_that_claims_read_is_in_the_evidence():
     for name, frame in {"small": FRAMES["LR1"], "patches": FRAMES["patches"]}.items():
         source = sources[f"marshall2024-{name}"]
         assert set(frame) <= {*source.columns, "setting"}
-
-
-def test_the_page_is_made_from_the_evidence_in_git(tmp_path):
-    (tmp_path / "evidence").mkdir()
-    for source in PAPER.sources("small"):
-        path = Path("evidence") / f"{source.name}.csv"
-        (tmp_path / path).write_bytes((DOCS / path).read_bytes())
-    done = update(PAPER, "small", tmp_path)
-    page = done.page.read_text()
-    assert page == (DOCS / "papers" / "marshall2024.md").read_text()
-    assert PAPER.picture is not None
-    assert (done.page.parent / PAPER.picture.path).resolve().name == "toy_spectra.png"
-    assert (DOCS / "figures" / "toy_spectra.png").exists()
-    assert "nan" not in page

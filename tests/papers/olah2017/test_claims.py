@@ -1,7 +1,5 @@
 """Claims on visualisation with diversity: judged on made-up numbers; the page from evidence."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
@@ -11,11 +9,9 @@ from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.olah2017 import tables
 from toymono.papers.olah2017.claims import CLAIMS
 from toymono.papers.olah2017.paper import PAPER
-from toymono.papers.paper import update
 from toymono.papers.verdicts import Verdict
 from toymono.quantities import QUANTITIES
 
-DOCS = Path(__file__).parents[3] / "docs"
 SEEDS = range(3)
 OWN = ("hidden 1", "inputs 1")
 
@@ -152,17 +148,3 @@ def test_the_page_has_numbers_or_says_that_there_are_none():
     empty = Evidence({name: Sweep(name, 1, s.frame[:0]) for name, s in found.sweeps.items()})
     assert "no value" in PAPER.opening(empty, judge_all(CLAIMS, empty))
     assert tables.sections(empty)[1] == "No runs."
-
-
-def test_the_page_is_made_from_the_evidence_in_git(tmp_path):
-    (tmp_path / "evidence").mkdir()
-    for source in PAPER.sources("small"):
-        path = Path("evidence") / f"{source.name}.csv"
-        (tmp_path / path).write_bytes((DOCS / path).read_bytes())
-    done = update(PAPER, "small", tmp_path)
-    page = done.page.read_text()
-    assert page == (DOCS / "papers" / "olah2017.md").read_text()
-    assert PAPER.picture is not None
-    assert (done.page.parent / PAPER.picture.path).resolve().name == "visualised_images.png"
-    assert (DOCS / "figures" / "visualised_images.png").exists()
-    assert "nan" not in page

@@ -1,7 +1,7 @@
 """What readers asked about basins: the runs that answer it, and the page."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +36,22 @@ _WORLDS = {
 }
 """Sweeps whose runs are compared with the others of their world, and their evidence."""
 
-_ORIGINS = ("CURVE", "HOP", "CONNECT", "ONWARD", "FORK")
-_SCHEMES = ("START", "RULE", "PULL")
-_EQUAL, _SKIP, _TICKET, _EXPAND = ("EQUAL",), ("SKIP",), ("TICKET", "REWIND"), ("EXPAND",)
-_OF_ORIGINS, _OF_SCHEMES = "basins-origins-small", "basins-biases-small"
-_OF_SKIP, _OF_TICKETS = "basins-skip-small", "basins-tickets-small"
-_OF_EQUAL, _OF_EXPANDED = "basins-equal-small", "basins-expand-small"
+_FILES: Mapping[str, tuple[Sequence[str], Sequence[str], Callable[..., pd.DataFrame]]] = {
+    "basins-origins-small": (
+        ("CURVE", "HOP", "CONNECT", "ONWARD", "FORK"),
+        origins.PER_RUN,
+        origins.per_run,
+    ),
+    "basins-biases-small": (("START", "RULE", "PULL"), biases.PER_RUN, biases.per_run),
+    "basins-skip-small": (("SKIP",), skip_paths.QUANTITIES, skip.per_run),
+    "basins-tickets-small": (("TICKET", "REWIND"), sparse.QUANTITIES, toy.per_run),
+    "basins-equal-small": (("EQUAL",), origins.PER_RUN, origins.per_run),
+    "basins-expand-small": (("EXPAND",), sparse.QUANTITIES, toy.per_run),
+}
+"""Evidence whose runs are measured each by itself: its sweeps, quantities and frame."""
 
 
 def _sources(scale: str) -> tuple[Source, ...]:
-    def source(name: str, sweeps: Sequence[str], quantities: Sequence[str], per_run) -> Source:
-        find = functools.partial(evidence.stored_of, sweeps, "small")
-        return Source(name, "toy", tuple(quantities), (), find, evidence.row_of(per_run))
-
     return (
         *(
             Source(
@@ -61,12 +64,17 @@ def _sources(scale: str) -> tuple[Source, ...]:
             )
             for sweep, name in _WORLDS.items()
         ),
-        source(_OF_ORIGINS, _ORIGINS, origins.PER_RUN, origins.per_run),
-        source(_OF_SCHEMES, _SCHEMES, biases.PER_RUN, biases.per_run),
-        source(_OF_SKIP, _SKIP, skip_paths.QUANTITIES, skip.per_run),
-        source(_OF_TICKETS, _TICKET, sparse.QUANTITIES, toy.per_run),
-        source(_OF_EQUAL, _EQUAL, origins.PER_RUN, origins.per_run),
-        source(_OF_EXPANDED, _EXPAND, sparse.QUANTITIES, toy.per_run),
+        *(
+            Source(
+                name,
+                "toy",
+                tuple(quantities),
+                (),
+                functools.partial(evidence.stored_of, sweeps, "small"),
+                evidence.row_of(per_run),
+            )
+            for name, (sweeps, quantities, per_run) in _FILES.items()
+        ),
         sparse.source(scale),
         jermyn2022.source(scale),
     )
@@ -105,12 +113,7 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
         dict(
             [
                 *(sweep(name, source) for name, source in _WORLDS.items()),
-                *(sweep(name, _OF_ORIGINS) for name in _ORIGINS),
-                *(sweep(name, _OF_SCHEMES) for name in _SCHEMES),
-                *(sweep(name, _OF_SKIP) for name in _SKIP),
-                *(sweep(name, _OF_TICKETS) for name in _TICKET),
-                *(sweep(name, _OF_EQUAL) for name in _EQUAL),
-                *(sweep(name, _OF_EXPANDED) for name in _EXPAND),
+                *(sweep(name, file) for file, (names, _, _) in _FILES.items() for name in names),
                 *(
                     (name, sparse.sweep(frames[f"sparse-{scale}"], scale, name))
                     for name in (sparse.SWEEP, sparse.ERK)
