@@ -112,7 +112,7 @@ def test_a_lock_that_does_not_fit_is_named_and_not_left(tmp_path, fsize):
         assert not locks.is_held(JOB.name)
 
 
-@pytest.mark.parametrize("how", ["SIGKILL", "SIGSTOP"])
+@pytest.mark.parametrize("how", ["SIGKILL", pytest.param("SIGSTOP", marks=pytest.mark.slow)])
 def test_a_waiting_process_takes_over(commands, tiny, tmp_path, how):
     """From one that was killed, and from one that stands still for more than five minutes."""
     sweep = ["sweep", *tiny, "--log2_steps=14", "--seeds=2", "--group_size=2", "--save_every=0.05"]

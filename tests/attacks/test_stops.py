@@ -47,7 +47,11 @@ def partials(folder) -> int:
     return len(list(folder.glob("*.partial")))
 
 
-@pytest.mark.parametrize("signum", STOPS, ids=lambda signum: signum.name)
+@pytest.mark.parametrize(
+    "signum",
+    [signal.SIGINT, *(pytest.param(signum, marks=pytest.mark.slow) for signum in STOPS[1:])],
+    ids=lambda signum: signum.name,
+)
 def test_a_signal_saves_and_the_same_command_continues(commands, sweep, whole, tmp_path, signum):
     command = commands.start(*sweep, "--save_every=1000", f"--runs_dir={tmp_path}")
     command.stop(signum)
@@ -153,7 +157,11 @@ def test_a_hundred_kills_and_signals_lose_nothing(commands, sweep, whole, number
 
 @pytest.mark.parametrize(
     "several",
-    [(signal.SIGTERM, signal.SIGHUP), (signal.SIGHUP, signal.SIGHUP), (signal.SIGINT,) * 2],
+    [
+        (signal.SIGTERM, signal.SIGHUP),
+        pytest.param((signal.SIGHUP, signal.SIGHUP), marks=pytest.mark.slow),
+        (signal.SIGINT, signal.SIGINT),
+    ],
     ids=["SIGTERM and SIGHUP", "SIGHUP twice", "SIGINT twice"],
 )
 def test_two_signals_at_once_save_like_one(commands, sweep, whole, tmp_path, several):

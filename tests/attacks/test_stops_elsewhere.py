@@ -36,7 +36,11 @@ def trained(request, commands, tmp_path_factory):
     return arguments, folder
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM], ids=lambda signum: signum.name)
+@pytest.mark.parametrize(
+    "signum",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)],
+    ids=lambda signum: signum.name,
+)
 def test_other_kinds_save_and_continue(commands, trained, tmp_path, signum):
     arguments, whole = trained
     command = commands.start(*arguments, f"--runs_dir={tmp_path}")

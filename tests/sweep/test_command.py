@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 import warnings
@@ -315,26 +314,6 @@ def test_a_diverging_run_is_flagged_and_others_continue(sweep_here, runs_dir):
     assert f"at step {max(diverged.values(), key=lambda step: step or 0)}" in out
     assert "saved and flagged" in err + out
     assert "NaN" not in out.splitlines()[3]
-
-
-def test_ctrl_c_saves_the_state_and_the_command_resumes(tmp_path, config):
-    arguments = [*TINY, "--log2_steps=13", "--seeds=2", f"--runs_dir={tmp_path}"]
-    process = started(*arguments)
-    shown = ""
-    while "0%" not in shown:  # the bar is there: so is the answer to Ctrl-C
-        shown += process.stderr.read(1)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 130, err
-    assert "stopped; the same command continues from here" in out
-    assert "Traceback" not in err
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".partial"] * 2
-
-    process = started(*arguments)
-    out, err = process.communicate(timeout=120)
-    assert process.returncode == 0, err
-    assert "2 runs requested, 0 already on disk, 2 to train" in out
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".safetensors"] * 2
 
 
 def test_ctrl_c_before_training_ends_quietly(sweep_here, monkeypatch):

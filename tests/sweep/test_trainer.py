@@ -181,7 +181,7 @@ def test_a_stopped_plan_continues_to_the_same_runs(jobs, whole, tmp_path, segmen
     assert_same_files(tmp_path, whole)
 
 
-@pytest.mark.parametrize("rule", ["set", "rigl"])
+@pytest.mark.parametrize("rule", [pytest.param("set", marks=pytest.mark.slow), "rigl"])
 def test_masks_continue_where_they_were_stopped(config, tmp_path, rule):
     """Stopped between two changes of the masks, and trained in other groups from there on."""
     sparse = dataclasses.replace(config, sparsity=rule, log2_steps=8)
