@@ -17,8 +17,13 @@ demo: .venv/base
 	$(BIN)/toymono sweep --task decoder --k 512 --init_bias -1
 	$(BIN)/toymono plots
 
+# Compiling small programs takes most of the time, and half as long without XLA's fusion emitters,
+# where it does not matter. Other versions of XLA may not know the flag.
+QUICKLY := $(if $(filter constraints.txt,$(CONSTRAINTS)),XLA_FLAGS=--xla_cpu_use_fusion_emitters=false)
+
 test: .venv/ready
-	$(RUN) pytest -n 2
+	$(RUN) pytest -n 2 --dist loadfile -m 'optimised and not slow'
+	$(QUICKLY) $(RUN) pytest -n 2 --dist loadfile -m 'not optimised and not slow'
 
 test-slow: .venv/ready
 	$(RUN) pytest -m slow

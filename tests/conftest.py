@@ -80,6 +80,16 @@ hypothesis.settings.load_profile("toymono")
 OPTIMISED = ("attacks", "store", "sweep", "test_precision.py", "test_published.py")
 
 
+def is_optimised(path: Path) -> bool:
+    return path.is_relative_to(HERE) and path.relative_to(HERE).parts[0] in OPTIMISED
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if is_optimised(item.path):
+            item.add_marker("optimised")
+
+
 @contextlib.contextmanager
 def quickly_compiled(quickly: bool = True):
     """Programs compiled within it are not optimised; fixtures of a session must not depend on
@@ -100,8 +110,7 @@ def compiled(request):
     They are some hundred MB each time, and all together need more memory maps
     than Linux gives a process.
     """
-    as_users_run_it = request.path.relative_to(HERE).parts[0] in OPTIMISED
-    with quickly_compiled(not as_users_run_it):
+    with quickly_compiled(not is_optimised(request.path)):
         yield
     jax.clear_caches()
 
