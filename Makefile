@@ -19,11 +19,12 @@ demo: .venv/base
 
 # Compiling small programs takes most of the time, and half as long without XLA's fusion emitters,
 # where it does not matter. Other versions of XLA may not know the flag.
+WORKERS := -n logical --maxprocesses 4 --dist loadfile
 QUICKLY := $(if $(filter constraints.txt,$(CONSTRAINTS)),XLA_FLAGS=--xla_cpu_use_fusion_emitters=false)
 
 test: .venv/ready
-	$(RUN) pytest -n 2 --dist loadfile -m 'optimised and not slow'
-	$(QUICKLY) $(RUN) pytest -n 2 --dist loadfile -m 'not optimised and not slow'
+	$(RUN) pytest $(WORKERS) -m 'optimised and not slow'
+	$(QUICKLY) $(RUN) pytest $(WORKERS) -m 'not optimised and not slow'
 
 test-slow: .venv/ready
 	$(RUN) pytest -m slow

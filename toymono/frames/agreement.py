@@ -120,8 +120,15 @@ def correlations(
       that varies together in no sweep, or in fewer than five runs, has NaN.
     """
     rng = np.random.default_rng(seed)
-    drawn_sqq = [_mean_correlation(measured, measures, None)]
-    drawn_sqq += [_mean_correlation(measured, measures, rng) for _ in range(samples)]
+    sweeps = [
+        (
+            runs[list(measures)].to_numpy(float),
+            list(runs.groupby(SETTING, sort=False).indices.values()),
+        )
+        for _, runs in measured.groupby("sweep")
+    ]
+    drawn_sqq = [_mean_correlation(sweeps, None)]
+    drawn_sqq += [_mean_correlation(sweeps, rng) for _ in range(samples)]
     (found_qq, sweeps_qq), *resampled = drawn_sqq
     interval = np.full((2, *found_qq.shape), np.nan)
     if resampled:
@@ -144,19 +151,18 @@ def correlations(
 
 
 def _mean_correlation(
-    measured: pd.DataFrame, measures: Sequence[str], rng: np.random.Generator | None
+    sweeps: Sequence[tuple[np.ndarray, list[np.ndarray]]], rng: np.random.Generator | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """The mean over sweeps of the correlation matrix, and how many sweeps have each entry.
 
-    With a generator, the settings of each sweep are drawn with replacement.
+    A sweep is the values of its runs, and the rows of each setting. With a generator,
+    the settings of each sweep are drawn with replacement.
     """
     matrices = []
-    for _, runs in measured.groupby("sweep"):
-        value_rq = runs[list(measures)].to_numpy(float)
+    for value_rq, settings in sweeps:
         if rng is not None:
-            setting_r = runs.groupby(SETTING, sort=False).ngroup().to_numpy()
-            drawn = rng.integers(setting_r.max() + 1, size=setting_r.max() + 1)
-            value_rq = value_rq[np.concatenate([np.flatnonzero(setting_r == s) for s in drawn])]
+            drawn = rng.integers(len(settings), size=len(settings))
+            value_rq = value_rq[np.concatenate([settings[i] for i in drawn])]
         matrices.append(_rank_correlation(value_rq))
     stacked = np.stack(matrices)
     count_qq = (~np.isnan(stacked)).sum(axis=0)
