@@ -211,7 +211,7 @@ def split_fields(
     static = {name: value for name, value in values.items() if name in names}
     traced = {name: value for name, value in values.items() if name not in names}
     made = config(**static), hyperparams(**traced)
-    made[1].checked()
+    in_range(made[1], {name: table[name] for name in traced})
     return made
 
 

@@ -53,7 +53,7 @@ class Gallery:
             lambda kind: selection.headers(run for run in self.runs if run.kind.name == kind)
         )
         self._frame = functools.cache(lambda frame, run: frame([run]))
-        self._select = functools.cache(lambda select, kind, by: select(self._headers(kind), by))
+        self._found = functools.cache(self._select)
 
     def selected(self, figure: Figure, by: str | None = None) -> selection.Selected:
         """The runs that a figure shows.
@@ -61,12 +61,20 @@ class Gallery:
         Raises:
           MissingRuns: The stored runs do not suffice.
         """
+        found = self._found(figure.select, figure.kind, by)
+        if isinstance(found, MissingRuns):
+            command = found.command or figure.trained_by
+            reason = f"{figure.name}: {found.reason}; train some with `{command}`"
+            raise MissingRuns(reason, command)
+        return found
+
+    def _select(
+        self, select: selection.Select, kind: str, by: str | None
+    ) -> selection.Selected | MissingRuns:
         try:
-            return self._select(figure.select, figure.kind, by)
-        except MissingRuns as missing:
-            command = missing.command or figure.trained_by
-            reason = f"{figure.name}: {missing.reason}; train some with `{command}`"
-            raise MissingRuns(reason, command) from None
+            return select(self._headers(kind), by)
+        except MissingRuns as missing:  # returned, so that it is cached too
+            return missing
 
     def count(self, figure: Figure, by: str | None = None) -> int:
         """The number of runs that a figure shows, each counted once.
