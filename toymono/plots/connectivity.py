@@ -1,4 +1,4 @@
-"""Whether monosemantic and polysemantic models lie in different basins."""
+"""Loss and monosemantic neurons between monosemantic and polysemantic models."""
 
 from collections.abc import Mapping
 from typing import Any
