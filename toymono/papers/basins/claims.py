@@ -101,7 +101,8 @@ CLAIMS = table(
         ("HOP",),
         _ASKED,
         measures.hop,
-        headline="models hop between solutions when the pull is within a factor of ten of the barrier",
+        headline="models hop between solutions when the pull is within a factor of ten of the "
+        "barrier",
     ),
     Claim(
         "fine_tuned",

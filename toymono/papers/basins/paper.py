@@ -352,8 +352,9 @@ def _caveats(scale: str) -> Sequence[str]:
         "weights, exactly. Only runs of different seeds are compared, which start from different "
         "weights and see different batches.",
         "Curves are trained with Adam for 2^10 steps (EQUAL: 2^11 and 2^13), pulls, fine-tuning "
-        "and continued training with LAMB for 2^11; a pull acts in the first half. The second model is aligned to the "
-        "first before training starts. In EQUAL curves join models whose losses differ by at "
+        "and continued training with LAMB for 2^11; a pull acts in the first "
+        "half. The second model is aligned to the first before training starts. In EQUAL curves "
+        "join models whose losses differ by at "
         f"most {EQUAL:.0%}: monosemantic models of BASIN, and polysemantic ones trained 16 times "
         "as long at a tenth of the rate.",
         "Sparse models of SPARSE have as many weights in use as the dense one beside them, which "

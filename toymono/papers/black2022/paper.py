@@ -120,8 +120,7 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         "Black, Sharkey et al. (2022) propose polytopes as units of analysis, with figures of "
         "InceptionV1 and GPT-2 and without numbers. "
         f"Of {len(judged)} statements, theirs and what they suggest for toy models, {len(missed)} "
-        "did not hold in our runs"
-        + (f", among them {differ}." if differ else ".")
+        "did not hold in our runs" + (f", among them {differ}." if differ else ".")
     )
 
 
