@@ -77,7 +77,10 @@ def test_the_page_on_extending_runs_from_top_to_bottom(untrained, tmp_path):
         env={**os.environ, "MPLBACKEND": "Agg"},
     )
     assert done.returncode == 0, done.stderr
-    verdict, *_, last = done.stdout.splitlines()
+    page = (DOCS / "howto" / "extend.md").read_text()
+    [table] = re.findall(r"```text\n(.*?)```", page, re.S)
+    assert done.stdout.startswith(table)
+    verdict, *_, last = done.stdout[len(table) :].splitlines()
     assert "(Finding(setting='all settings', measure='rank correlation of" in verdict
     assert last == "two_strongest"
     assert (tmp_path / "score_by_bias.png").stat().st_size > 0

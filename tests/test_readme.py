@@ -69,8 +69,8 @@ def test_every_command_is_in_the_table():
 
 
 def test_settings_in_the_text_go_together():
-    """Those of each `toymono sweep …` and of each `--setting value` in prose; lists are grids."""
-    codes = re.findall(r"`(?:toymono sweep )?(--[^`]+)`", TEXT)
+    """Those of each sweep command and of each `--setting value` in prose; lists are grids."""
+    codes = re.findall(r"`(?:python -m toymono\.sweep )?(--[^`]+)`", TEXT)
     tried = 0
     for code in codes:
         given = {

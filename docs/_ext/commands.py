@@ -108,7 +108,7 @@ def _write(app) -> None:
 `toymono COMMAND` and `python -m toymono.COMMAND` are the same. `--help` lists the flags of a
 command that are used most, `--helpfull` all. Exit codes: 0 done, 1 something failed while
 running, 2 the command was wrong, 130 stopped by a signal. [Sweeps](sweeps.md) lists the grids
-that `toymono sweep --sweep` trains by name.
+that `python -m toymono.sweep --sweep` trains by name.
 
 | command | what it does |
 | --- | --- |

@@ -20,7 +20,7 @@ def page() -> str:
     """The page, from the catalog and the claims and figures that name its sweeps."""
     parts = [
         "# Sweeps",
-        "`toymono sweep --sweep NAME,NAME --scale small --seeds 3` trains these named grids; "
+        "`python -m toymono.sweep --sweep NAME,NAME --scale small --seeds 3` trains these grids; "
         "`--sweep all` means those of Jermyn et al. (2022). Values are those of the scale `small`. "
         "Runs counts those that three seeds take, with the runs that others start from. Settings "
         "that a sweep does not name are those of the `paper` preset, with the sizes of the scale. "

@@ -1,5 +1,6 @@
 """Parts of the page of a paper: the table of verdicts and that of the runs."""
 
+import dataclasses
 import re
 
 import pandas as pd
@@ -58,3 +59,15 @@ def test_every_sweep_of_the_runs_has_its_command():
     assert "| LR3 | 1 of 2 | 2 |" in shown
     assert "    python -m toymono.sweep --sweep LR1,LR3 --scale small --seeds 3\n" in shown
     assert shown.endswith("    python -m toymono.classifiers --alpha 0")
+
+
+def test_the_lists_tell_settings_outside_the_limits_from_the_others():
+    named = dataclasses.replace(CLAIM, headline="a claim")
+    found = verdict_page.found(
+        [dataclasses.replace(judged(INSIDE, OUTSIDE, INSIDE), claim=named)], runs=9
+    )
+    assert (
+        "- a claim (loss: 3 in 1 of 3 settings, 1.25 elsewhere, expected 1 to 2; differs)" in found
+    )
+    every = verdict_page.found([dataclasses.replace(judged(INSIDE), claim=named)], runs=3)
+    assert "- a claim (loss: 1.25, expected 1 to 2)" in every

@@ -39,8 +39,8 @@ def test_the_unit_of_each_loss_is_named():
     figure = biases.bias_schemes(pd.DataFrame([{**FIELDS, **numbers, "loss": 0.5, "scheme": "s"}]))
     labels = [panel.get_xlabel().replace("\n", " ") for panel in figure.axes]
     assert labels == [
-        "Steps until loss < 0.9 of zero-output loss",
-        "Steps until loss < 0.4 of zero-output loss",
+        "Steps until loss < 0.9 of the zero-output loss",
+        "Steps until loss < 0.4 of the zero-output loss",
         "Monosemantic neurons per feature",
         "Task loss",
     ]

@@ -17,17 +17,18 @@ def no_screen():
     mpl.use("Agg")
 
 
-def curve(run: str, pair: str):
+def curve(run: str, pair: str, seed: int = 0, **more):
     rows = []
     for kind, height in (("line", 2.0), ("curve", 0.1)):
         for t in (0.0, 0.5, 1.0):
             point = {"path_position": t, "path_loss": 1 + height * t * (1 - t), "path_mono": 5}
-            rows.append({**FIELDS, "run": run, "pair": pair, "path_kind": kind, **point})
+            of_run = {**FIELDS, "run": run, "pair": pair, "seed": seed, **more}
+            rows.append({**of_run, "path_kind": kind, **point})
     return pd.DataFrame(rows)
 
 
 def test_each_kind_of_pair_has_a_column_with_its_line_and_its_curve():
-    paths = pd.concat([curve("a", "mixed"), curve("b", "monosemantic"), curve("c", "mixed")])
+    paths = pd.concat([curve("a", "mixed"), curve("b", "monosemantic"), curve("c", "mixed", 1)])
     figure = origins.curves(paths)
     titles = [panel.get_title() for panel in figure.axes[:2]]
     assert titles == ["Two monosemantic models\n(1 pair)", "Mono- to polysemantic\n(2 pairs)"]
@@ -36,6 +37,16 @@ def test_each_kind_of_pair_has_a_column_with_its_line_and_its_curve():
     assert sorted(tops) == pytest.approx([1.025, 1.5])
     with pytest.raises(NothingToDraw):
         origins.curves(curve("a", "other"))
+
+
+def test_curves_of_two_lengths_are_one_pair_in_two_colors():
+    paths = pd.concat([curve("a", "mixed", log2_steps=11), curve("b", "mixed", log2_steps=13)])
+    figure = origins.curves(paths)
+    assert figure.axes[0].get_title() == "Mono- to polysemantic\n(1 pair)"
+    assert len({line.get_color() for line in figure.axes[0].lines}) == 3
+    assert len(figure.axes[0].lines) == 3
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[1:] == ["trained curve, $2^{11}$ steps", "trained curve, $2^{13}$ steps"]
 
 
 def pulled(**changed):

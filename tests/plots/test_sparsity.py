@@ -78,6 +78,16 @@ def test_models_with_one_sparse_tensor_stand_alone():
     assert "one tensor alone is sparse, 81 920 or 139 264 weights in use" in words(figure)
 
 
+def test_denser_input_weights_have_a_line_of_their_own():
+    erk = [row("erdos_renyi", density, loss=0.3, density_rule="erk") for density in (0.5, 0.25)]
+    figure = sparsity.sparse_losses(pd.DataFrame(DENSE + EVEN + erk))
+    drawn = [np.asarray(line.get_ydata()).tolist() for line in figure.axes[0].lines]
+    assert [0.3, 0.3, 0.5] in drawn
+    assert len(curves(figure.axes[0])) == 3
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels[-1].startswith("fixed, random (ERK)")
+
+
 def test_dense_runs_alone_are_no_figure():
     with pytest.raises(NothingToDraw, match="no run has sparse input and output weights"):
         sparsity.sparse_losses(pd.DataFrame(DENSE))
@@ -97,6 +107,9 @@ def test_tickets_stand_beside_their_controls_and_the_dense_runs():
     drawn = [np.asarray(line.get_ydata()).tolist() for line in loss.lines]
     assert [0.7, 0.6, 0.5] in drawn
     assert [2.0] in drawn
+    [control] = [line for line in loss.lines if np.asarray(line.get_ydata()).tolist() == [2.0]]
+    assert control.get_linestyle() == "None"
+    assert "does not start at 0" in words(figure)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["ticket", "random masks"]
     with pytest.raises(NothingToDraw, match="no run is a lottery ticket"):

@@ -66,20 +66,20 @@ def scheme(fields: dict[str, Any]) -> str:
     Example:
       >>> from toymono import Config, Hyperparams, store
       >>> scheme(store.fields(Config(bias_start="below_each"), Hyperparams(), 0))
-      'start just below firing, each neuron'
+      'start: each below firing'
     """
     if fields["bias_pull"] == "on":
         return f"pulled down, weight {fields['pull_weight']:g}"
     if fields["decay_rule"] != "all":
         return f"decay {_DECAY[fields['decay_rule']]}"
     if fields["bias_start"] != "shifted":
-        return f"start {_START[fields['bias_start']]}"
+        return f"start: {_START[fields['bias_start']]}"
     return f"start at {fields['init_bias']:g}"
 
 
 _DECAY = {"silent": "of rarely firing neurons", "moving": "by how fast weights move"}
 _START = {
-    "below_all": "just below firing, one bias",
-    "below_each": "just below firing, each neuron",
-    "below_batch": "firing about once in a batch",
+    "below_all": "all below firing",
+    "below_each": "each below firing",
+    "below_batch": "each fires once per batch",
 }

@@ -52,7 +52,7 @@ def found(judged: Sequence[Judged], runs: int, kind: str = "published statements
             f"We compared {len(judged)} {kind} with {runs} training runs: "
             f"{_and(listed)}{_provisional(judged)}.",
             *_list("Among the main statements, these agree:", agree),
-            *_list("These do not agree, or not yet:", missed),
+            *_list("These do not agree, or not yet (settings outside the limits first):", missed),
             *([] if agree else ["None of the main statements agrees yet."]),
             *([] if missed else ["Our runs contradict none of the main statements."]),
         ]
@@ -81,10 +81,14 @@ def _named(judged: Judged) -> str:
     outside = [finding for finding in counted if finding.within < len(finding.values)]
     measures = list(dict.fromkeys(finding.measure for finding in outside or counted))
     numbers = []
-    for measure in measures[: 1 if outside else 2]:
+    for measure in measures[:2]:
+        every = [finding for finding in counted if finding.measure == measure]
         of_measure = [finding for finding in outside or counted if finding.measure == measure]
-        limits = f", expected {of_measure[0].limits}" if outside else ""
-        numbers.append(f"{measure}: {_range(of_measure)}{limits}")
+        others = [finding for finding in every if finding not in of_measure]
+        found = _range(of_measure)
+        if others:
+            found += f" in {len(of_measure)} of {len(every)} settings, {_range(others)} elsewhere"
+        numbers.append(f"{measure}: {found}, expected {of_measure[0].limits}")
     verdict = f"; {judged.verdict.value}" if outside else ""
     return f"{judged.claim.headline} ({'; '.join(numbers)}{verdict})"
 

@@ -10,8 +10,8 @@ from toymono.plots.figure import Figure, drawn
 from toymono.plots.selection import OfSweeps
 
 _PANELS = {
-    "firing_step": f"Steps until loss <\n{biases.FIRING} of zero-output loss",
-    "low_step": f"Steps until loss <\n{biases.LOW} of zero-output loss",
+    "firing_step": f"Steps until loss < {biases.FIRING}\nof the zero-output loss",
+    "low_step": f"Steps until loss < {biases.LOW}\nof the zero-output loss",
     "mono_per_feature": "Monosemantic neurons\nper feature",
     "loss": "Task loss",
 }
@@ -43,11 +43,8 @@ def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
         panel.set_xlim(0, 1.06 * runs[column].max())
     grid[0, 0].set_yticks(range(len(schemes)), schemes)
     grid[0, 0].set_ylim(len(schemes) - 0.5, -0.5)
-    caption = (
-        f"The thresholds {biases.FIRING} and {biases.LOW} are fractions of the zero-output loss; "
-        "the last panel is the task loss itself. Points: seeds; ticks: their means."
-    )
-    style.caption(figure, runs, f"{caption} {note}", head=head, seeds=None)
+    caption = f"Points: seeds; ticks: their means. {note}"
+    style.caption(figure, runs, caption, head=head, seeds=None)
     return figure
 
 

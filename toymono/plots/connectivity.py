@@ -1,4 +1,4 @@
-"""Whether monosemantic and polysemantic models lie in different basins."""
+"""Loss and monosemantic neurons between monosemantic and polysemantic models."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,7 +39,7 @@ def paths_by_kind(
       paths: Points of paths, with `pair`, `path_position`, `path_loss` and `path_mono`.
       pair: The columns that tell pairs apart.
       by: The column that tells two paths of a pair apart.
-      words: What its two values mean; the first is drawn in grey.
+      words: What its values mean, at most four; the first is drawn in grey.
 
     Raises:
       NothingToDraw: No pair is of these kinds.
@@ -49,8 +49,8 @@ def paths_by_kind(
         raise NothingToDraw("no two models are both clearly mono- or polysemantic")
     figure = plt.figure(figsize=(1.9 * len(kinds) + 0.8, 4.4), layout="constrained")
     axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
-    grey, blue = "0.6", sns.color_palette("colorblind")[0]
-    colors: dict[str, Any] = dict(zip(words, (grey, blue), strict=True))
+    every = ("0.6", *sns.color_palette("colorblind")[:3])
+    colors: dict[str, Any] = dict(zip(words, every, strict=False))
     for column, kind in enumerate(kinds):
         of_kind = paths[paths["pair"] == kind]
         for row, measure in enumerate(_MEASURES):
@@ -65,7 +65,7 @@ def paths_by_kind(
         row[0].set_ylabel(style.label(measure))
         style.from_zero(row[0])
     handles = [Line2D([], [], color=colors[key], label=word) for key, word in words.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(words), frameon=False)
     return figure
 
 

@@ -26,6 +26,9 @@ _CAPACITIES = (
     ("weight_capacity", "among the input weights"),
 )
 
+# Where features stand that no neuron responds to most, apart from all scores.
+_NONE = -0.2
+
 # The range of colours in the paper's program; a neuron of a single feature comes close to 1.
 _LOWEST, _HIGHEST = 0.0, 1.02
 
@@ -86,7 +89,7 @@ def single_feature_activations(
         ticks=np.linspace(0, 1, 6),
     )
     if any(max(response_kn.shape) > finest for response_kn in images):
-        note += " Each dot shows the largest of several activations."
+        note += " Each pixel: the maximum over the neurons and features it covers."
     style.caption(figure, responses, note, head=head)
     return figure
 
@@ -157,18 +160,26 @@ def feature_capacities(features: pd.DataFrame, by: str | None = None) -> Figure:
     figure, panels, note = _panels(features, by, *labels, 2.2)
     look: dict[str, Any] = {"linestyle": "", "marker": "o", "markeredgewidth": 0}
     dots, in_legend = {"markersize": 2.5, "alpha": 0.4, **look}, {"markersize": 4, **look}
+    lacking = (features["best_monosemanticity"] == 0).any()
     for panel, of_model in panels:
+        score = of_model["best_monosemanticity"]
+        score = score.mask(score == 0, _NONE)
         for (column, _), color in zip(_CAPACITIES, style.CATEGORICAL, strict=False):
-            panel.plot(of_model["best_monosemanticity"], of_model[column], color=color, **dots)
+            panel.plot(score, of_model[column], color=color, **dots)
         panel.axhline(of_model["m"].iloc[0] / of_model["n"].iloc[0], **style.REFERENCE)
         top = features[[column for column, _ in _CAPACITIES]].to_numpy().max()
         panel.set(xlim=(-0.04, 1.04), ylim=(-0.04 * top, 1.1 * top))
+        if lacking:
+            panel.set_xlim(_NONE - 0.06, 1.04)
+            panel.set_xticks([_NONE, 0, 0.5, 1], ["none", "0", "0.5", "1"])
     handles = [
         Line2D([], [], color=color, label=words, **in_legend)
         for (_, words), color in zip(_CAPACITIES, style.CATEGORICAL, strict=False)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
-    style.caption(figure, features, f"{note} Dotted: an equal share of the dimensions, m/n.")
+    note += " Dotted: an equal share of the dimensions, m/n."
+    note += " None: the feature is no neuron's strongest." if lacking else ""
+    style.caption(figure, features, note)
     return figure
 
 

@@ -17,15 +17,29 @@ from toymono.plots.selection import OfSweeps
 def curves(paths: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     """Loss and monosemantic neurons on trained curves of low loss between two models.
 
+    If curves of several lengths of training join a pair, each length has a color.
+
     Args:
       paths: From `frames.origins.paths`.
       head: First words of the caption.
       note: Last sentences of the caption.
     """
-    words = {"line": "straight line, aligned", "curve": "trained curve"}
-    figure = paths_by_kind(paths, ["run"], "path_kind", words)
+    lengths = sorted(paths["log2_steps"].unique())
+    steps = [f", $2^{{{length}}}$ steps" if len(lengths) > 1 else "" for length in lengths]
+    words = {"line": "straight line, aligned"}
+    words |= {f"curve {n}": f"trained curve{of}" for n, of in zip(lengths, steps, strict=True)}
+    line = paths["path_kind"] == "line"
+    longest = paths.groupby(_PAIR)["log2_steps"].transform("max")
+    shown = paths.assign(path=("curve " + paths["log2_steps"].astype(str)).mask(line, "line"))
+    # The line of a pair is the same beside each of its curves.
+    shown = shown[~line | (paths["log2_steps"] == longest)]
+    figure = paths_by_kind(shown, _PAIR, "path", words)
     style.caption(figure, paths, note, head=head, seeds=None)
     return figure
+
+
+_PAIR = ["pair", "world_seed", "init_bias", "seed"]
+"""What tells the pairs of CURVE and EQUAL apart."""
 
 
 _NO_HOP = "no run with matched parents was pulled towards a model of the other kind"

@@ -1,6 +1,6 @@
 """Wide models with sparse weights beside a dense one with as many weights in use."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -16,10 +16,13 @@ from toymono.plots.selection import OfSweeps
 
 _WORDS = {
     "erdos_renyi": "fixed, random",
+    "erk": "fixed, random (ERK):\nmore input weights",
     "set": "SET: grown\nat random",
     "rigl": "RigL: grown\nby gradient",
 }
-"""What a legend says of a value of `Config.sparsity`."""
+"""What a legend says of a value of `Config.sparsity`; `erk` is a density rule of fixed masks."""
+
+_CUT = "The loss axis does not start at 0."
 
 _ALONE = {"input": ("s", "input alone"), "output": ("^", "output alone")}
 """Marks of models of which one tensor alone is sparse, by `Config.density_rule`."""
@@ -40,6 +43,7 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     """
     dense, sparse = runs[runs["sparsity"] == "none"], runs[runs["sparsity"] != "none"]
     even = sparse[~sparse["density_rule"].isin(_ALONE)]
+    even = even.assign(sparsity=even["sparsity"].mask(even["density_rule"] == "erk", "erk"))
     if even.empty:
         raise NothingToDraw("no run has sparse input and output weights")
     palette = style.colors(even, "sparsity")
@@ -70,7 +74,7 @@ def sparse_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
         mark: Any = _mark(marker, palette.get(of, "0.3"))
         handles.append(Line2D([], [], linestyle="", label=words, **mark))
     style.legend_of(figure, handles, "Sparse weights")
-    words = f"Dots: seeds. On lines {_numbers(joined)} weights are in use"
+    words = f"{_CUT} Dots: seeds. On lines {_numbers(joined)} weights are in use"
     words += "; dotted: the dense model." if len(dense) else "."
     if shown:
         alone = sparse[sparse["density_rule"].isin(shown)]
@@ -145,8 +149,11 @@ def ticket_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     joined = pd.concat([tickets, dense.assign(ticket_control="none")])
     found = [name for name in _CONTROLS if (joined["ticket_control"] == name).any()]
     palette = dict(zip(found, style.DISTINCT, strict=False))
-    figure = _by_density(joined, "ticket_control", palette, _CONTROLS, "Ticket or control")
-    style.caption(figure, tickets, f"{_dense_words(dense)} {note}", beside=True, head=head)
+    controls = [name for name in found if name != "none"]
+    title = "Ticket or control"
+    figure = _by_density(joined, "ticket_control", palette, _CONTROLS, title, controls)
+    words = f"{_CUT} Points of controls: seeds. {_dense_words(dense)}"
+    style.caption(figure, tickets, f"{words} {note}", beside=True, head=head)
     return figure
 
 
@@ -165,7 +172,7 @@ def rewound_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas
     palette = style.colors(tickets, "rewind_step")
     words = {step: f"{step:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") for step in palette}
     figure = _by_density(joined, "rewind_step", palette, words, "Rewound to step")
-    style.caption(figure, tickets, f"{_dense_words(dense)} {note}", beside=True, head=head)
+    style.caption(figure, tickets, f"{_CUT} {_dense_words(dense)} {note}", beside=True, head=head)
     return figure
 
 
@@ -198,22 +205,37 @@ def expanded_losses(runs: pd.DataFrame, head: str = "", note: str = "") -> Canva
     words = {bias: style.value("init_bias", bias) for bias in palette}
     figure = _by_density(joined, "init_bias", palette, words, style.label("init_bias"))
     _ticks(figure.axes[1], joined)
-    words = f"{_numbers(joined)} weights are in use; at a density of 1 models were trained on."
+    words = f"{_CUT} {_numbers(joined)} weights are in use; at a density of 1 models were "
+    words += "trained on."
     style.caption(figure, expanded, f"{words} {note}", beside=True, head=head)
     return figure
 
 
 def _by_density(
-    joined: pd.DataFrame, hue: str, palette: Mapping[Any, Any], words: Mapping[Any, str], title: str
+    joined: pd.DataFrame,
+    hue: str,
+    palette: Mapping[Any, Any],
+    words: Mapping[Any, str],
+    title: str,
+    alone: Sequence[Any] = (),
 ) -> Canvas:
-    """Each measure against the density, with a legend of what the colors mean."""
-    figure, panels = _panels(joined, hue, palette)
+    """Each measure against the density, with a legend of what the colors mean.
+
+    Values of `hue` in `alone` are shown by points, one for each seed, and no line.
+    """
+    lines = {name: color for name, color in palette.items() if name not in alone}
+    figure, panels = _panels(joined[joined[hue].isin(list(lines))], hue, lines)
+    for panel, measure in zip(panels, _MEASURES, strict=True):
+        for name in alone:
+            of = joined[joined[hue] == name]
+            panel.plot(of["weight_density"], of[measure], "o", ms=4, alpha=0.7, color=palette[name])
     style.from_zero(panels[1])
     style.number_axis(panels[-1], "weight_density", joined["weight_density"])
     handles = [
-        Line2D([], [], color=color, marker="o", label=words[name])
+        Line2D([], [], color=color, marker="o", label=words[name],
+               linestyle="" if name in alone else "-")
         for name, color in palette.items()
-    ]
+    ]  # fmt: skip
     style.legend_of(figure, handles, title)
     figure.align_ylabels()
     return figure
@@ -225,8 +247,8 @@ FIGURES: tuple[Figure, ...] = (
         "Loss and monosemantic neurons by density, with as many weights in use.",
         sparse_losses,
         (frames.per_run,),
-        OfSweeps(("SPARSE",)),
-        "python -m toymono.sweep --sweep SPARSE --scale small --seeds 3",
+        OfSweeps(("SPARSE", "ERK")),
+        "python -m toymono.sweep --sweep SPARSE,ERK --scale small --seeds 3",
         compares=False,
     ),
     Figure(

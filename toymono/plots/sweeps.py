@@ -95,7 +95,10 @@ def several_features(several: pd.DataFrame, by: str | None = None) -> Figure:
     if by and palette:
         style.legend(figure, by, palette, marker="o")
     note = style.omitted(several, across, columns)
-    note += " Without dead neurons. Groups of nearly all n features are nearly the same group."
+    note += (
+        " Without dead neurons. Below: of the groups without a neuron's strongest feature, the "
+        "fraction on which it does not fire. Groups of half the features overlap."
+    )
     style.caption(figure, several, note, beside=bool(by))
     figure.align_ylabels()
     return figure

@@ -94,13 +94,13 @@ def visualised_images(pictures: pd.DataFrame) -> Figure:
                         textcoords="offset points",
                         fontsize=7.5,
                     )
-    title(
-        figure,
-        shown,
-        f"Layer {shown['layer'].iloc[0]}, α = {style.value('alpha', shown['alpha'].iloc[0])}. "
-        "Above an image: the class that the trained network gives it. Last row: other neurons, of "
-        "the network before training.",
+    alpha = shown["alpha"].iloc[0]
+    weight = f", α = {style.value('alpha', alpha)}" if alpha else ""
+    note = (
+        f"Layer {shown['layer'].iloc[0]}{weight}. Above an image: the class that the trained "
+        "network gives it. Last row: other neurons, of the network before training."
     )
+    title(figure, shown, note)
     return figure
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from published_runs import SWEEPS, as_published, made_up
 
+from toymono import catalog
 from toymono.papers import claims
 from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.jermyn2022.claims import CLAIMS
@@ -250,3 +251,21 @@ def test_a_claim_whose_runs_are_missing_is_not_measured(published):
     assert judged.verdict == Verdict.NOT_MEASURED
     assert len(judged.findings) == 3
     assert judged.text == "not measured"
+
+
+def test_rates_are_compared_at_half_of_training_as_at_its_end():
+    """Also if another rate is the most monosemantic one at half of training."""
+    lr1 = CLAIMS["equal_loss"]
+
+    def run(best):
+        def numbers(name, point):
+            mono = 0.9 if point["learning_rate"] == best else 0.1
+            loss = 1 + point["learning_rate"]
+            return {**as_published(name, point), "mono_per_feature": mono, "loss": loss}
+
+        return numbers
+
+    rates = sorted({point["learning_rate"] for point in catalog.points(lr1.sweeps, "paper")})
+    judged = claims.judge(lr1, with_half(made_up(run(rates[-1]), lr1.sweeps), run(rates[0])))
+    assert len(judged.findings) == len(rates) - 1
+    assert all(len(found.halfway) == 3 for found in judged.findings)

@@ -6,7 +6,7 @@ from toymono.papers.claims import Claim, table
 from toymono.papers.jermyn2022.claims import CLAIMS as PAPER_CLAIMS
 
 _WORLDS = ("BASIN", "ANNEAL", "NOISE")
-_ASKED = "asked in the discussion of the post; nobody has measured it"
+_ASKED = "asked; no measurement known to us"
 
 CLAIMS = table(
     Claim(
@@ -16,7 +16,7 @@ CLAIMS = table(
         _WORLDS,
         _ASKED,
         measures.mono_connected,
-        headline="monosemantic models of a world lie in one basin",
+        headline="monosemantic models of a world are linearly connected after alignment",
     ),
     Claim(
         "poly_apart",
@@ -25,16 +25,16 @@ CLAIMS = table(
         _WORLDS,
         _ASKED,
         measures.poly_apart,
-        headline="polysemantic models do not lie in one basin",
+        headline="polysemantic models are not linearly connected after alignment",
     ),
     Claim(
         "kinds_apart",
-        "Monosemantic and polysemantic models lie in different basins, along the straight line.",
+        "A barrier on the straight line separates monosemantic and polysemantic models.",
         "Question (a); the authors weakly believe it",
         _WORLDS,
         "weakly believed (no number)",
         measures.kinds_apart,
-        headline="a barrier separates the two kinds",
+        headline="a barrier on the straight line separates the two kinds",
     ),
     Claim(
         "ordering",
@@ -56,33 +56,33 @@ CLAIMS = table(
     ),
     Claim(
         "kinds_apart_on_curves",
-        "Monosemantic and polysemantic models lie in different basins: a barrier remains on the "
-        "best quadratic curve.",
+        "A barrier between monosemantic and polysemantic models remains on a trained quadratic "
+        "curve.",
         "Question (a), then quadratic paths",
         ("CURVE",),
         _ASKED,
         measures.kinds_apart_on_curves,
-        headline="a barrier between the two kinds remains on the best curve",
+        headline="a barrier between the two kinds remains on the trained curve",
     ),
     Claim(
         "equal_kinds_apart",
-        "Mono- and polysemantic models of equal loss lie in different basins, along the straight "
-        "line.",
+        "A barrier on the straight line separates mono- and polysemantic models of equal loss.",
         "Question (a); the authors weakly believe it",
         ("EQUAL",),
         "weakly believed (no number)",
         measures.equal_kinds_apart,
-        headline="a barrier separates models of the two kinds that have equal losses",
+        headline="a barrier on the straight line separates mono- and polysemantic models of equal "
+        "loss",
     ),
     Claim(
         "equal_kinds_apart_on_curves",
-        "Mono- and polysemantic models of equal loss lie in different basins: a barrier remains on "
-        "the best quadratic curve.",
+        "A barrier between mono- and polysemantic models of equal loss remains on the "
+        "longest-trained quadratic curve.",
         "Question (a), then quadratic paths",
         ("EQUAL",),
         _ASKED,
         measures.equal_kinds_apart_on_curves,
-        headline="a barrier between models of equal loss remains on the best curve",
+        headline="a barrier between models of equal loss remains on the longest-trained curve",
     ),
     Claim(
         "long_poly_apart",
@@ -95,13 +95,14 @@ CLAIMS = table(
     ),
     Claim(
         "hop",
-        "A model that is pulled towards one of the other kind goes over to it if the pull is "
-        "about as high as the barrier.",
+        "A model that is pulled towards one of the other kind goes over to it when the pull is "
+        "within a factor of ten of the barrier.",
         "Question (b), the authors' preferred first experiment",
         ("HOP",),
         _ASKED,
         measures.hop,
-        headline="models hop between solutions when pulled about as hard as the barrier",
+        headline="models hop between solutions when the pull is within a factor of ten of the "
+        "barrier",
     ),
     Claim(
         "fine_tuned",

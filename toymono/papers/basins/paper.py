@@ -11,7 +11,7 @@ from toymono import catalog, store
 from toymono.frames import biases, connectivity, origins, skip, toy
 from toymono.markdown import table
 from toymono.papers import evidence, sparse
-from toymono.papers.basins import expansion, skip_paths, tickets
+from toymono.papers.basins import bias_schemes, expansion, skip_paths, tickets
 from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.measures import (
     EQUAL,
@@ -192,28 +192,39 @@ def _starts(found: Evidence) -> str:
     frame = found.sweeps["START"].frame
     if frame.empty:
         return ""
-    means = frame.groupby("bias_start")[["firing_step", "low_step"]].mean()
-    if not {"shifted", "below_each"} <= set(means.index):
+
+    def ratio(measure: str, *names: str) -> str:
+        rows = frame[frame["bias_start"].isin(["shifted", *names])]
+        return _means([f for f in bias_schemes.starts(rows) if f.measure.startswith(measure)])
+
+    of_each = ("below_each", "below_batch")
+    if not (together := ratio("steps until", "below_all")) or not ratio("steps until", *of_each):
         return ""
-    (soon, low), (late, slow) = (means.loc[name] for name in ("below_each", "shifted"))
     return (
-        f" If each bias starts where its neuron is about to fire, neurons fire after "
-        f"{soon:.0f} steps instead of {late:.0f}, and training takes {low:.0f} steps instead of "
-        f"{slow:.0f} to a loss of 0.4 of that of an output of 0."
+        " Biases that all start where no neuron fires let neurons fire after "
+        f"{together} times as many steps as biases that start at -1. Biases that are set for each "
+        f"neuron let them fire after {ratio('steps until', *of_each)} times as many, but do not "
+        f"shorten training: it takes {ratio('steps to', *of_each)} times as many steps to a loss "
+        "of 0.4 of that of an output of 0 (expected: at most 0.95)."
     )
 
 
 def _equal(found: Evidence) -> str:
     """How the loss rises between models of equal loss; nothing without such runs."""
     frame = found.sweeps["EQUAL"].frame
-    line = _means([f for f in equal_kinds_apart(frame) if "worse end" in f.measure])
-    curve = _means(equal_kinds_apart_on_curves(frame))
-    if not line or not curve:
+    lines = [f for f in equal_kinds_apart(frame) if f.counts and "worse end" in f.measure]
+    curves: dict[str, list[Finding]] = {}
+    for finding in equal_kinds_apart_on_curves(frame):
+        curves.setdefault(finding.setting.rpartition("curve of ")[2], []).append(finding)
+    if not lines or not curves:
         return ""
+    *shorter, (longest, lowest) = [(steps, _mean(found)) for steps, found in curves.items()]
+    after = ", ".join(f"{rise} after {steps}" for steps, rise in shorter)
     return (
         " Between a mono- and a polysemantic model of equal loss, which takes a long training of "
-        f"the latter, it rises by {line} of that loss above the worse end on the straight line and "
-        f"by {curve} on a trained curve."
+        f"the latter, it rises by {_mean(lines)} of that loss above the worse end on the straight "
+        f"line and by {lowest} on a curve trained for {longest}"
+        + (f" ({after}: a longer training finds a lower curve)." if after else ".")
     )
 
 
@@ -251,6 +262,11 @@ def _skip(found: Evidence) -> str:
         " With a linear path of rank m beside the hidden layer hardly any neuron has a positive "
         f"bias, but only a fraction of {shares} of the neurons is monosemantic."
     )
+
+
+def _mean(findings: Sequence[Finding]) -> str:
+    """The mean over findings of their means."""
+    return f"{sum(finding.mean for finding in findings) / len(findings):.2f}"
 
 
 def _means(findings: Sequence[Finding]) -> str:
@@ -335,9 +351,10 @@ def _caveats(scale: str) -> Sequence[str]:
         "Lines have 25 points, losses 8192 common samples; neurons are aligned by all their "
         "weights, exactly. Only runs of different seeds are compared, which start from different "
         "weights and see different batches.",
-        "Curves are trained with Adam for 2^10 steps, pulls, fine-tuning and continued training "
-        "with LAMB for 2^11; a pull acts in the first half. The second model is aligned to the "
-        "first before training starts. In EQUAL curves join models whose losses differ by at "
+        "Curves are trained with Adam for 2^10 steps (EQUAL: 2^11 and 2^13), pulls, fine-tuning "
+        "and continued training with LAMB for 2^11; a pull acts in the first "
+        "half. The second model is aligned to the first before training starts. In EQUAL curves "
+        "join models whose losses differ by at "
         f"most {EQUAL:.0%}: monosemantic models of BASIN, and polysemantic ones trained 16 times "
         "as long at a tenth of the rate.",
         "Sparse models of SPARSE have as many weights in use as the dense one beside them, which "

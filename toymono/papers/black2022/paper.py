@@ -99,36 +99,38 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         values = finite(frame[column]) if len(frame) else ()
         return f"{sum(values) / len(values):.2f}" if values else "(no run)"
 
-    def both(sweeps: Sequence[str], column: str) -> str:
-        return " and ".join(f"{mean(name, column)} ({name})" for name in sweeps)
+    def of_each(sweeps: Sequence[str], column: str) -> str:
+        return _and([f"{mean(name, column)} ({_PLAIN.get(name, name)})" for name in sweeps])
 
-    agree = [each.claim.headline for each in judged if each.verdict == Verdict.AGREES]
     missed = [each for each in judged if each.verdict in (Verdict.DIFFERS, Verdict.NOT_REACHED)]
-    differ = "; ".join(each.claim.headline for each in missed if each.claim.headline)
+    named = [each.claim.headline for each in missed if each.claim.headline]
+    differ = _and([f"that {headline}" for headline in named])
     return (
-        "We compute the polytopes of small relu networks (the regions in which a network is one "
-        "linear map) exactly: in classifiers their boundaries are "
-        f"{both(CLASSIFIERS, 'density_ratio')} times as dense between classes as within one, "
-        f"against {both(CLASSIFIERS, 'untrained_density_ratio')} before training, but in toy "
-        f"models, whose features are known, {both(TOY, 'density_ratio')} times as dense between "
-        f"features as within one, against {both(TOY, 'rotated_density_ratio')} with rotated "
-        f"weights, and {both(TOY, 'density_ratio_alone')} times where each feature comes alone. "
-        "Black, Sharkey et al. (2022) propose polytopes as units of analysis, with "
-        "figures of InceptionV1 and GPT-2 and without numbers: they expect boundaries to separate "
-        "features, a shell of dense boundaries between the origin and the data that training "
-        "makes, and clusters of codes that follow meaning. "
-        f"Of {len(judged)} such statements {_counted(len(agree), 'agree')} with our runs"
-        f"{f' ({chr(59).join(filter(None, agree))})' if any(agree) else ''} and "
-        f"{_counted(len(missed), 'differ')}, among them: {differ or 'none'}; clusters of codes do "
-        "follow features and classes (adjusted mutual information "
-        f"{both(_ALL, 'code_ami')}), but in toy models those of rotated weights follow them as "
-        f"well ({both(_ALL, 'rotated_code_ami')})."
+        "A polytope is a region of inputs in which a relu network is one linear map. In "
+        f"classifiers the boundaries of polytopes are {of_each(CLASSIFIERS, 'density_ratio')} "
+        "times as dense between classes as within one, compared with "
+        f"{of_each(CLASSIFIERS, 'untrained_density_ratio')} before training. In toy models, whose "
+        f"features are known, they are {of_each(TOY, 'density_ratio')} times as dense between "
+        "features as within one, compared with "
+        f"{of_each(TOY, 'rotated_density_ratio')} with rotated weights; where each feature comes "
+        f"alone, {of_each(TOY, 'density_ratio_alone')} times. Clusters of polytopes follow "
+        "features and classes (adjusted mutual information "
+        f"{of_each(_ALL, 'code_ami')}), but in toy models those of rotated weights follow them as "
+        f"well ({of_each(_ALL, 'rotated_code_ami')}).\n\n"
+        "Black, Sharkey et al. (2022) propose polytopes as units of analysis, with figures of "
+        "InceptionV1 and GPT-2 and without numbers. "
+        f"Of {len(judged)} statements, theirs and what they suggest for toy models, {len(missed)} "
+        "did not hold in our runs" + (f", among them {differ}." if differ else ".")
     )
 
 
-def _counted(number: int, verb: str) -> str:
-    """A number with its verb: 1 agrees, 2 agree."""
-    return f"{number} {verb}{'s' if number == 1 else ''}"
+def _and(words: Sequence[str]) -> str:
+    """Words as a list in text; "" without any."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+_PLAIN = {"LR1": "bias 0", "LR3": "bias -1", "mnist": "MNIST"}
+"""What readers know the runs as."""
 
 
 _DENSITIES = {

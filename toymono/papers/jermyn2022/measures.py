@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from toymono.papers.evidence import END
 from toymono.papers.findings import MONO, Finding, beside, each, finding, over, trend
 
 # The eight statements on decoders.
@@ -29,7 +30,10 @@ _SAME_LOSS = 0.95 / 0.85 - 1
 
 
 def equal_loss(lr1: pd.DataFrame) -> list[Finding]:
-    mean = lr1.groupby("learning_rate")["mono_per_feature"].mean()
+    # At half of training the same rates are compared as at its end.
+    at_end = "mono_per_feature" + END
+    column = at_end if at_end in lr1 else "mono_per_feature"
+    mean = lr1.groupby("learning_rate")[column].mean()
     best = lr1[lr1["learning_rate"] == mean.idxmax()].drop(columns="learning_rate")
     found = []
     for rate in mean.index[(mean < 0.5) | (mean == mean.min())]:

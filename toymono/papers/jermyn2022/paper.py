@@ -139,6 +139,9 @@ def _caveats(scale: str) -> Sequence[str]:
         return (words,)
     return (
         words,
+        "Claim 2 is judged after 2^13 steps, when no run had settled. Polysemantic models that "
+        "are trained for 2^17 steps, at a tenth of the rate, reach "
+        "[the loss of monosemantic ones](basins.md#7-equal-kinds-apart).",
         "Claim 6 is judged on weights that are equally dense in both layers; the paper does not "
         "say how its weights were divided. With as many weights in use, but more of the input "
         "weights, the loss is [lower than that of dense weights](basins.md#17-erk-costs).",

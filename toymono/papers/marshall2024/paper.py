@@ -201,6 +201,8 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
             (toy["participation_gain"] / toy["participation_gain_rotated"], 3),
         )
     )
+    ends = (toy["participation_gain"].min(), toy["participation_gain"].max())
+    ends = f" ({ends[0]:.2g} to {ends[1]:.2g} by run)" if len(toy) else ""
     few, many = (
         f"{toy[f'few_exponent_{samples}'].mean():.2g}" if len(toy) else "(not measured)"
         for samples in (SIZES[0], SIZES[-1])
@@ -208,8 +210,9 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     return (
         "Seen through its spectrum, training makes a toy model less redundant and a classifier "
         "more so: the variance of the toy model's hidden layer fills "
-        f"{gain} times as many dimensions as that of an untrained copy with biases around 0, where "
-        "the trained weights rotated at random, which know nothing of the features, already fill "
+        f"{gain} times{ends} as many dimensions as that of an untrained copy with biases around "
+        "0, where the trained weights rotated at random, which know nothing of the features, "
+        "already fill "
         f"{of_rotated} times as many; a classifier's last layer "
         f"{mean('less_redundant', 'digits')} (digits) and {mean('less_redundant', 'MNIST')} "
         "(MNIST) times as many. "

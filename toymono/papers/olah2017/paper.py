@@ -122,12 +122,17 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     """What the lens shows here, what was published, and where they differ."""
     toy = pd.concat([found.sweeps[name].frame for name in ("bias 0", "bias -1")])
     digits = found.sweeps["digits"].frame
-    plain = digits[(digits["status"] == "learned") & (digits["alpha"] == 0)]
+    learned = digits[digits["status"] == "learned"]
+    plain = learned[learned["alpha"] == 0]
 
     def mean(rows: pd.DataFrame, column: str) -> str:
         values = finite(rows[column]) if column in rows else ()
         return verdict_page.three_digits(sum(values) / len(values)) if values else "no value"
 
+    blend = " to ".join(
+        f"{mean(rows, 'blend deep')} ({f'alpha {alpha:g}' if alpha else 'no penalty'})"
+        for alpha, rows in learned.groupby("alpha")
+    )
     on_neuron = mean(toy, "active hidden 1")
     active = "" if on_neuron == "no value" else f" ({on_neuron} of the inputs excite the neuron)"
     return (
@@ -147,7 +152,7 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         f"{mean(toy, 'precision grown')} for batches that grow only while every input excites the "
         "neuron), facets of a neuron are more alike than other features "
         f"(absolute cosine {mean(toy, 'facet_cosine')} against {mean(toy, 'random_cosine')}), and "
-        f"a blend excites less than either facet in {mean(plain, 'blend deep')} of pairs only."
+        f"a blend excites less than either facet in {blend or 'no value'} of pairs only."
     )
 
 

@@ -200,10 +200,10 @@ def _caveats(scale: str) -> Sequence[str]:
 def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     """What the penalty does to classifiers and to toy models."""
 
-    def mean(column: str, alpha: float) -> str:
+    def mean(column: str, alpha: float, digits: str = ".3g") -> str:
         frame = found.sweeps["mnist"].frame
         values = finite(frame.loc[frame["alpha"] == alpha, column]) if len(frame) else ()
-        return verdict_page.three_digits(sum(values) / len(values)) if values else "(no run)"
+        return f"{sum(values) / len(values):{digits}}" if values else "(no run)"
 
     def mono(sweep: str, penalised: bool) -> str:
         """From the penalty with the fewest to that with the most, at weight 1 or without."""
@@ -223,8 +223,9 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         "The penalty is a term of the loss that grows with the activations that different classes "
         "or features share. Classifiers of MNIST with a penalty of weight 1 have an accuracy of "
         f"{mean('accuracy', 1)}, {mean('accuracy', 0)} without it, and an n-cut of "
-        f"{mean('n_cut', 1)}, {mean('n_cut', 0)} without it; a lower n-cut means that the weight "
-        "graph separates better into clusters. In toy models it mainly shortens training: after "
+        f"{mean('n_cut', 1, '.2f')}, {mean('n_cut', 0, '.2f')} without it; a lower n-cut "
+        "means that the weight graph separates better into clusters. In toy models it mainly "
+        "shortens training: after "
         f"2^12 steps, in {seeds} seed{'' if seeds == 1 else 's'}, those with weight 1 have "
         f"{mono('PEN', True)} monosemantic neurons per feature, depending on the kind of penalty, "
         f"and those without a penalty {mono('PEN', False)}; after 2^13 steps the numbers are "

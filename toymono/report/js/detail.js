@@ -101,7 +101,7 @@ class Panel {
     const { run } = this;
     const data = this.data();
     const counts = run.kinds.map((kind, i) => `${run.counts[this.c][i]} ${kind}`);
-    const of = run.shown.length < run.k ? ` The charts show ${run.shown.length} of ${run.k} neurons.` : '';
+    const of = run.shown.length < run.k ? ` The scatter shows ${run.shown.length} of ${run.k} neurons.` : '';
     this.find('counts').textContent = `After ${inSteps(run.steps[this.c])}: ${counts.join(', ')} neurons.${of}`;
     const neuron = data.picked[0];
     const features = neuron.count === 1 ? '1 feature' : `${neuron.count} features`;
