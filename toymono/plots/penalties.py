@@ -44,33 +44,28 @@ def penalty_frontier(runs: pd.DataFrame) -> Figure:
     shape = style.row_by_row(len(kinds), 2)
     panels = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)
     losses = runs[["loss", "zero_loss"]]
-    # Of all runs at once, not grown panel by panel; with room for words below the points.
-    limits = (0.85 * losses.min().min(), 1.1 * losses.max().max())
+    # Of all runs at once, not grown panel by panel.
+    limits = (0.9 * losses.min().min(), 1.1 * losses.max().max())
     panels[0, 0].set(yscale="log", ylim=limits)
     for panel, kind in _titled(panels, kinds):
         of_kind = _with_none(runs, kind)
         means = of_kind.groupby("alpha")[["mono_per_feature", "loss"]].mean()
         panel.plot(means["mono_per_feature"], means["loss"], color="0.75", linewidth=1, zorder=1)
-        penalised = sorted(alpha for alpha in set(of_kind["alpha"]) if alpha > 0)
         for alpha, of_alpha in of_kind.groupby("alpha"):
             _cross(panel, of_alpha, palette[alpha], "D" if alpha == 0 else "o")
-            at = (of_alpha["mono_per_feature"].mean(), of_alpha["loss"].mean())
-            words = style.value("alpha", alpha) if alpha else ""
-            below = alpha in penalised[1::2]  # neighbours are close together
-            aside = (4, -11 if below else 5)
-            panel.annotate(words, at, aside, textcoords="offset points", fontsize=7.5)
         _cross(panel, _baseline(runs), _BASELINE, "*")
         panel.axhline(runs["zero_loss"].iloc[0], **style.REFERENCE)
     ends = [tick for tick in (0.3, 0.4, 0.5, 0.6, 0.8, 1, 1.5, 2, 3) if _inside(panel, tick)]
     panel.set_yticks(ends, list(map(str, ends)))
     panel.yaxis.set_minor_locator(NullLocator())
     _outer(panels, QUANTITIES["mono_per_feature"].axis, "Task loss (log)")
+    handles = _handles(palette, marker="o", linestyle="")
     if len(_baseline(runs)):
-        figure.legend(handles=[_baseline_handle(runs)], loc="outside lower center")
+        handles.append(_baseline_handle(runs))
+    figure.legend(handles=handles, title="Weight α", loc="outside lower center", ncols=4)
     note = (
-        "Numbers at the points: weight α. Blue penalises polysemantic neurons, orange rewards "
-        "them; diamond: no penalty. Loss: mean over the last sixteenth of the steps. Dotted: "
-        "loss of an output of 0."
+        "Blue penalises polysemantic neurons, orange rewards them. Loss: mean over the last "
+        "sixteenth of the steps. Dotted: loss of an output of 0."
     )
     style.caption(figure, _penalised(runs), note, seeds=("Points", "bars"))
     return figure
