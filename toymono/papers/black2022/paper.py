@@ -298,10 +298,8 @@ def _caveats(scale: str) -> Sequence[str]:
         "on other runs and before these. Every seed has to lie within a limit, which is stricter "
         "than an interval for their mean. A run has a shell if its densest bin of distance is "
         "neither the first nor the last and at least twice as high as the first; all rays start at "
-        "the origin. Rows without the radius of an untrained shell are older: they ended at five "
-        "mean lengths and did not exclude the last bin, so that untrained copies with biases of "
-        "-1, whose density rises to that end, count as shells. The closed form d √(m / 2) puts "
-        "theirs at about six mean lengths.",
+        "the origin. Untrained copies with biases of -1 have their shell at about six mean lengths "
+        "of the data, where the closed form d √(m / 2) puts it.",
         "Toy models have half the paper-scale n, m and k of Jermyn et "
         "al.; classifiers have four layers of 256 relu neurons, and only those that learned count.",
     )
