@@ -319,7 +319,8 @@ _PICTURES: tuple[str, ...] = (
     "Models with as many weights in use as the dense one at a density of 1.",
     "![Loss and monosemantic neurons of lottery tickets](../figures/ticket_losses.png)",
     "Lottery tickets of three dense runs, and their controls.",
-    "![Loss and monosemantic neurons of tickets rewound to two steps](../figures/rewound_losses.png)",
+    "![Loss and monosemantic neurons of tickets by the step that they are rewound to]"
+    "(../figures/rewound_losses.png)",
     "Tickets rewound to the first step, and to a sixteenth of the dense run's training.",
     "![Loss and monosemantic neurons of models with divided neurons]"
     "(../figures/expanded_losses.png)",
