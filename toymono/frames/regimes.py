@@ -12,7 +12,7 @@ import jax
 import numpy as np
 import pandas as pd
 
-from toymono import features, store
+from toymono import features, scores, store
 from toymono.analysis import regimes
 from toymono.analysis.regimes import REGIMES
 from toymono.frames import toy
@@ -22,6 +22,9 @@ from toymono.train import Run
 
 SAMPLES = 2048
 """Inputs on which each feature is measured; our choice."""
+
+MONOSEMANTIC_ABOVE, IGNORED_BELOW = scores.THRESHOLD, regimes.IGNORED_BELOW
+"""Limits of a neuron's score and of a feature's recovery that decide the regime."""
 
 
 def per_feature(runs: Runs) -> pd.DataFrame:

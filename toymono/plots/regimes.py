@@ -8,8 +8,6 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
 from matplotlib.ticker import FormatStrFormatter, NullLocator
 
-from toymono import scores
-from toymono.analysis.regimes import IGNORED_BELOW
 from toymono.frames import regimes
 from toymono.plots import selection, style
 from toymono.plots.figure import Figure, NothingToDraw, drawn
@@ -120,11 +118,12 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     colors = {**_REGIMES, "error where the feature is absent": _ABSENT}
     handles = [Patch(color=color, label=word) for word, color in colors.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.0)
+    score, recovery = regimes.MONOSEMANTIC_ABOVE, regimes.IGNORED_BELOW
     caption = (
-        "Monosemantic: a neuron with a score above "
-        f"{scores.THRESHOLD:g} responds most to the feature; ignored: there is none, and the "
-        f"recovery is below {IGNORED_BELOW:g}. Lower row: the loss on features of each regime "
-        "where they are present, and on all where they are absent. White lines: trained numbers "
+        f"Monosemantic: a neuron with a score above {score:g} responds most to the feature; "
+        f"ignored: there is none, and the recovery is below {recovery:g}. Lower row: the loss on "
+        "features of each regime where they are present, and on all where they are absent. White "
+        "lines: trained numbers "
         "of neurons."
     )
     style.caption(figure, runs, f"{caption} {note}", head=head, seeds=("Areas", ""))
