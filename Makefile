@@ -17,14 +17,14 @@ demo: .venv/base
 	$(BIN)/toymono sweep --task decoder --k 512 --init_bias -1
 	$(BIN)/toymono plots
 
-# Compiling small programs takes most of the time, and half as long without XLA's fusion emitters,
-# where it does not matter. Other versions of XLA may not know the flag.
+# Compiling small programs takes most of the time, and half as long without XLA's fusion emitters:
+# tests that do not need them run apart. Other versions of XLA may not know the flag.
 WORKERS := -n logical --maxprocesses 4 --dist loadfile
 QUICKLY := $(if $(filter constraints.txt,$(CONSTRAINTS)),XLA_FLAGS=--xla_cpu_use_fusion_emitters=false)
 
 test: .venv/ready
-	$(RUN) pytest $(WORKERS) -m 'optimised and not slow'
-	$(QUICKLY) $(RUN) pytest $(WORKERS) -m 'not optimised and not slow'
+	$(RUN) pytest $(WORKERS) -m 'exact and not slow'
+	$(QUICKLY) $(RUN) pytest $(WORKERS) -m 'not exact and not slow'
 
 test-slow: .venv/ready
 	$(RUN) pytest -m slow

@@ -80,14 +80,23 @@ hypothesis.settings.load_profile("toymono")
 OPTIMISED = ("attacks", "store", "sweep", "test_precision.py", "test_published.py")
 
 
-def is_optimised(path: Path) -> bool:
-    return path.is_relative_to(HERE) and path.relative_to(HERE).parts[0] in OPTIMISED
+# These compare runs that different programs trained, bit for bit: XLA promises that to nobody, and
+# its CPU compiler does it only with the settings that users have.
+EXACT = (
+    *("test_origins.py", "test_sparse_training.py", "test_masks.py", "test_tickets.py"),
+    *("test_expansion.py", "classifiers", "autoencoders", "frames/test_classifiers.py"),
+    *("frames/test_spectrum.py", "plots/test_spectrum.py"),
+)
+
+
+def is_in(path: Path, places: tuple[str, ...]) -> bool:
+    return any(path.is_relative_to(HERE / place) for place in places)
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if is_optimised(item.path):
-            item.add_marker("optimised")
+        if is_in(item.path, OPTIMISED + EXACT):
+            item.add_marker("exact")
 
 
 @contextlib.contextmanager
@@ -110,7 +119,7 @@ def compiled(request):
     They are some hundred MB each time, and all together need more memory maps
     than Linux gives a process.
     """
-    with quickly_compiled(not is_optimised(request.path)):
+    with quickly_compiled(not is_in(request.path, OPTIMISED)):
         yield
     jax.clear_caches()
 
