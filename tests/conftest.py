@@ -84,8 +84,7 @@ OPTIMISED = ("attacks", "store", "sweep", "test_precision.py", "test_published.p
 # its CPU compiler does it only with the settings that users have.
 EXACT = (
     *("test_origins.py", "test_sparse_training.py", "test_masks.py", "test_tickets.py"),
-    *("test_expansion.py", "classifiers", "autoencoders", "frames/test_classifiers.py"),
-    *("frames/test_spectrum.py", "plots/test_spectrum.py"),
+    *("test_expansion.py", "classifiers", "autoencoders"),
 )
 
 
@@ -114,14 +113,17 @@ def quickly_compiled(quickly: bool = True):
 
 @pytest.fixture(autouse=True, scope="module")
 def compiled(request):
-    """Forgets compiled programs after each module.
+    """Forgets compiled programs and cached analyses after each module.
 
-    They are some hundred MB each time, and all together need more memory maps
-    than Linux gives a process.
+    The programs are some hundred MB each time, and all together need more memory maps
+    than Linux gives a process. The analyses are of runs that other modules train on other
+    data under the same name.
     """
     with quickly_compiled(not is_in(request.path, OPTIMISED)):
         yield
     jax.clear_caches()
+    for folder in Path(CACHE.name).iterdir():
+        shutil.rmtree(folder, ignore_errors=True)  # a browser may still write there
 
 
 @pytest.fixture
