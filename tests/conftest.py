@@ -116,8 +116,8 @@ def compiled(request):
     """Forgets compiled programs and cached analyses after each module.
 
     The programs are some hundred MB each time, and all together need more memory maps
-    than Linux gives a process. The analyses are of runs that other modules train on other
-    data under the same name.
+    than Linux gives a process. The analyses may be of runs that other modules trained on
+    other data under the same name.
     """
     with quickly_compiled(not is_in(request.path, OPTIMISED)):
         yield

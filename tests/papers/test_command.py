@@ -13,6 +13,7 @@ from toymono import Config, Hyperparams, catalog, cli, store
 from toymono.classifiers import data
 from toymono.classifiers import train as training
 from toymono.classifiers.config import ClassifierConfig, ClassifierHyperparams
+from toymono.frames import classifiers as classifier_frames
 from toymono.papers import __main__ as program
 from toymono.papers import verdict_page
 from toymono.papers.jermyn2022 import paper as jermyn
@@ -235,6 +236,7 @@ def wright_runs(tmp_path, tiny_catalog, untrained, digits, monkeypatch):
     monkeypatch.setattr(wright, "GRIDS", {**wright.GRIDS, "digits": of_digits})
     monkeypatch.setattr(wright, "_analysed", lambda images: ())
     monkeypatch.setattr(data, "load", lambda name, folder=None: digits)
+    monkeypatch.setattr(classifier_frames, "_load_data", lambda name: digits)  # else it is kept
     for alpha in grid["alpha"]:
         config = ClassifierConfig(sizes=(8,), epochs=2)
         hyperparams = ClassifierHyperparams(alpha)
