@@ -350,7 +350,7 @@ def command(monkeypatch, capsys):
     app.define_help_flags()  # or flagsaver takes them away again
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["toymono.torch_io", *map(str, arguments)])
+        monkeypatch.setattr(sys, "argv", ["toymono/torch_io/__main__.py", *map(str, arguments)])
         with flagsaver.flagsaver(), pytest.raises(SystemExit) as exit_:
             cli.run(main, operands=True)
         return exit_.value.code, *capsys.readouterr()
