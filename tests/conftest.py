@@ -80,8 +80,8 @@ hypothesis.settings.load_profile("toymono")
 OPTIMISED = ("attacks", "store", "sweep", "test_precision.py", "test_published.py")
 
 
-# These compare runs that different programs trained, bit for bit: XLA promises that to nobody, and
-# its CPU compiler does it only with the settings that users have.
+# These compare, bit for bit, runs that differently compiled programs trained. That works with the
+# settings of XLA that users have, and not without its fusion emitters.
 EXACT = (
     *("test_origins.py", "test_sparse_training.py", "test_masks.py", "test_tickets.py"),
     *("test_expansion.py", "classifiers", "autoencoders"),

@@ -17,7 +17,10 @@ _MISSED = (Verdict.DIFFERS, Verdict.NOT_REACHED, Verdict.UNDECIDED)
 
 _COUNTED = {
     Verdict.AGREES: ("agrees with our runs", "agree with our runs"),
-    Verdict.UNDECIDED: ("is undecided between seeds", "are undecided between seeds"),
+    Verdict.UNDECIDED: (
+        "is undecided because seeds disagree",
+        "are undecided because seeds disagree",
+    ),
     Verdict.NOT_REACHED: ("is not reached at this scale", "are not reached at this scale"),
     Verdict.DIFFERS: ("differs from them", "differ from them"),
     Verdict.NOT_MEASURED: ("is not measured", "are not measured"),
@@ -50,9 +53,11 @@ def found(judged: Sequence[Judged], runs: int, kind: str = "published statements
     return "\n\n".join(
         [
             f"We compared {len(judged)} {kind} with {runs} training runs: "
-            f"{_and(listed)}{_provisional(judged)}.",
+            f"{joined(listed)}{_provisional(judged)}.",
             *_list("Among the main statements, these agree:", agree),
-            *_list("These do not agree, or not yet (settings outside the limits first):", missed),
+            *_list(
+                "These do not agree, or not yet (settings that miss the limits come first):", missed
+            ),
             *([] if agree else ["None of the main statements agrees yet."]),
             *([] if missed else ["Our runs contradict none of the main statements."]),
         ]
@@ -71,8 +76,14 @@ def _provisional(judged: Sequence[Judged]) -> str:
     return f" ({count} of these verdicts {verb.format(few)} provisional)" if count else ""
 
 
-def _and(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+def joined(words: Sequence[str]) -> str:
+    """Words as a list in a sentence; "" without any.
+
+    Example:
+      >>> joined(["one", "two", "three"])
+      'one, two and three'
+    """
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 def _named(judged: Judged) -> str:

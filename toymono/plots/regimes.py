@@ -120,11 +120,11 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     figure.legend(handles=handles, loc="outside lower center", ncols=4, columnspacing=1.0)
     score, recovery = regimes.MONOSEMANTIC_ABOVE, regimes.IGNORED_BELOW
     caption = (
-        f"Monosemantic: a neuron with a score above {score:g} responds most to the feature; "
-        f"ignored: there is none, and the recovery is below {recovery:g}. Lower row: the loss on "
-        "features of each regime where they are present, and on all where they are absent. White "
-        "lines: trained numbers "
-        "of neurons."
+        "Monosemantic features: one neuron responds most to the feature and has a score above "
+        f"{score:g}. Ignored features: there is no such neuron, and the loss on the feature is "
+        f"less than {100 * recovery:g} % below that of an output of 0. Lower row: the loss on "
+        "present features of each regime, and on all absent features. White lines: the numbers of "
+        "neurons that were trained; between them, areas are interpolated."
     )
     style.caption(figure, runs, f"{caption} {note}", head=head, seeds=("Areas", ""))
     return figure

@@ -232,10 +232,9 @@ def _by_density(
     style.from_zero(panels[1])
     style.number_axis(panels[-1], "weight_density", joined["weight_density"])
     handles = [
-        Line2D([], [], color=color, marker="o", label=words[name],
-               linestyle="" if name in alone else "-")
+        Line2D([], [], color=color, marker="o", ls="" if name in alone else "-", label=words[name])
         for name, color in palette.items()
-    ]  # fmt: skip
+    ]
     style.legend_of(figure, handles, title)
     figure.align_ylabels()
     return figure

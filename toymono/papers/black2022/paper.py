@@ -11,7 +11,7 @@ from toymono.frames import classifier_polytopes, polytopes
 from toymono.job import Job
 from toymono.kinds import KINDS
 from toymono.markdown import table
-from toymono.papers import evidence
+from toymono.papers import evidence, verdict_page
 from toymono.papers.black2022.claims import CLAIMS
 from toymono.papers.black2022.measures import CLASSIFIERS, TOY
 from toymono.papers.claims import Judged
@@ -100,11 +100,13 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         return f"{sum(values) / len(values):.2f}" if values else "(no run)"
 
     def of_each(sweeps: Sequence[str], column: str) -> str:
-        return _and([f"{mean(name, column)} ({_PLAIN.get(name, name)})" for name in sweeps])
+        return verdict_page.joined(
+            [f"{mean(name, column)} ({_PLAIN.get(name, name)})" for name in sweeps]
+        )
 
     missed = [each for each in judged if each.verdict in (Verdict.DIFFERS, Verdict.NOT_REACHED)]
     named = [each.claim.headline for each in missed if each.claim.headline]
-    differ = _and([f"that {headline}" for headline in named])
+    differ = verdict_page.joined([f"that {headline}" for headline in named])
     return (
         "A polytope is a region of inputs in which a relu network is one linear map. In "
         f"classifiers the boundaries of polytopes are {of_each(CLASSIFIERS, 'density_ratio')} "
@@ -122,11 +124,6 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         f"Of {len(judged)} statements, theirs and what they suggest for toy models, {len(missed)} "
         "did not hold in our runs" + (f", among them {differ}." if differ else ".")
     )
-
-
-def _and(words: Sequence[str]) -> str:
-    """Words as a list in text; "" without any."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
 _PLAIN = {"LR1": "bias 0", "LR3": "bias -1", "mnist": "MNIST"}
