@@ -95,7 +95,8 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     sweeps = [sweep for sweep in _PANELS if (runs["sweep"] == sweep).any()]
     if not sweeps:
         raise NothingToDraw(f"no runs of the sweeps {', '.join(_PANELS)}")
-    figure = plt.figure(figsize=(1.9 * len(sweeps) + 0.8, 5.2), layout="constrained")
+    # The caption and the legend take as much room with one sweep as with three.
+    figure = plt.figure(figsize=(6.5, 5.6), layout="constrained")
     axes = figure.subplots(2, len(sweeps), squeeze=False, sharex=True, sharey="row")
     prefixes = dict(zip(("served", "poly", "ignored"), _REGIMES.values(), strict=True))
     for column, sweep in enumerate(sweeps):
@@ -122,9 +123,9 @@ def regime_shares(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
     caption = (
         "Monosemantic features: one neuron responds most to the feature and has a score above "
         f"{score:g}. Ignored features: there is no such neuron, and the loss on the feature is "
-        f"less than {100 * recovery:g} % below that of an output of 0. Lower row: the loss on "
-        "present features of each regime, and on all absent features. White lines: the numbers of "
-        "neurons that were trained; between them, areas are interpolated."
+        f"less than {100 * recovery:g}\N{NO-BREAK SPACE}% below that of an output of 0. Lower row: "
+        "the loss on present features of each regime, and on all absent features. White lines: the "
+        "numbers of neurons that were trained; between them, areas are interpolated."
     )
     style.caption(figure, runs, f"{caption} {note}", head=head, seeds=("Areas", ""))
     return figure
