@@ -90,20 +90,23 @@ def test_kills_between_the_saves_of_a_group_change_nothing(commands, sweep, whol
     assert_same_runs(tmp_path, whole)
 
 
-def jobs():
+LONG = "--log2_steps=16"  # so many that training does not end before the signal comes
+
+
+def jobs(log2_steps: int = 12):
     """The runs of the fixture `sweep`."""
-    config = Config(n=16, m=4, k=24, batch_size=8, log2_steps=12)
+    config = Config(n=16, m=4, k=24, batch_size=8, log2_steps=log2_steps)
     return [Job(config, Hyperparams(eps=0.25), seed) for seed in range(4)]
 
 
-def steps_saved(folder) -> dict[str, int]:
-    saved = [job for job in jobs() if store.partial_path(folder, job).exists()]
+def steps_saved(folder, log2_steps: int = 12) -> dict[str, int]:
+    saved = [job for job in jobs(log2_steps) if store.partial_path(folder, job).exists()]
     return {job.name: store.partial_step(folder, job) for job in saved}
 
 
-def assert_two_saved(folder):
+def assert_two_saved(folder, log2_steps: int = 12):
     """Both runs of a group, which have taken some steps."""
-    steps = steps_saved(folder).values()
+    steps = steps_saved(folder, log2_steps).values()
     assert len(steps) == 2
     assert min(steps) > 0
 
@@ -224,29 +227,36 @@ def test_a_terminal_of_a_shell_that_closes_saves(sweep, tmp_path):
         [sys.executable, "-c", SHELL, os.ttyname(terminal)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PS1": "$ "},
     )
-    line = [sys.executable, "-m", f"toymono.{sweep[0]}", *sweep[1:], f"--runs_dir={tmp_path}"]
+    flags = [*sweep[1:], LONG, f"--runs_dir={tmp_path}"]
+    line = [sys.executable, "-m", f"toymono.{sweep[0]}", *flags]
     os.write(main, (shlex.join(line) + "\n").encode())
     until_shown(main, b"%")
+    until_locks(tmp_path, 2)  # the bar stands there before them
     os.close(terminal)
     os.close(main)
     shell.wait(60)
+    until_locks(tmp_path, 0)  # they are removed when it ends
+    assert_two_saved(tmp_path, log2_steps=16)
+
+
+def until_locks(folder, count: int) -> None:
     end = time.monotonic() + 60
-    while any(tmp_path.glob(".*.claim")):  # they are removed when it ends
+    while len(list(folder.glob(".*.claim"))) != count:
         assert time.monotonic() < end
-        time.sleep(0.05)
-    assert_two_saved(tmp_path)
+        time.sleep(0.01)
 
 
 def test_a_terminal_that_closes_saves_all_the_same(commands, sweep, tmp_path):
     """It sends SIGHUP, and every word printed to it from then on is an error."""
     main, terminal = new_terminal()
-    command = commands.start(*sweep, f"--runs_dir={tmp_path}", terminal=os.ttyname(terminal))
+    flags = [*sweep, LONG, f"--runs_dir={tmp_path}"]
+    command = commands.start(*flags, terminal=os.ttyname(terminal))
     until_shown(main, b"%")
     os.close(terminal)
     os.close(main)
     command.wait()
     assert command.code == 130
-    assert_two_saved(tmp_path)
+    assert_two_saved(tmp_path, log2_steps=16)
 
 
 def test_a_save_that_fails_is_a_warning_and_training_goes_on(commands, sweep, whole, tmp_path):

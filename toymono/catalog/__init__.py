@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from toymono.catalog.basins import BASINS
+from toymono.catalog.frequencies import FREQUENCIES
 from toymono.catalog.jermyn2022 import SWEEPS
 from toymono.catalog.marshall2024 import DIMENSIONS
 from toymono.catalog.sweep import PRESETS, SCALES, Scale, Sweep
 from toymono.catalog.wright2022 import CLASSIFIER_ALPHAS, PENALISED, WIDTHS
 
-BEYOND = {**PENALISED, **DIMENSIONS, **BASINS}
+BEYOND = {**PENALISED, **DIMENSIONS, **BASINS, **FREQUENCIES}
 """Sweeps that the paper of `SWEEPS` does not have; `all` leaves them out."""
 
 __all__ = [
