@@ -39,6 +39,9 @@ def test_the_frequent_features_of_a_planted_run(planted_run):
     np.testing.assert_allclose(found["recovery"], np.arange(8) < 3, atol=1e-5)
     [row] = regimes.per_run([run]).to_dict("records")
     assert (row["served_share"], row["poly_share"], row["ignored_share"]) == (3 / 8, 0, 5 / 8)
+    assert row["served_rank"] == pytest.approx(6 ** (1 / 3), rel=1e-5)
+    assert np.isnan(row["poly_rank"])
+    assert row["ignored_rank"] == pytest.approx(6720**0.2, rel=1e-5)  # ranks 4 to 8
     assert row["served_loss"] == pytest.approx(0, abs=1e-6)
     assert row["ignored_loss"] == pytest.approx(by_hand_n[3:].sum() / by_hand_n.sum(), rel=1e-4)
     assert row["absent_loss"] == pytest.approx(0, abs=1e-6)

@@ -51,6 +51,19 @@ def test_without_a_power_law_there_is_no_map():
         regimes.feature_regimes(pd.DataFrame(ranked("K1")))
 
 
+def test_each_exponent_has_a_map():
+    rows = [*ranked("EXPONENT", k=2, exponent=0.5), *ranked("EXPONENT", k=8, exponent=0.5)]
+    figure = regimes.exponent_regimes(pd.DataFrame([*rows, *ranked("EXPONENT", k=2, exponent=2.0)]))
+    panels = figure.axes
+    assert [panel.get_title() for panel in panels] == ["Exponent 0.5", "Exponent 2"]
+    codes = [panel.collections[0].get_array() for panel in panels]
+    np.testing.assert_array_equal(codes[0], [[0, 1, 1, 2]] * 2)
+    np.testing.assert_array_equal(codes[1], [[0, 1, 1, 2], [np.nan] * 4])  # 8 is not trained
+    assert [text.get_text() for text in panels[0].get_yticklabels()] == ["1/2", "2"]
+    with pytest.raises(NothingToDraw, match="no runs of the sweep EXPONENT"):
+        regimes.exponent_regimes(pd.DataFrame(ranked("K2")))
+
+
 def test_without_its_sweeps_there_are_no_shares():
     with pytest.raises(NothingToDraw, match="no runs of the sweeps K0, K1, K2"):
         regimes.regime_shares(pd.DataFrame(ranked("LR2")))

@@ -261,7 +261,7 @@ BASINS: dict[str, Sweep] = {
             {
                 "fork_seed": (1,),
                 "fork_step": (0.0, 512.0, 2048.0),
-                "world_seed": (0,),
+                "world_seed": _WORLDS,
                 "init_bias": (-1.0, 0.0),
                 **PAPER,
             },

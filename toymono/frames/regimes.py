@@ -49,9 +49,10 @@ def per_run(runs: Runs) -> pd.DataFrame:
     """One row per run: how many features are in each regime, at what loss, and where the edge is.
 
     Columns: `neurons_per_feature`, k / n; `served_share`, `poly_share` and
-    `ignored_share`, the fractions of the features in each of `REGIMES`;
-    `served_loss`, `poly_loss` and `ignored_loss`, the loss that arises where these
-    features are present, over that of an output of 0; `absent_loss`, that of
+    `ignored_share`, the fractions of the features in each of `REGIMES`; `served_rank`,
+    `poly_rank` and `ignored_rank`, the geometric means of their frequency ranks, NaN
+    where there are none; `served_loss`, `poly_loss` and `ignored_loss`, the loss that
+    arises where they are present, over that of an output of 0; `absent_loss`, that of
     features that are absent; `edge_half_rank`, `edge_width` and `edge_direction`, see
     `analysis.regimes.Edge`.
     """
@@ -61,6 +62,8 @@ def per_run(runs: Runs) -> pd.DataFrame:
         for word, regime in zip(("served", "poly", "ignored"), REGIMES, strict=True):
             inside_n = np.where(np.isnan(found["recovery"]), np.nan, found["regime"] == regime)
             numbers[f"{word}_share"] = inside_n.mean()
+            with np.errstate(invalid="ignore"):  # 0 / 0: no such feature
+                numbers[f"{word}_rank"] = np.exp(inside_n @ np.log(rank_n) / inside_n.sum())
             numbers[f"{word}_loss"] = (inside_n * found["present_loss"]).sum()
         numbers["absent_loss"] = found["absent_loss"].sum()
         edge = regimes.Edge(np.nan, np.nan, 0)

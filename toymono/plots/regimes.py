@@ -1,8 +1,12 @@
 """Regimes of features: monosemantic, polysemantic or ignored, by frequency rank and setting."""
 
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.patches import Patch
@@ -37,19 +41,14 @@ def feature_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Can
       head: First words of the caption.
       note: Last sentences of the caption.
     """
-    ranked = selection.first_seeds(ranked)
-    ranked = ranked.assign(
-        per_feature=ranked["k"] / ranked["n"],
-        code=ranked["regime"].map(dict(zip(_REGIMES, range(3), strict=True))),
-    )
+    ranked = _coded(ranked)
     sweeps = [sweep for sweep in ("K2", "LR2", "LR4") if (ranked["sweep"] == sweep).any()]
     if not sweeps:
         raise NothingToDraw("no sweep of a power law")
     figure = plt.figure(figsize=(2.5 * len(sweeps) + 1.5, 6.4), layout="constrained")
     axes = figure.subplots(3, len(sweeps), squeeze=False, sharex=True)
-    colormap = ListedColormap(list(_REGIMES.values()))
     rows = {
-        "code": {"cmap": colormap, "vmin": -0.5, "vmax": 2.5},
+        "code": _LOOK,
         "recovery": {"cmap": "viridis", "vmin": 0, "vmax": 1},
         "best_monosemanticity": {"cmap": "viridis", "vmin": 0, "vmax": 1},
     }
@@ -57,28 +56,77 @@ def feature_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Can
         part = ranked[ranked["sweep"] == sweep]
         by = "per_feature" if sweep == "K2" else "learning_rate"
         for panel, (measure, look) in zip(axes[:, column], rows.items(), strict=True):
-            table = part.pivot(index=by, columns="frequency_rank", values=measure)
-            edges = np.arange(1, table.shape[1] + 2) - 0.5
-            image = panel.pcolormesh(
-                edges, np.arange(len(table) + 1), table, rasterized=True, **look
-            )
             name = "neurons_per_feature" if sweep == "K2" else by
-            ticks = [style.value(name, content) for content in table.index]
-            panel.set_yticks(np.arange(len(table)) + 0.5, ticks, fontsize=7)
-            panel.set_xscale("log")
-            panel.xaxis.set_major_formatter(FormatStrFormatter("%d"))
-            panel.xaxis.set_minor_locator(NullLocator())
+            table = part.pivot(index=by, columns="frequency_rank", values=measure)
+            image = _by_rank(panel, table, name, **look)
             panel.set_ylabel(QUANTITIES[name].axis, fontsize=8)
             if column + 1 == len(sweeps) and measure != "code":
                 bar = figure.colorbar(image, ax=list(axes[list(rows).index(measure)]))
                 bar.set_label(style.label(measure), fontsize=8)
         axes[0, column].set_title(_TITLES[sweep])
         axes[-1, column].set_xlabel(QUANTITIES["frequency_rank"].axis)
-    handles = [Patch(color=color, label=word) for word, color in _REGIMES.items()]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    _legend(figure)
     caption = "Rank 1 is the most frequent feature."
     style.caption(figure, ranked, f"{caption} {note}", head=head, seeds=("First seed of each", ""))
     return figure
+
+
+@drawn
+def exponent_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
+    """The regime of each feature, by rank of frequency and k/n, for power laws by their exponent.
+
+    Args:
+      ranked: From `frames.regimes.per_feature`. Of several seeds, the first is shown.
+      head: First words of the caption.
+      note: Last sentences of the caption.
+    """
+    ranked = ranked[ranked["sweep"] == "EXPONENT"]
+    if ranked.empty:
+        raise NothingToDraw("no runs of the sweep EXPONENT")
+    ranked = _coded(ranked)
+    exponents, sizes = (sorted(ranked[name].unique()) for name in ("exponent", "per_feature"))
+    figure = plt.figure(figsize=(6.5, 3.2), layout="constrained")
+    axes = figure.subplots(1, len(exponents), squeeze=False, sharey=True)[0]
+    for panel, exponent in zip(axes, exponents, strict=True):
+        part = ranked[ranked["exponent"] == exponent]
+        table = part.pivot(index="per_feature", columns="frequency_rank", values="code")
+        _by_rank(panel, table.reindex(sizes), "neurons_per_feature", **_LOOK)
+        panel.set_title(f"Exponent {style.value('exponent', exponent)}", fontsize=9)
+        panel.set_xlabel("Frequency rank")
+    axes[0].set_ylabel(QUANTITIES["neurons_per_feature"].axis)
+    _legend(figure)
+    caption = "Rank 1 is the most frequent feature."
+    style.caption(figure, ranked, f"{caption} {note}", head=head, seeds=("First seed of each", ""))
+    return figure
+
+
+_LOOK = {"cmap": ListedColormap(list(_REGIMES.values())), "vmin": -0.5, "vmax": 2.5}
+
+
+def _coded(ranked: pd.DataFrame) -> pd.DataFrame:
+    """The first seeds, with k/n and with the regimes as indices."""
+    ranked = selection.first_seeds(ranked)
+    return ranked.assign(
+        per_feature=ranked["k"] / ranked["n"],
+        code=ranked["regime"].map(dict(zip(_REGIMES, range(3), strict=True))),
+    )
+
+
+def _by_rank(panel: Axes, table: pd.DataFrame, name: str, **look: Any) -> QuadMesh:
+    """An image of a table with one row per setting and one column per rank of frequency."""
+    edges = np.arange(1, table.shape[1] + 2) - 0.5
+    image = panel.pcolormesh(edges, np.arange(len(table) + 1), table, rasterized=True, **look)
+    ticks = [style.value(name, content) for content in table.index]
+    panel.set_yticks(np.arange(len(table)) + 0.5, ticks, fontsize=7)
+    panel.set_xscale("log")
+    panel.xaxis.set_major_formatter(FormatStrFormatter("%d"))
+    panel.xaxis.set_minor_locator(NullLocator())
+    return image
+
+
+def _legend(figure: Canvas) -> None:
+    handles = [Patch(color=color, label=word) for word, color in _REGIMES.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
 
 
 @drawn
@@ -143,6 +191,15 @@ FIGURES: tuple[Figure, ...] = (
         (regimes.per_feature,),
         OfSweeps(("K2", "LR2", "LR4")),
         _trained_by("K2,LR2,LR4"),
+        compares=False,
+    ),
+    Figure(
+        "exponent_regimes",
+        "The regime of each feature, by rank of frequency and k/n, for four power laws.",
+        exponent_regimes,
+        (regimes.per_feature,),
+        OfSweeps(("EXPONENT",)),
+        _trained_by("EXPONENT"),
         compares=False,
     ),
     Figure(

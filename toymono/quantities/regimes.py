@@ -6,6 +6,7 @@ from toymono.quantities.quantity import Quantity, count_of, fraction, number, si
 _BROKEN = "a weight is not finite"
 _NO_NEURON = "no monosemantic neuron at either end"
 _EQUAL = "features are equally frequent"
+_NONE = "no feature is in that regime"
 
 QUANTITIES: tuple[Quantity, ...] = (
     count_of("frequency_rank", "rank of a feature by frequency", "rank"),
@@ -19,6 +20,9 @@ QUANTITIES: tuple[Quantity, ...] = (
     fraction("served_share", "features with a monosemantic neuron", "monosemantic"),
     fraction("poly_share", "features recovered by other neurons", "polysemantic"),
     fraction("ignored_share", "features without a monosemantic neuron, not recovered", "ignored"),
+    number("served_rank", "geometric mean rank of monosemantic features", none=_NONE),
+    number("poly_rank", "geometric mean rank of polysemantic features", none=_NONE),
+    number("ignored_rank", "geometric mean rank of ignored features", none=_NONE),
     number(
         "served_loss",
         "loss where features with a monosemantic neuron are present, over the zero-output loss",

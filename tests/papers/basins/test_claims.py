@@ -11,7 +11,7 @@ import pytest
 from toymono import Hyperparams, catalog, store
 from toymono.alignment import permute
 from toymono.frames import connectivity
-from toymono.papers.basins import measures, paper, tickets
+from toymono.papers.basins import measures, paper, regimes, tickets
 from toymono.papers.basins.claims import CLAIMS
 from toymono.papers.basins.paper import PAPER
 from toymono.papers.claims import judge
@@ -205,6 +205,19 @@ def expanded_runs(loss=0.4, gain=0.1):
     return seeds(*({**row, "init_bias": b} for b in (-1.0, 0.0) for row in (plain, parts)))
 
 
+def exponent_runs(served_rank=2.0, ignored_rank=12.0, steeper=0.2):
+    """Frequent features monosemantic, rare ones ignored, the more the steeper the law."""
+    numbers = {"n": 16, "served_share": 0.2, "poly_share": 0.2}
+    numbers |= {"served_rank": served_rank, "poly_rank": 6.0, "ignored_rank": ignored_rank}
+    return seeds(
+        *(
+            {**numbers, "k": k, "exponent": e, "ignored_share": 0.1 + steeper * e}
+            for k in (4, 8)
+            for e in (0.5, 1.0, 2.0)
+        )
+    )
+
+
 def paper_runs(rise=0.0, served=0.1):
     """Runs of the paper: some features monosemantic, some shared; their number has settled."""
     numbers = {"n": 32, "k": 8, "learning_rate": 0.01, "mono_per_feature": 0.8, "settled": True}
@@ -218,7 +231,8 @@ AGREEING = {
     "FORK": forked, "START": started, "RULE": decayed, "PULL": pulled,
     "SPARSE": sparse_runs, "SKIP": skip_runs, "TICKET": ticket_runs, "EQUAL": equal_runs,
     "REWIND": rewound_runs, "EXPAND": expanded_runs,
-    "ERK": erk_runs, "K2": paper_runs, "LR1": paper_runs, "LR3": paper_runs,
+    "EXPONENT": exponent_runs, "ERK": erk_runs,
+    "K2": paper_runs, "LR1": paper_runs, "LR3": paper_runs,
 }  # fmt: skip
 """Runs of every sweep with which all claims agree."""
 
@@ -255,6 +269,9 @@ OTHERS = {
     "tickets_beat_controls": {"TICKET": ticket_runs(control=0.5)},
     "skip_takes_over": {"SKIP": skip_runs(positive=20)},
     "skip_rest_mono": {"SKIP": skip_runs(mono=0.9)},
+    "frequent_served": {"EXPONENT": exponent_runs(served_rank=8.0)},
+    "rarest_ignored": {"EXPONENT": exponent_runs(ignored_rank=5.0)},
+    "steeper_ignores": {"EXPONENT": exponent_runs(steeper=-0.01)},
 }
 """For each of the other claims the sweep whose runs contradict it."""
 
@@ -322,6 +339,18 @@ def test_tickets_are_judged_by_the_step_rewound_to():
     ]
 
 
+def test_regimes_are_compared_where_both_have_features():
+    """With one feature in a thousand, a mean rank is chance."""
+    runs = exponent_runs()
+    assert len(regimes.frequent_served(runs)) == 6  # by exponent and k
+    [ratio] = {found.values for found in regimes.frequent_served(runs)}
+    assert ratio == pytest.approx((3.0,) * 3)
+    few = runs.assign(served_share=0.001)
+    assert regimes.frequent_served(few) == []
+    assert len(regimes.rarest_ignored(few)) == 6
+    assert regimes.rarest_ignored(runs.assign(n=4)) == []  # as many neurons as features
+
+
 def test_models_in_between_are_of_no_kind():
     [first, *_] = judge(CLAIMS["mono_connected"], evidence()).findings
     assert (first.setting, first.values) == ("world 0, monosemantic models", (0.02,) * 3)
@@ -341,7 +370,7 @@ def test_every_number_that_claims_read_is_in_the_evidence():
     assert set(MONO) <= set(sources[0].quantities)
     assert {*CURVES, *PULLED, "end_barrier", "task_loss"} <= set(sources[3].quantities)
     assert set(PLAIN) <= {*sources[4].columns}
-    of = (skip_runs, ticket_runs, equal_runs, expanded_runs, sparse_runs)
+    of = (skip_runs, ticket_runs, equal_runs, expanded_runs, exponent_runs, sparse_runs)
     for source, runs in enumerate(of, 5):
         assert set(runs()) <= {*sources[source].columns, "setting"}
     for source in sources:

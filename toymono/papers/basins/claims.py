@@ -1,7 +1,14 @@
 """Questions of readers about basins of the loss, as statements that runs can agree with."""
 
 from toymono.papers import sparse
-from toymono.papers.basins import bias_schemes, expansion, measures, skip_paths, tickets
+from toymono.papers.basins import (
+    bias_schemes,
+    expansion,
+    measures,
+    regimes,
+    skip_paths,
+    tickets,
+)
 from toymono.papers.claims import Claim, table
 from toymono.papers.jermyn2022.claims import CLAIMS as PAPER_CLAIMS
 
@@ -245,6 +252,33 @@ CLAIMS = table(
         _ASKED,
         skip_paths.rest_mono,
         headline="with a linear path beside them, all neurons become monosemantic",
+    ),
+    Claim(
+        "frequent_served",
+        "Where there are fewer neurons than features, the features with a monosemantic neuron are "
+        "more frequent than those that share neurons.",
+        "Question (f); predicted by Scherlis et al. (2022)",
+        ("EXPONENT",),
+        "predicted for the optimal allocation of capacity",
+        regimes.frequent_served,
+        headline="the most frequent features are those with a monosemantic neuron",
+    ),
+    Claim(
+        "rarest_ignored",
+        "The features that are ignored are rarer than those that share neurons.",
+        "Question (f); predicted by Scherlis et al. (2022)",
+        ("EXPONENT",),
+        "predicted for the optimal allocation of capacity",
+        regimes.rarest_ignored,
+        headline="the rarest features are those that are ignored",
+    ),
+    Claim(
+        "steeper_ignores",
+        "The steeper the power law of frequencies is, the more features are ignored.",
+        "Question (f)",
+        ("EXPONENT",),
+        _ASKED,
+        regimes.steeper_ignores,
     ),
     # Of the same discussion, and judged on the paper's page at larger scales too.
     PAPER_CLAIMS["mixed_regimes"],

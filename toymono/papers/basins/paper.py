@@ -9,20 +9,15 @@ import pandas as pd
 
 from toymono import catalog, store
 from toymono.frames import biases, connectivity, origins, skip, toy
+from toymono.frames import regimes as ranked
 from toymono.markdown import table
 from toymono.papers import evidence, sparse
-from toymono.papers.basins import bias_schemes, expansion, skip_paths, tickets
+from toymono.papers.basins import regimes, skip_paths
 from toymono.papers.basins.claims import CLAIMS
-from toymono.papers.basins.measures import (
-    EQUAL,
-    equal_kinds_apart,
-    equal_kinds_apart_on_curves,
-    hop,
-    models,
-)
-from toymono.papers.claims import Judged
+from toymono.papers.basins.measures import EQUAL
+from toymono.papers.basins.opening import opening
 from toymono.papers.evidence import Evidence, Source
-from toymono.papers.findings import Finding, finite
+from toymono.papers.findings import finite
 from toymono.papers.jermyn2022 import paper as jermyn2022
 from toymono.papers.paper import Paper, Picture
 from toymono.store import StoredRun
@@ -47,6 +42,7 @@ _FILES: Mapping[str, tuple[Sequence[str], Sequence[str], Callable[..., pd.DataFr
     "basins-tickets-small": (("TICKET", "REWIND"), sparse.QUANTITIES, toy.per_run),
     "basins-equal-small": (("EQUAL",), origins.PER_RUN, origins.per_run),
     "basins-expand-small": (("EXPAND",), sparse.QUANTITIES, toy.per_run),
+    "basins-regimes-small": (("EXPONENT",), regimes.QUANTITIES, ranked.per_run),
 }
 """Evidence whose runs are measured each by itself: its sweeps, quantities and frame."""
 
@@ -124,157 +120,6 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     )
 
 
-def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
-    """The answers in plain words, and at what scale they hold."""
-    frame = found.sweeps["BASIN"].frame
-
-    def mean(kind: str, column: str) -> str:
-        values = finite(models(frame, kind)[column]) if len(frame) else ()
-        return f"{100 * sum(values) / len(values):.1f} %" if values else "(no run)"
-
-    return (
-        "On the straight line between two models of one world, after the best permutation of "
-        f"neurons, the loss rises by {mean('monosemantic', 'kind_barrier')} of the loss of an "
-        "output of 0 between two monosemantic models, by "
-        f"{mean('polysemantic', 'kind_barrier')} between two polysemantic ones and by "
-        f"{mean('monosemantic', 'mixed_barrier')} between the two kinds."
-        + _curves(found)
-        + _equal(found)
-        + _hops(found)
-        + "\n\n"
-        + "".join(part(found) for part in (_starts, _sparse, _skip)).lstrip()
-    )
-
-
-def _percent(values: Sequence[float]) -> str:
-    return f"{100 * sum(values) / len(values):.1f} %"
-
-
-def _curves(found: Evidence) -> str:
-    """What remains of the barriers on trained curves; nothing without such runs."""
-    frame = found.sweeps["CURVE"].frame
-    if frame.empty:
-        return ""
-    kinds = [connectivity.kinds_of_pair(*map(connectivity.kind, ends))
-             for ends in zip(frame["start_mono"], frame["target_mono"], strict=True)]  # fmt: skip
-    frame = frame.assign(pair=kinds)
-    same = finite(frame.loc[frame["pair"].isin(connectivity.PAIRS[:2]), "curve_barrier"])
-    mixed = finite(frame.loc[frame["pair"] == "mixed", "curve_excess"])
-    if not same or not mixed:
-        return ""
-    return (
-        f" On a trained curve it rises by {_percent(same)} between two models of one kind and by "
-        f"{_percent(mixed)}, above the end with the higher loss, between the two kinds."
-    )
-
-
-def _hops(found: Evidence) -> str:
-    """At what pull models go over to the other kind; nothing without such runs."""
-    frame = found.sweeps["HOP"].frame
-    if frame.empty:
-        return ""
-    thresholds = {
-        finding.setting: finding.mean
-        for finding in hop(frame)
-        if finding.values and "threshold" in finding.measure
-    }
-    if not thresholds:
-        return ""
-    words = " and ".join(f"{mean:.1f} ({setting})" for setting, mean in thresholds.items())
-    return (
-        " A model that is pulled towards one of the other kind stays there if the pull is about "
-        f"{words} times the barrier."
-    )
-
-
-def _starts(found: Evidence) -> str:
-    """What a start where neurons begin to fire saves; nothing without such runs."""
-    frame = found.sweeps["START"].frame
-    if frame.empty:
-        return ""
-
-    def ratio(measure: str, *names: str) -> str:
-        rows = frame[frame["bias_start"].isin(["shifted", *names])]
-        return _means([f for f in bias_schemes.starts(rows) if f.measure.startswith(measure)])
-
-    of_each = ("below_each", "below_batch")
-    if not (together := ratio("steps until", "below_all")) or not ratio("steps until", *of_each):
-        return ""
-    return (
-        " Biases that all start where no neuron fires let neurons fire after "
-        f"{together} times as many steps as biases that start at -1. Biases that are set for each "
-        f"neuron let them fire after {ratio('steps until', *of_each)} times as many, but do not "
-        f"shorten training: it takes {ratio('steps to', *of_each)} times as many steps to a loss "
-        "of 0.4 of that of an output of 0 (expected: at most 0.95)."
-    )
-
-
-def _equal(found: Evidence) -> str:
-    """How the loss rises between models of equal loss; nothing without such runs."""
-    frame = found.sweeps["EQUAL"].frame
-    lines = [f for f in equal_kinds_apart(frame) if f.counts and "worse end" in f.measure]
-    curves: dict[str, list[Finding]] = {}
-    for finding in equal_kinds_apart_on_curves(frame):
-        curves.setdefault(finding.setting.rpartition("curve of ")[2], []).append(finding)
-    if not lines or not curves:
-        return ""
-    *shorter, (longest, lowest) = [(steps, _mean(found)) for steps, found in curves.items()]
-    after = ", ".join(f"{rise} after {steps}" for steps, rise in shorter)
-    return (
-        " Between a mono- and a polysemantic model of equal loss, which takes a long training of "
-        f"the latter, it rises by {_mean(lines)} of that loss above the worse end on the straight "
-        f"line and by {lowest} on a curve trained for {longest}"
-        + (f" ({after}: a longer training finds a lower curve)." if after else ".")
-    )
-
-
-def _sparse(found: Evidence) -> str:
-    """What sparse weights cost, and what becomes of lottery tickets; nothing without such runs."""
-    words = ""
-    frames = [found.sweeps[name].frame for name in (sparse.SWEEP, sparse.ERK)]
-    if ratios := _means(sparse.costs(frames[0])):
-        words += f" Fixed random sparse weights have {ratios} times the loss of as many dense ones"
-        denser = _means(sparse.erk_costs(*frames))
-        words += f", {denser} times if the input weights are denser." if denser else "."
-    frame = found.sweeps["TICKET"].frame
-    if (mono := _means(tickets.stay_mono(frame))) and (loss := _means(tickets.match(frame))):
-        words += (
-            f" Lottery tickets keep {mono} times the dense run's monosemantic neurons, at {loss} "
-            "times its loss"
-        )
-        late = _means(tickets.late_match(found.sweeps["REWIND"].frame))
-        words += f", {late} times if they are rewound to a sixteenth of training." if late else "."
-    if ratios := _means(expansion.losses(found.sweeps["EXPAND"].frame)):
-        words += (
-            " Models each of whose neurons is divided into several, with as many weights in use, "
-            f"have {ratios} times the loss of the same models trained on as they are."
-        )
-    return words
-
-
-def _skip(found: Evidence) -> str:
-    """What neurons are left beside a linear path; nothing without such runs."""
-    frame = found.sweeps["SKIP"].frame
-    shares = _means([f for f in skip_paths.rest_mono(frame) if "fraction" in f.measure])
-    if not shares:
-        return ""
-    return (
-        " With a linear path of rank m beside the hidden layer hardly any neuron has a positive "
-        f"bias, but only a fraction of {shares} of the neurons is monosemantic."
-    )
-
-
-def _mean(findings: Sequence[Finding]) -> str:
-    """The mean over findings of their means."""
-    return f"{sum(finding.mean for finding in findings) / len(findings):.2f}"
-
-
-def _means(findings: Sequence[Finding]) -> str:
-    """From the least to the largest mean of findings that count; "" without any."""
-    means = sorted(finding.mean for finding in findings if finding.counts)
-    return " to ".join(dict.fromkeys(f"{mean:.2f}" for mean in means[:1] + means[-1:]))
-
-
 def _tables(found: Evidence) -> Sequence[str]:
     frame = found.sweeps["BASIN"].frame
     if frame.empty:
@@ -327,6 +172,11 @@ _PICTURES: tuple[str, ...] = (
     "Models each of whose neurons was divided into several, with as many weights in use.",
     "![Neurons and loss by the rank of a linear path](../figures/skip_path.png)",
     "Models with a linear path of some rank beside the hidden layer.",
+    "## Power laws of frequency",
+    "![Regime of each feature by rank of frequency, k/n and exponent]"
+    "(../figures/exponent_regimes.png)",
+    "Which features have a monosemantic neuron, are recovered by other neurons, or are ignored, by "
+    "the rank of their frequency and the number of neurons, for power laws of four exponents.",
 )
 
 _COLUMNS = {
@@ -372,6 +222,10 @@ def _caveats(scale: str) -> Sequence[str]:
         "of them at random, each has an equal part of its bias, and the largest output weights "
         "stay, as many as before. The model is then trained for 2^12 steps, as is the dense one "
         "beside it.",
+        "In EXPONENT the frequency of a feature is in proportion to its rank to the power of minus "
+        "the exponent; a sample has as many features on average for every exponent, but for "
+        "frequencies clipped at 1. Ranks are compared by their geometric mean over the features of "
+        "a regime, where at least 1% of the features are in it.",
     )
 
 
@@ -387,7 +241,7 @@ PAPER = Paper(
     start=_START,
     caveats=_caveats,
     tables=_tables,
-    opening=_opening,
+    opening=opening,
     picture=Picture(
         "../figures/barriers.png",
         "Loss and monosemantic neurons on straight lines between models of one world",
