@@ -1,28 +1,37 @@
-"""The first words of the page on basins: the answers, in plain language."""
+"""The first words of the page on basins: each question and its answer, in plain language."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from toymono.frames import connectivity
 from toymono.papers import sparse
-from toymono.papers.basins import bias_schemes, expansion, skip_paths, tickets
-from toymono.papers.basins.measures import (
-    equal_kinds_apart,
-    equal_kinds_apart_on_curves,
-    hop,
-    models,
-)
+from toymono.papers.basins import bias_schemes, expansion, measures, skip_paths, tickets
 from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence
 from toymono.papers.findings import Finding, finite
+from toymono.papers.jermyn2022.measures import count_converges
 
 
 def opening(found: Evidence, judged: Sequence[Judged]) -> str:
-    """The answers in plain words, and at what scale they hold."""
+    """A list of the questions, each with the answer that the runs give."""
+    asked = {question: answer(found).strip() for question, answer in _ANSWERS.items()}
+    answers = (f"- **{q}** {answer or 'No run answers it yet.'}" for q, answer in asked.items())
+    return "\n".join(
+        (
+            "What readers asked, and what small networks (256 features in 32 dimensions, 512 "
+            "neurons, 2^13 steps) answer:",
+            "",
+            *answers,
+        )
+    )
+
+
+def _basins(found: Evidence) -> str:
     frame = found.sweeps["BASIN"].frame
+    if frame.empty:
+        return ""
 
     def mean(kind: str, column: str) -> str:
-        values = finite(models(frame, kind)[column]) if len(frame) else ()
-        return f"{100 * sum(values) / len(values):.1f} %" if values else "(no run)"
+        return _percent(finite(measures.models(frame, kind)[column]))
 
     return (
         "On the straight line between two models of one world, after the best permutation of "
@@ -32,14 +41,11 @@ def opening(found: Evidence, judged: Sequence[Judged]) -> str:
         f"{mean('monosemantic', 'mixed_barrier')} between the two kinds."
         + _curves(found)
         + _equal(found)
-        + _hops(found)
-        + "\n\n"
-        + "".join(part(found) for part in (_starts, _sparse, _skip, _regimes)).lstrip()
     )
 
 
 def _percent(values: Sequence[float]) -> str:
-    return f"{100 * sum(values) / len(values):.1f} %"
+    return f"{100 * sum(values) / len(values):.1f} %" if values else "(no run)"
 
 
 def _curves(found: Evidence) -> str:
@@ -60,53 +66,12 @@ def _curves(found: Evidence) -> str:
     )
 
 
-def _hops(found: Evidence) -> str:
-    """At what pull models go over to the other kind; nothing without such runs."""
-    frame = found.sweeps["HOP"].frame
-    if frame.empty:
-        return ""
-    thresholds = {
-        finding.setting: finding.mean
-        for finding in hop(frame)
-        if finding.values and "threshold" in finding.measure
-    }
-    if not thresholds:
-        return ""
-    words = " and ".join(f"{mean:.1f} ({setting})" for setting, mean in thresholds.items())
-    return (
-        " A model that is pulled towards one of the other kind stays there if the pull is about "
-        f"{words} times the barrier."
-    )
-
-
-def _starts(found: Evidence) -> str:
-    """What a start where neurons begin to fire saves; nothing without such runs."""
-    frame = found.sweeps["START"].frame
-    if frame.empty:
-        return ""
-
-    def ratio(measure: str, *names: str) -> str:
-        rows = frame[frame["bias_start"].isin(["shifted", *names])]
-        return _means([f for f in bias_schemes.starts(rows) if f.measure.startswith(measure)])
-
-    of_each = ("below_each", "below_batch")
-    if not (together := ratio("steps until", "below_all")) or not ratio("steps until", *of_each):
-        return ""
-    return (
-        " Biases that all start where no neuron fires let neurons fire after "
-        f"{together} times as many steps as biases that start at -1. Biases that are set for each "
-        f"neuron let them fire after {ratio('steps until', *of_each)} times as many, but do not "
-        f"shorten training: it takes {ratio('steps to', *of_each)} times as many steps to a loss "
-        "of 0.4 of that of an output of 0 (expected: at most 0.95)."
-    )
-
-
 def _equal(found: Evidence) -> str:
     """How the loss rises between models of equal loss; nothing without such runs."""
     frame = found.sweeps["EQUAL"].frame
-    lines = [f for f in equal_kinds_apart(frame) if f.counts and "worse end" in f.measure]
+    lines = [f for f in measures.equal_kinds_apart(frame) if f.counts and "worse end" in f.measure]
     curves: dict[str, list[Finding]] = {}
-    for finding in equal_kinds_apart_on_curves(frame):
+    for finding in measures.equal_kinds_apart_on_curves(frame):
         curves.setdefault(finding.setting.rpartition("curve of ")[2], []).append(finding)
     if not lines or not curves:
         return ""
@@ -120,8 +85,38 @@ def _equal(found: Evidence) -> str:
     )
 
 
+def _hops(found: Evidence) -> str:
+    frame = found.sweeps["HOP"].frame
+    if frame.empty:
+        return ""
+    thresholds = {
+        finding.setting: finding.mean
+        for finding in measures.hop(frame)
+        if finding.values and "threshold" in finding.measure
+    }
+    if not thresholds:
+        return ""
+    words = " and ".join(f"{mean:.1f} ({setting})" for setting, mean in thresholds.items())
+    return (
+        "A model that is pulled towards one of the other kind stays there if the pull is about "
+        f"{words} times the barrier."
+    )
+
+
+def _fine_tuned(found: Evidence) -> str:
+    connected, onward = found.sweeps["CONNECT"].frame, found.sweeps["ONWARD"].frame
+    if connected.empty or onward.empty:
+        return ""
+    every = measures.fine_tuned(connected, onward)
+    mono, loss = (_means([f for f in every if f.measure.startswith(m)]) for m in ("mono", "loss"))
+    return (
+        f"Polysemantic models that it drives away from themselves or from others have {mono} "
+        f"monosemantic neurons per feature, at {loss} times the loss of the same models trained "
+        "on as they are."
+    )
+
+
 def _sparse(found: Evidence) -> str:
-    """What sparse weights cost, and what becomes of lottery tickets; nothing without such runs."""
     words = ""
     frames = [found.sweeps[name].frame for name in (sparse.SWEEP, sparse.ERK)]
     if ratios := _means(sparse.costs(frames[0])):
@@ -144,20 +139,28 @@ def _sparse(found: Evidence) -> str:
     return words
 
 
-def _skip(found: Evidence) -> str:
-    """What neurons are left beside a linear path; nothing without such runs."""
-    frame = found.sweeps["SKIP"].frame
-    shares = _means([f for f in skip_paths.rest_mono(frame) if "fraction" in f.measure])
-    if not shares:
+def _starts(found: Evidence) -> str:
+    frame = found.sweeps["START"].frame
+    if frame.empty:
+        return ""
+
+    def ratio(measure: str, *names: str) -> str:
+        rows = frame[frame["bias_start"].isin(["shifted", *names])]
+        return _means([f for f in bias_schemes.starts(rows) if f.measure.startswith(measure)])
+
+    of_each = ("below_each", "below_batch")
+    if not (together := ratio("steps until", "below_all")) or not ratio("steps until", *of_each):
         return ""
     return (
-        " With a linear path of rank m beside the hidden layer hardly any neuron has a positive "
-        f"bias, but only a fraction of {shares} of the neurons is monosemantic."
+        "Biases that all start where no neuron fires let neurons fire after "
+        f"{together} times as many steps as biases that start at -1. Biases that are set for each "
+        f"neuron let them fire after {ratio('steps until', *of_each)} times as many, but do not "
+        f"shorten training: it takes {ratio('steps to', *of_each)} times as many steps to a loss "
+        "of 0.4 of that of an output of 0 (expected: at most 0.95)."
     )
 
 
 def _regimes(found: Evidence) -> str:
-    """Which features are ignored and which are served, by exponent; nothing without such runs."""
     frame = found.sweeps["EXPONENT"].frame
     if frame.empty:
         return ""
@@ -171,11 +174,49 @@ def _regimes(found: Evidence) -> str:
 
     first, last = means.index[0], means.index[-1]
     return (
-        " With half as many neurons as features, whose frequencies follow a power law, the share "
-        f"of ignored features goes from {span('ignored_share')} and that of features with a "
-        f"monosemantic neuron from {span('served_share')} as the exponent goes from {first:g} to "
+        "With half as many neurons as features and frequencies that follow a power law, the share "
+        f"of ignored features goes from {span('ignored_share')}, and that of features with a "
+        f"monosemantic neuron from {span('served_share')}, as the exponent goes from {first:g} to "
         f"{last:g}."
     )
+
+
+def _converges(found: Evidence) -> str:
+    every = count_converges(found.sweeps["LR1"].frame, found.sweeps["LR3"].frame)
+    counted = [finding for finding in every if finding.counts]
+    if not counted:
+        return ""
+    still = sum(finding.within < len(finding.values) for finding in counted)
+    return (
+        f"After 2^13 steps it still changes in {still} of {len(counted)} settings with "
+        "monosemantic neurons: in the second half of training by "
+        f"{_means(counted)} monosemantic neurons per feature."
+    )
+
+
+def _skip(found: Evidence) -> str:
+    frame = found.sweeps["SKIP"].frame
+    shares = _means([f for f in skip_paths.rest_mono(frame) if "fraction" in f.measure])
+    if not shares:
+        return ""
+    return (
+        "With a path of rank m hardly any neuron has a positive bias, but only a fraction of "
+        f"{shares} of the neurons is monosemantic."
+    )
+
+
+_ANSWERS: dict[str, Callable[[Evidence], str]] = {
+    "(a) Are mono- and polysemantic solutions in different basins?": _basins,
+    "(b) How strong a pull makes a model change from one to the other?": _hops,
+    "(c) What does connectivity-based fine-tuning make of a polysemantic model?": _fine_tuned,
+    "(d) What do sparse weights cost, and do lottery tickets stay monosemantic?": _sparse,
+    "(e) Are there better schemes for biases?": _starts,
+    "(f) Which features are ignored where there are fewer neurons than features?": _regimes,
+    "(g) Does the number of monosemantic neurons converge?": _converges,
+    "And does a linear path beside the hidden layer leave only monosemantic neurons?": _skip,
+}
+"""The questions of the discussion, in its order, and the authors' own; an answer without runs is
+empty."""
 
 
 def _mean(findings: Sequence[Finding]) -> str:

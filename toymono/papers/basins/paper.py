@@ -191,13 +191,6 @@ _COLUMNS = {
 
 def _caveats(scale: str) -> Sequence[str]:
     return (
-        "The questions, in the order of the discussion: (a) are mono- and polysemantic solutions "
-        "in different basins? (b) how strong a pull makes a model change from one to the other? "
-        "(c) what does connectivity-based fine-tuning make of a polysemantic model? (d) what do "
-        "sparse weights cost, and do lottery tickets stay monosemantic? (e) are there better "
-        "schemes for biases? (f) which features are ignored, shared or monosemantic where there "
-        "are fewer neurons than features? (g) does the number of monosemantic neurons converge or "
-        "drift?",
         "All answers are at the scale `small`, n = 256, m = 32, k = 512 and 2^13 steps, where "
         "nothing else is said; polysemantic models have then not converged. Limits are ours, set "
         "after first measurements on one pair of models of another world. "
