@@ -20,6 +20,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx_copybutton",
     "commands",
 ]
 exclude_patterns = ["_build", "_ext"]
@@ -45,6 +46,12 @@ nitpick_ignore_regex = [(r"py:(?!mod$|func$).*", ".*")]
 
 html_theme = "furo"
 html_title = "toymono"
+html_theme_options = {
+    "source_repository": "https://github.com/toymono/toymono",
+    "source_branch": "main",
+    "source_directory": "docs/",
+}
+copybutton_exclude = ".linenos, .gp, .go"  # prompts and output
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
@@ -76,7 +83,9 @@ def _page(app, docname, source):
         text = (HERE.parent / "CONTRIBUTING.md").read_text()
         text = text.replace("](docs/", "](").replace("](notebooks/", "](../notebooks/")
         source[0] = text + source[0]
-    source[0] = re.sub(r'^<a id="([^"]+)"></a>$', r"(\1)=", source[0], flags=re.MULTILINE)
+    # Sphinx drops the number with which an id begins: links from elsewhere need the whole one.
+    anchor = r'<a id="\1"></a>\n\n(\1)='
+    source[0] = re.sub(r'^<a id="([^"]+)"></a>$', anchor, source[0], flags=re.MULTILINE)
     source[0] = re.sub(r"\]\([./]*papers/\w+\.md(#\d[^)]+)\)", r"](\1)", source[0])
 
 

@@ -33,12 +33,12 @@ def judged(*findings):
 @pytest.mark.parametrize(
     ("findings", "row"),
     [
-        ([SHOWN, INSIDE], "1 of 1; a setting, loss: 1.25 | agrees"),
-        ([INSIDE, SHOWN, EMPTY, INSIDE], "2 of 2; loss: 1.25 | agrees"),
+        ([SHOWN, INSIDE], "agrees | a number | 1 of 1; a setting, loss: 1.25 |"),
+        ([INSIDE, SHOWN, EMPTY, INSIDE], "agrees | a number | 2 of 2; loss: 1.25 |"),
         ([finding(0.5, measure="other", not_judged="shown"), STRADDLING], "0 of 1;"),
-        ([INSIDE, OUTSIDE, SHOWN], "1 of 2; loss: 1.25 … 3 | differs"),
-        ([EMPTY, SHOWN], "no run learned; a setting, loss: 9 | not measured"),
-        ([], "no value | not measured"),
+        ([INSIDE, OUTSIDE, SHOWN], "differs | a number | 1 of 2; loss: 1.25 … 3 |"),
+        ([EMPTY, SHOWN], "not measured | a number | no run learned; a setting, loss: 9 |"),
+        ([], "not measured | a number | no value |"),
     ],
 )
 def test_the_table_counts_and_quotes_what_is_judged(findings, row):

@@ -55,9 +55,7 @@ def found(judged: Sequence[Judged], runs: int, kind: str = "published statements
             f"We compared {len(judged)} {kind} with {runs} training runs: "
             f"{joined(listed)}{_provisional(judged)}.",
             *_list("Among the main statements, these agree:", agree),
-            *_list(
-                "These do not agree, or not yet (settings that miss the limits come first):", missed
-            ),
+            *_list("These do not agree (first the settings that miss the limits):", missed),
             *([] if agree else ["None of the main statements agrees yet."]),
             *([] if missed else ["Our runs contradict none of the main statements."]),
         ]
@@ -117,14 +115,14 @@ def verdict_table(judged: Sequence[Judged], several_scales: bool = False) -> str
         (
             str(each.number),
             _link(each),
+            each.text,
             each.claim.published,
             _summary(each),
-            each.text,
             each.scale if each.verdict != Verdict.NOT_MEASURED else "",
         )
         for each in judged
     ]
-    head = ("", "claim", "published", "findings with every seed within limits", "verdict", "scale")
+    head = ("", "claim", "verdict", "published", "findings with every seed within limits", "scale")
     return table(head, rows) if several_scales else table(head[:-1], [row[:-1] for row in rows])
 
 

@@ -153,11 +153,11 @@ def test_the_page_has_numbers_or_says_that_there_are_none():
     assert PAPER.opening is not None
     opening = PAPER.opening(evidence, claims.judge_all(CLAIMS, evidence))
     assert "fills 3 times" in opening
-    assert "already fill 2 times as many; a classifier's last layer 1 (digits)" in opening
+    assert "already fill 2 times as many. A classifier's last layer fills 1 (digits)" in opening
     assert "the mean over 12 trained layers is 0.1 from 600 inputs" in opening
     assert "the bounds hold, exponents fall with depth in all settings" in opening
     assert "does not describe a toy layer (a law with one break has 0.1" in opening
-    assert opening.count(". ") == 2
+    assert opening.count(". ") == 4
     text = "\n".join(tables.sections(evidence))
     assert "| LR3 | 0.03 | 3 |" in text
     assert "| 0.5 | 3 | 0.6 | 0.543 | 0.625 | 0.1 |" in text

@@ -4,7 +4,14 @@ from collections.abc import Callable, Sequence
 
 from toymono.frames import connectivity
 from toymono.papers import sparse
-from toymono.papers.basins import bias_schemes, expansion, measures, skip_paths, tickets
+from toymono.papers.basins import (
+    bias_schemes,
+    expansion,
+    measures,
+    regimes,
+    skip_paths,
+    tickets,
+)
 from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence
 from toymono.papers.findings import Finding, finite
@@ -35,8 +42,8 @@ def _basins(found: Evidence) -> str:
 
     return (
         "On the straight line between two models of one world, after the best permutation of "
-        f"neurons, the loss rises by {mean('monosemantic', 'kind_barrier')} of the loss of an "
-        "output of 0 between two monosemantic models, by "
+        f"neurons, the loss rises by {mean('monosemantic', 'kind_barrier')} (all shares are of the "
+        "loss of an output of 0) between two monosemantic models, by "
         f"{mean('polysemantic', 'kind_barrier')} between two polysemantic ones and by "
         f"{mean('monosemantic', 'mixed_barrier')} between the two kinds."
         + _curves(found)
@@ -61,8 +68,8 @@ def _curves(found: Evidence) -> str:
     if not same or not mixed:
         return ""
     return (
-        f" On a trained curve it rises by {_percent(same)} between two models of one kind and by "
-        f"{_percent(mixed)}, above the end with the higher loss, between the two kinds."
+        f" On a trained curve it rises by {_percent(same)} between two models of one kind and, "
+        f"above the end with the higher loss, by {_percent(mixed)} between the two kinds."
     )
 
 
@@ -79,8 +86,8 @@ def _equal(found: Evidence) -> str:
     after = ", ".join(f"{rise} after {steps}" for steps, rise in shorter)
     return (
         " Between a mono- and a polysemantic model of equal loss, which takes a long training of "
-        f"the latter, it rises by {_mean(lines)} of that loss above the worse end on the straight "
-        f"line and by {lowest} on a curve trained for {longest}"
+        f"the latter, it rises by {_mean(lines)} above the worse end on the straight line and by "
+        f"{lowest} on a curve trained for {longest}"
         + (f" ({after}: a longer training finds a lower curve)." if after else ".")
     )
 
@@ -98,8 +105,9 @@ def _hops(found: Evidence) -> str:
         return ""
     words = " and ".join(f"{mean:.1f} ({setting})" for setting, mean in thresholds.items())
     return (
-        "A model that is pulled towards one of the other kind stays there if the pull is about "
-        f"{words} times the barrier."
+        "A model that is pulled towards one of the other kind stays there if the pull, half its "
+        f"weight times the squared distance of the two models, is about {words} times the aligned "
+        "barrier between them."
     )
 
 
@@ -122,7 +130,8 @@ def _sparse(found: Evidence) -> str:
     if ratios := _means(sparse.costs(frames[0])):
         words += f" Fixed random sparse weights have {ratios} times the loss of as many dense ones"
         denser = _means(sparse.erk_costs(*frames))
-        words += f", {denser} times if the input weights are denser." if denser else "."
+        words += f", {denser} times if the input weights are denser" if denser else ""
+        words += " (ratios to the dense seed with the highest loss)."
     frame = found.sweeps["TICKET"].frame
     if (mono := _means(tickets.stay_mono(frame))) and (loss := _means(tickets.match(frame))):
         words += (
@@ -173,11 +182,16 @@ def _regimes(found: Evidence) -> str:
         return f"{means[column].iloc[0]:.0%} to {means[column].iloc[-1]:.0%}"
 
     first, last = means.index[0], means.index[-1]
+    rare, served = (
+        _means(claim(frame)) for claim in (regimes.rarest_ignored, regimes.frequent_served)
+    )
     return (
         "With half as many neurons as features and frequencies that follow a power law, the share "
         f"of ignored features goes from {span('ignored_share')}, and that of features with a "
         f"monosemantic neuron from {span('served_share')}, as the exponent goes from {first:g} to "
-        f"{last:g}."
+        f"{last:g}. Ignored features are the rarest (mean rank by frequency {rare} times that of "
+        "polysemantic ones), but those with a monosemantic neuron are not the most frequent: "
+        f"polysemantic ones have {served} times their rank."
     )
 
 
@@ -220,8 +234,8 @@ empty."""
 
 
 def _mean(findings: Sequence[Finding]) -> str:
-    """The mean over findings of their means."""
-    return f"{sum(finding.mean for finding in findings) / len(findings):.2f}"
+    """The mean over findings of their means, as a percentage."""
+    return f"{100 * sum(finding.mean for finding in findings) / len(findings):.0f} %"
 
 
 def _means(findings: Sequence[Finding]) -> str:

@@ -306,7 +306,7 @@ PAPER = Paper(
     name="black2022",
     title="The polytope lens: published claims and our runs",
     reference='Black, Sharkey et al. (2022), "Interpreting Neural Networks through the Polytope '
-    'Lens".',
+    'Lens", [arXiv:2211.12312](https://arxiv.org/abs/2211.12312).',
     claims=CLAIMS,
     scales=("small",),
     sources=_sources,

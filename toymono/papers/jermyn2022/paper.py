@@ -131,7 +131,7 @@ def _caveats(scale: str) -> Sequence[str]:
         f"**The scale `{scale}` is not the paper's.** It has {catalog.SCALES[scale].sizes}, where "
         f"the paper has {catalog.SCALES['paper'].sizes}: verdicts at this scale are about it."
     )
-    if catalog.SCALES[scale].halved:
+    if scale == "small":
         words += (
             " Numbers that replace the paper's at this scale are our choice and marked as such."
         )
@@ -139,9 +139,7 @@ def _caveats(scale: str) -> Sequence[str]:
         return (words,)
     return (
         words,
-        "Claim 2 is judged after 2^13 steps, when no run had settled. Polysemantic models that "
-        "are trained for 2^17 steps, at a tenth of the rate, reach "
-        "[the loss of monosemantic ones](basins.md#7-equal-kinds-apart).",
+        "Claim 2 is judged after 2^13 steps, when no run had settled.",
         "Claim 6 is judged on weights that are equally dense in both layers; the paper does not "
         "say how its weights were divided. With as many weights in use, but more of the input "
         "weights, the loss is [lower than that of dense weights](basins.md#17-erk-costs).",
@@ -166,9 +164,12 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         "leads to monosemantic ones. Our models end with "
         f"{ends('basins')} monosemantic neurons per feature {verdict['basins']}; with the loss of "
         "the most monosemantic ones as 1, that of polysemantic ones is higher by "
-        f"{ends('equal_loss')} {verdict['equal_loss']}. From an initial bias of -1 they have "
-        f"{ends('negative_start')} monosemantic neurons per feature, depending on the learning "
-        f"rate {verdict['negative_start']}."
+        f"{ends('equal_loss')} after 2^13 steps {verdict['equal_loss']}; trained for 2^17 steps, "
+        "at a tenth of the rate, polysemantic ones reach "
+        "[the loss of monosemantic ones](basins.md#7-equal-kinds-apart). From an initial bias of "
+        f"-1 models have {ends('negative_start')} monosemantic neurons per feature at the scale "
+        f"`{by_name['negative_start'].scale}`, depending on the learning rate "
+        f"{verdict['negative_start']}."
     )
 
 
@@ -176,7 +177,7 @@ PAPER = Paper(
     name="jermyn2022",
     title="Engineering Monosemanticity in Toy Models: the paper's claims and our runs",
     reference="Jermyn, Schiefer & Hubinger (2022), Engineering Monosemanticity in Toy Models, "
-    "arXiv:2211.09169v1.",
+    "[arXiv:2211.09169](https://arxiv.org/abs/2211.09169). The paper's N and d are n and m here.",
     claims=CLAIMS,
     scales=tuple(catalog.SCALES),
     sources=_sources,
@@ -188,6 +189,7 @@ PAPER = Paper(
         "../figures/training_traces.png",
         "Loss, monosemantic neurons and mean bias during training, from two initial biases",
         "Two models that differ only in their initial bias: loss, monosemantic neurons per "
-        "feature and mean bias during training, at half the paper's sizes.",
+        "feature and mean bias during training, at half the paper's sizes and for 2^13 steps (the "
+        "scale `small`).",
     ),
 )

@@ -208,12 +208,11 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         for samples in (SIZES[0], SIZES[-1])
     )
     return (
-        "Seen through its spectrum, training makes a toy model less redundant and a classifier "
-        "more so: the variance of the toy model's hidden layer fills "
+        "Seen through its spectrum, training makes the code of a toy model less redundant and that "
+        "of a classifier more redundant. The variance of the toy model's hidden layer fills "
         f"{gain} times{ends} as many dimensions as that of an untrained copy with biases around "
-        "0, where the trained weights rotated at random, which know nothing of the features, "
-        "already fill "
-        f"{of_rotated} times as many; a classifier's last layer "
+        "0; the trained weights rotated at random, which know nothing of the features, already "
+        f"fill {of_rotated} times as many. A classifier's last layer fills "
         f"{mean('less_redundant', 'digits')} (digits) and {mean('less_redundant', 'MNIST')} "
         "(MNIST) times as many. "
         "Marshall & Kirchner published that networks move towards less redundant codes, that "
@@ -254,7 +253,8 @@ PAPER = Paper(
     name="marshall2024",
     title="Polysemanticity through coding theory: published claims and our runs",
     reference='Marshall & Kirchner (2024), "Understanding polysemanticity in neural networks '
-    'through coding theory", arXiv 2401.17975, and its supplement.',
+    'through coding theory", [arXiv:2401.17975](https://arxiv.org/abs/2401.17975), and its '
+    "supplement.",
     claims=CLAIMS,
     scales=("small",),
     sources=_sources,

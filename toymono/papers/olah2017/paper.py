@@ -173,7 +173,8 @@ def _caveats(scale: str) -> Sequence[str]:
 PAPER = Paper(
     name="olah2017",
     title="Feature visualisation with diversity, and what polysemantic neurons are",
-    reference="Olah, Mordvintsev & Schubert (2017), Feature Visualization, Distill.",
+    reference="Olah, Mordvintsev & Schubert (2017), "
+    "[Feature Visualization](https://distill.pub/2017/feature-visualization), Distill.",
     claims=CLAIMS,
     scales=("small",),
     sources=_sources,

@@ -11,6 +11,7 @@ import pandas as pd
 from toymono import catalog, fields, store
 from toymono.classifiers import data
 from toymono.classifiers.fields import CLASSIFIER
+from toymono.cli import counted
 from toymono.frames import classifiers, penalty, summary
 from toymono.job import Job
 from toymono.kinds import KINDS
@@ -217,19 +218,27 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         words = map(verdict_page.three_digits, means[:1] + means[-1:])
         return " to ".join(dict.fromkeys(words)) or "(no run)"
 
-    frame = found.sweeps["PEN"].frame
-    seeds = frame["seed"].nunique() if len(frame) else 0
+    def seeds(sweep: str, penalised: bool = True) -> str:
+        frame = found.sweeps[sweep].frame
+        if frame.empty:
+            return "no seed"
+        count = (
+            frame[(frame["penalty"] != "none") == penalised].groupby("setting")["seed"].nunique()
+        )
+        return counted(int(count.min()), "seed") if len(count) else "no seed"
+
     return (
         "The penalty is a term of the loss that grows with the activations that different classes "
         "or features share. Classifiers of MNIST with a penalty of weight 1 have an accuracy of "
-        f"{mean('accuracy', 1)}, {mean('accuracy', 0)} without it, and an n-cut of "
-        f"{mean('n_cut', 1, '.2f')}, {mean('n_cut', 0, '.2f')} without it; a lower n-cut "
+        f"{mean('accuracy', 1)} ({mean('accuracy', 0)} without it) and an n-cut of "
+        f"{mean('n_cut', 1, '.2f')} ({mean('n_cut', 0, '.2f')} without it); a lower n-cut "
         "means that the weight graph separates better into clusters. In toy models it mainly "
         "shortens training: after "
-        f"2^12 steps, in {seeds} seed{'' if seeds == 1 else 's'}, those with weight 1 have "
-        f"{mono('PEN', True)} monosemantic neurons per feature, depending on the kind of penalty, "
-        f"and those without a penalty {mono('PEN', False)}; after 2^13 steps the numbers are "
-        f"{mono('PEN2', True)} and {mono('PEN2', False)}."
+        f"2^12 steps, those with weight 1 have {mono('PEN', True)} monosemantic neurons per "
+        f"feature, depending on the kind of penalty, and those without a penalty "
+        f"{mono('PEN', False)} ({seeds('PEN')}); after 2^13 steps the numbers are "
+        f"{mono('PEN2', True)} ({seeds('PEN2', True)}) and {mono('PEN2', False)} "
+        f"({seeds('PEN2', False)})."
     )
 
 

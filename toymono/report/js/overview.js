@@ -30,10 +30,11 @@ function colorEncoding(column, values) {
   const scale = column.numeric
     ? { domain, scheme: { name: 'viridis', extent: dark() ? [0.3, 1] : [0, 0.88] } }
     : { domain, range: domain.map((_, i) => WORD_COLORS[i % WORD_COLORS.length]) };
-  const narrow = document.documentElement.clientWidth < 600;
+  const width = document.documentElement.clientWidth;
+  const columns = width < 600 ? 4 : width < 1100 ? 6 : 8;  // what fits below a chart
   return {
     field: 'color', type: column.numeric ? 'ordinal' : 'nominal', sort: domain, scale, title: column.label,
-    legend: { orient: 'bottom', columns: narrow ? 4 : 8, titleLimit: 300, symbolOpacity: 1, symbolStrokeWidth: 3 },
+    legend: { orient: 'bottom', columns, titleLimit: 300, symbolOpacity: 1, symbolStrokeWidth: 3 },
   };
 }
 
