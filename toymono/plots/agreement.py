@@ -50,7 +50,7 @@ def measure_agreement(measured: pd.DataFrame, head: str = "", note: str = "") ->
         panel.text(
             j,
             i - 1,
-            f"{found[i, j]:.2f}".replace("-", "−").replace("0.", "."),
+            f"{found[i, j].round(2) + 0.0:.2f}".replace("-", "−").replace("0.", "."),  # no −.00
             ha="center",
             va="center",
             fontsize=6.5,
