@@ -26,7 +26,7 @@ def test_a_scheme_that_never_gets_there_says_so():
     )
     figure = biases.bias_schemes(runs)
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == [
-        "start at -1",
+        "start at −1",
         "pulled down, weight 0.01",
     ]
     never = [[text.get_text() for text in panel.texts] for panel in figure.axes]

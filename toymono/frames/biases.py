@@ -71,7 +71,11 @@ def scheme(fields: dict[str, Any]) -> str:
     if fields["bias_pull"] == "on":
         return f"pulled down, weight {fields['pull_weight']:g}"
     if fields["decay_rule"] != "all":
-        return f"decay {_DECAY[fields['decay_rule']]}"
+        return f"decay {_DECAY[fields['decay_rule']]}; {_start(fields)}"
+    return _start(fields)
+
+
+def _start(fields: dict[str, Any]) -> str:
     if fields["bias_start"] != "shifted":
         return f"start: {_START[fields['bias_start']]}"
     return f"start at {fields['init_bias']:g}"

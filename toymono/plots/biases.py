@@ -27,7 +27,7 @@ def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
       note: Last sentences of the caption.
     """
     schemes = list(dict.fromkeys(runs["scheme"]))
-    height = 1.9 + 0.5 * len(schemes)
+    height = 1.9 + 0.56 * len(schemes)
     figure = plt.figure(figsize=(6.5, height), layout="constrained")
     grid = figure.subplots(2, len(_PANELS) // 2, sharey=True)
     for panel, (column, name) in zip(grid.flat, _PANELS.items(), strict=True):
@@ -41,7 +41,10 @@ def bias_schemes(runs: pd.DataFrame, head: str = "", note: str = "") -> Canvas:
             panel.plot([values.mean()], [index], "|", color="0.2", ms=9)
         panel.set_xlabel(name)
         panel.set_xlim(0, 1.06 * runs[column].max())
-    grid[0, 0].set_yticks(range(len(schemes)), schemes)
+    labels = [scheme.replace("; ", ";\n").replace("-", "−") for scheme in schemes]
+    grid[0, 0].set_yticks(range(len(schemes)), labels)
+    for panel in grid[:, 0]:
+        panel.tick_params("y", labelsize=8)
     grid[0, 0].set_ylim(len(schemes) - 0.5, -0.5)
     caption = f"Points: seeds; ticks: their means. {note}"
     style.caption(figure, runs, caption, head=head, seeds=None)
