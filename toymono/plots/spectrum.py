@@ -40,7 +40,7 @@ def toy_spectra(ranks: pd.DataFrame, head: str = "", note: str = "") -> Drawing:
     """
     shown = ranks[ranks["layer_name"] == "hidden"]
     sweeps = list(shown["sweep"].unique())
-    figure = plt.figure(figsize=(1.7 + 2.4 * len(sweeps), 3.2), layout="constrained")
+    figure = plt.figure(figsize=(1.7 + 2.4 * len(sweeps), 3.4), layout="constrained")
     panels = figure.subplots(1, len(sweeps), sharey=True, squeeze=False)[0]
     for panel, sweep in zip(panels, sweeps, strict=True):
         of_sweep = shown[shown["sweep"] == sweep]
@@ -49,7 +49,7 @@ def toy_spectra(ranks: pd.DataFrame, head: str = "", note: str = "") -> Drawing:
             if len(line):
                 _log_log(panel, line, color, 2.0 if weights == "trained" else 1.2)
         bias = style.setting("init_bias", of_sweep["init_bias"].iloc[0])
-        panel.set_title(f"{sweep}: {bias}", fontsize=9)
+        panel.set_title(f"{sweep}\n{bias}", fontsize=9)
         panel.axvline(of_sweep["m"].iloc[0], **style.REFERENCE)
     panels[0].set_ylabel("Eigenvalue / variance")
     _weights_legend(figure, shown)

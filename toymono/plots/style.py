@@ -158,7 +158,7 @@ def kinds(figure: Figure) -> None:
 
 
 def headline(figure: Figure, words: str) -> None:
-    """Writes a title in bold above a figure, outside of its layout; `page` covers both."""
+    """Writes a title in bold above a figure; `page` covers both, and so does a tight box."""
     lines = textwrap.wrap(words, int(11.5 * figure.get_figwidth()))
     figure.text(
         *(0.02, 1.0),
@@ -167,7 +167,6 @@ def headline(figure: Figure, words: str) -> None:
         fontweight="bold",
         va="bottom",
         gid=_HEADLINE,
-        in_layout=False,
     )
 
 

@@ -269,6 +269,7 @@ PAPER = Paper(
         "Eigenvalues of the hidden layer as shares of its variance, three seeds, by "
         "`python -m toymono.plots --figure toy_spectra`. All spectra step down behind the m "
         "dimensions of the input (dotted): relu neurons carry little variance beyond what a "
-        "linear layer would. Training raises what lies behind the step.",
+        "linear layer would. Training raises what lies behind the step. At bias 0 an untrained "
+        "network has biases around 0: the two lines coincide.",
     ),
 )
