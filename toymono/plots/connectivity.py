@@ -47,7 +47,7 @@ def paths_by_kind(
     kinds = [kind for kind in _TITLES if (paths["pair"] == kind).any()]
     if not kinds:
         raise NothingToDraw("no two models are both clearly mono- or polysemantic")
-    figure = plt.figure(figsize=(1.9 * len(kinds) + 0.8, 4.4), layout="constrained")
+    figure = plt.figure(figsize=(1.9 * len(kinds) + 0.8, 5.0), layout="constrained")
     axes = figure.subplots(2, len(kinds), sharex=True, sharey="row", squeeze=False)
     every = ("0.6", *sns.color_palette("colorblind")[:3])
     colors: dict[str, Any] = dict(zip(words, every, strict=False))
