@@ -90,7 +90,7 @@ def test_kills_between_the_saves_of_a_group_change_nothing(commands, sweep, whol
     assert_same_runs(tmp_path, whole)
 
 
-LONG = "--log2_steps=16"  # so many that training does not end before the signal comes
+LONG = 16  # the log2 of so many steps that training does not end before the signal comes
 
 
 def jobs(log2_steps: int = 12):
@@ -227,7 +227,7 @@ def test_a_terminal_of_a_shell_that_closes_saves(sweep, tmp_path):
         [sys.executable, "-c", SHELL, os.ttyname(terminal)],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "PS1": "$ "},
     )
-    flags = [*sweep[1:], LONG, f"--runs_dir={tmp_path}"]
+    flags = [*sweep[1:], f"--log2_steps={LONG}", f"--runs_dir={tmp_path}"]
     line = [sys.executable, "-m", f"toymono.{sweep[0]}", *flags]
     os.write(main, (shlex.join(line) + "\n").encode())
     until_shown(main, b"%")
@@ -236,7 +236,7 @@ def test_a_terminal_of_a_shell_that_closes_saves(sweep, tmp_path):
     os.close(main)
     shell.wait(60)
     until_locks(tmp_path, 0)  # they are removed when it ends
-    assert_two_saved(tmp_path, log2_steps=16)
+    assert_two_saved(tmp_path, LONG)
 
 
 def until_locks(folder, count: int) -> None:
@@ -249,14 +249,14 @@ def until_locks(folder, count: int) -> None:
 def test_a_terminal_that_closes_saves_all_the_same(commands, sweep, tmp_path):
     """It sends SIGHUP, and every word printed to it from then on is an error."""
     main, terminal = new_terminal()
-    flags = [*sweep, LONG, f"--runs_dir={tmp_path}"]
+    flags = [*sweep, f"--log2_steps={LONG}", f"--runs_dir={tmp_path}"]
     command = commands.start(*flags, terminal=os.ttyname(terminal))
     until_shown(main, b"%")
     os.close(terminal)
     os.close(main)
     command.wait()
     assert command.code == 130
-    assert_two_saved(tmp_path, log2_steps=16)
+    assert_two_saved(tmp_path, LONG)
 
 
 def test_a_save_that_fails_is_a_warning_and_training_goes_on(commands, sweep, whole, tmp_path):

@@ -16,13 +16,13 @@ _MISSED = (Verdict.DIFFERS, Verdict.NOT_REACHED, Verdict.UNDECIDED)
 
 
 _COUNTED = {
-    Verdict.AGREES: ("agrees with our runs", "agree with our runs"),
+    Verdict.AGREES: ("agrees", "agree"),
     Verdict.UNDECIDED: (
-        "is undecided because seeds disagree",
-        "are undecided because seeds disagree",
+        "is undecided because its seeds disagree",
+        "are undecided because their seeds disagree",
     ),
     Verdict.NOT_REACHED: ("is not reached at this scale", "are not reached at this scale"),
-    Verdict.DIFFERS: ("differs from them", "differ from them"),
+    Verdict.DIFFERS: ("differs", "differ"),
     Verdict.NOT_MEASURED: ("is not measured", "are not measured"),
 }
 
@@ -52,8 +52,8 @@ def found(judged: Sequence[Judged], runs: int, kind: str = "published statements
     missed = [_named(each) for each in main if each.verdict in _MISSED]
     return "\n\n".join(
         [
-            f"We compared {len(judged)} {kind} with {runs} training runs: "
-            f"{joined(listed)}{_provisional(judged)}.",
+            f"Of {len(judged)} {kind}, compared with {runs} training runs, "
+            f"{joined(listed)}.{_provisional(judged)}",
             *_list("Among the main statements, these agree:", agree),
             *_list("These do not agree (first the settings that miss the limits):", missed),
             *([] if agree else ["None of the main statements agrees yet."]),
@@ -70,8 +70,8 @@ def _list(heading: str, items: Sequence[str]) -> tuple[str, ...]:
 def _provisional(judged: Sequence[Judged]) -> str:
     count = sum(each.provisional for each in judged)
     few = f"fewer than {verdicts.ENOUGH_SEEDS} seeds"
-    verb = "rests on {} and is" if count == 1 else "rest on {} and are"
-    return f" ({count} of these verdicts {verb.format(few)} provisional)" if count else ""
+    verb = "verdict rests on {} and is" if count == 1 else "verdicts rest on {} and are"
+    return f" {count} {verb.format(few)} provisional." if count else ""
 
 
 def joined(words: Sequence[str]) -> str:

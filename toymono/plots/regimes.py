@@ -65,9 +65,7 @@ def feature_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Can
                 bar.set_label(style.label(measure), fontsize=8)
         axes[0, column].set_title(_TITLES[sweep])
         axes[-1, column].set_xlabel(QUANTITIES["frequency_rank"].axis)
-    _legend(figure)
-    caption = "Rank 1 is the most frequent feature."
-    style.caption(figure, ranked, f"{caption} {note}", head=head, seeds=("First seed of each", ""))
+    _legend_and_caption(figure, ranked, head, note)
     return figure
 
 
@@ -92,11 +90,9 @@ def exponent_regimes(ranked: pd.DataFrame, head: str = "", note: str = "") -> Ca
         table = part.pivot(index="per_feature", columns="frequency_rank", values="code")
         _by_rank(panel, table.reindex(sizes), "neurons_per_feature", **_LOOK)
         panel.set_title(f"Exponent {style.value('exponent', exponent)}", fontsize=9)
-        panel.set_xlabel("Frequency rank")
+        panel.set_xlabel(style.label("frequency_rank", 18))
     axes[0].set_ylabel(QUANTITIES["neurons_per_feature"].axis)
-    _legend(figure)
-    caption = "Rank 1 is the most frequent feature."
-    style.caption(figure, ranked, f"{caption} {note}", head=head, seeds=("First seed of each", ""))
+    _legend_and_caption(figure, ranked, head, note)
     return figure
 
 
@@ -124,9 +120,11 @@ def _by_rank(panel: Axes, table: pd.DataFrame, name: str, **look: Any) -> QuadMe
     return image
 
 
-def _legend(figure: Canvas) -> None:
+def _legend_and_caption(figure: Canvas, ranked: pd.DataFrame, head: str, note: str) -> None:
     handles = [Patch(color=color, label=word) for word, color in _REGIMES.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
+    caption = "Rank 1 is the most frequent feature."
+    style.caption(figure, ranked, f"{caption} {note}", head=head, seeds=("First seed of each", ""))
 
 
 @drawn

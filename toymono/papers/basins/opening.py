@@ -51,8 +51,9 @@ def _basins(found: Evidence) -> str:
     )
 
 
-def _percent(values: Sequence[float]) -> str:
-    return f"{100 * sum(values) / len(values):.1f} %" if values else "(no run)"
+def _percent(values: Sequence[float], digits: int = 1) -> str:
+    """The mean as a percentage."""
+    return f"{100 * sum(values) / len(values):.{digits}f} %" if values else "(no run)"
 
 
 def _curves(found: Evidence) -> str:
@@ -82,11 +83,15 @@ def _equal(found: Evidence) -> str:
         curves.setdefault(finding.setting.rpartition("curve of ")[2], []).append(finding)
     if not lines or not curves:
         return ""
-    *shorter, (longest, lowest) = [(steps, _mean(found)) for steps, found in curves.items()]
-    after = ", ".join(f"{rise} after {steps}" for steps, rise in shorter)
+
+    def rise(findings: Sequence[Finding]) -> str:
+        return _percent([finding.mean for finding in findings], 0)
+
+    *shorter, (longest, lowest) = [(steps, rise(found)) for steps, found in curves.items()]
+    after = ", ".join(f"{higher} after {steps}" for steps, higher in shorter)
     return (
         " Between a mono- and a polysemantic model of equal loss, which takes a long training of "
-        f"the latter, it rises by {_mean(lines)} above the worse end on the straight line and by "
+        f"the latter, it rises by {rise(lines)} above the worse end on the straight line and by "
         f"{lowest} on a curve trained for {longest}"
         + (f" ({after}: a longer training finds a lower curve)." if after else ".")
     )
@@ -179,20 +184,27 @@ def _regimes(found: Evidence) -> str:
     means = half[["served_share", "ignored_share"]].mean()
 
     def span(column: str) -> str:
-        return f"{means[column].iloc[0]:.0%} to {means[column].iloc[-1]:.0%}"
+        first, *_, last = means[column]
+        return f"{_percent([first], 0)} to {_percent([last], 0)}"
 
     first, last = means.index[0], means.index[-1]
     rare, served = (
         _means(claim(frame)) for claim in (regimes.rarest_ignored, regimes.frequent_served)
     )
-    return (
+    words = (
         "With half as many neurons as features and frequencies that follow a power law, the share "
         f"of ignored features goes from {span('ignored_share')}, and that of features with a "
         f"monosemantic neuron from {span('served_share')}, as the exponent goes from {first:g} to "
-        f"{last:g}. Ignored features are the rarest (mean rank by frequency {rare} times that of "
-        "polysemantic ones), but those with a monosemantic neuron are not the most frequent: "
-        f"polysemantic ones have {served} times their rank."
+        f"{last:g}."
     )
+    if rare and served:
+        words += (
+            " By rank of frequency, 1 for the most frequent, ignored features have "
+            f"{rare} times the mean rank of polysemantic ones, and these {served} times that of "
+            "features with a monosemantic neuron (where the ratio is below 1, the polysemantic "
+            "ones are the more frequent)."
+        )
+    return words
 
 
 def _converges(found: Evidence) -> str:
@@ -202,9 +214,9 @@ def _converges(found: Evidence) -> str:
         return ""
     still = sum(finding.within < len(finding.values) for finding in counted)
     return (
-        f"After 2^13 steps it still changes in {still} of {len(counted)} settings with "
-        "monosemantic neurons: in the second half of training by "
-        f"{_means(counted)} monosemantic neurons per feature."
+        f"Not within 2^13 steps, in {still} of {len(counted)} settings with monosemantic neurons: "
+        f"in the second half of training it changes by {_means(counted)} monosemantic neurons per "
+        "feature."
     )
 
 
@@ -231,11 +243,6 @@ _ANSWERS: dict[str, Callable[[Evidence], str]] = {
 }
 """The questions of the discussion, in its order, and the authors' own; an answer without runs is
 empty."""
-
-
-def _mean(findings: Sequence[Finding]) -> str:
-    """The mean over findings of their means, as a percentage."""
-    return f"{100 * sum(finding.mean for finding in findings) / len(findings):.0f} %"
 
 
 def _means(findings: Sequence[Finding]) -> str:

@@ -323,5 +323,5 @@ PAPER = Paper(
         "k = 256 (claims are judged on LR1 and LR3, with k = 512): trained, with rotated weights, "
         "and untrained with each law of biases. Distances are in units of the data's mean length.",
     ),
-    kind="statements, published ones and what they suggest for toy models,",
+    kind="statements, published ones and what they suggest for toy models",
 )

@@ -191,5 +191,5 @@ PAPER = Paper(
         "neurons, of the network before training. Above each image: the class that the trained "
         "network gives it.",
     ),
-    kind="statements, published ones and questions of the posts,",
+    kind="statements, published ones and questions of the posts",
 )
