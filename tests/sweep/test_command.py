@@ -74,6 +74,14 @@ def test_each_process_reports_its_share(sweep_here, monkeypatch):
     assert out.startswith(first)
 
 
+def test_a_dry_run_does_not_wait_for_other_hosts(sweep_here, monkeypatch):
+    monkeypatch.setattr(devices, "join", lambda *_: pytest.fail("joined"))
+    hosts = ["--coordinator=127.0.0.1:9", "--hosts=2", "--host=1"]
+    code, out, _ = sweep_here("--preset=smoke", "--seeds=3", *hosts, "--dry_run")
+    assert code == 0
+    assert out.startswith("3 runs requested, 0 already on disk, 3 to train\n")
+
+
 def test_a_dry_run_says_what_training_would_cost(sweep_here, runs_dir):
     _, out, _ = sweep_here("--preset=paper", "--k=1024", "--seeds=3", "--dry_run")
     # 3 x 2**17 x 28.5 GFLOP

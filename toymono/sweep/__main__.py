@@ -137,6 +137,8 @@ def _join(coordinator: str) -> None:
         raise cli.UsageError("--coordinator address:port requires --hosts and --host")
     if hosts is not None and host is not None and host >= hosts:
         raise cli.UsageError(f"--host={host} is not less than --hosts={hosts}")
+    if _DRY_RUN.value:  # the plan of all hosts; there is nothing to wait for
+        return
     try:
         devices.join(coordinator, _HOSTS.value, _HOST.value)
     except (RuntimeError, ValueError) as error:
