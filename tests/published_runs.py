@@ -84,5 +84,6 @@ def made_up(numbers, names=tuple(SWEEPS), settled=True, seeds=3):
             for index, point in enumerate(points)
             for seed in range(seeds)
         ]
-        sweeps[name] = Sweep(name, len(points), pd.DataFrame(rows))
+        settings = pd.DataFrame(points)
+        sweeps[name] = Sweep(name, len(points), pd.DataFrame(rows), settings=settings)
     return Evidence(sweeps)

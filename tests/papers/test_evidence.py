@@ -140,6 +140,21 @@ def test_a_sweep_has_every_seed_of_its_settings_and_counts_diverged_runs(source)
     assert (empty.measured, empty.seeds, empty.complete) == (0, "0", False)
 
 
+def test_a_part_of_a_sweep_lists_only_some_of_its_settings(source):
+    source, folder = source
+    folder.runs = [stored(), stored(0.1), stored(0.1, seed=1)]
+    frame = evidence.frame(evidence.extend([], source, "runs"), source)
+    rates = [0.003, 0.1, 0.3]
+    settings = pd.DataFrame({"learning_rate": rates}, [stored(rate).setting for rate in rates])
+    sweep = evidence.sweep("LR", frame, settings)
+    part = sweep.part(lambda rows: rows["learning_rate"] < 0.3)
+    assert (sweep.complete, part.wanted, part.complete) == (False, 2, True)
+    assert sweep.part(lambda rows: rows["learning_rate"] == 0.1).seeds == "2"
+    assert not sweep.part(lambda rows: rows["learning_rate"] == 0.3).complete
+    nothing = evidence.sweep("LR", frame.iloc[:0], settings)
+    assert nothing.part(lambda rows: rows["learning_rate"] < 0.3).wanted == 2
+
+
 def test_the_frame_at_half_of_training_has_the_same_columns(source):
     source, folder = source
     folder.runs = [stored()]

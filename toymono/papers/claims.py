@@ -2,12 +2,23 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
+
+import pandas as pd
 
 from toymono.papers import verdicts
 from toymono.papers.evidence import Evidence
 from toymono.papers.findings import Finding
 from toymono.papers.verdicts import Verdict
+
+
+class Part(NamedTuple):
+    """The settings of its sweeps that a claim reads, where it does not read all."""
+
+    words: str
+    """Which they are."""
+    holds: Callable[[pd.DataFrame], pd.Series]
+    """From a sweep's settings, one row each, to a boolean for each."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +36,8 @@ class Claim:
     """What the paper reports."""
     measure: Callable[..., list[Finding]] | None = None
     """From one frame per sweep, in their order, to the findings."""
+    part: Part | None = None
+    """What `measure` gets of each sweep; by default all. The others need no runs."""
     halved: str = ""
     """What replaces the paper's number where the sizes are halved; our choice, not published."""
     reason: Callable[[Evidence], str] | None = None
@@ -59,7 +72,7 @@ class Judged:
     provisional: bool = False
     """Whether fewer seeds than `verdicts.ENOUGH_SEEDS` are behind it."""
     lacking: tuple[str, ...] = ()
-    """Sweeps of the claim that lack runs in some setting."""
+    """Sweeps of the claim that lack runs in some setting that it reads."""
     reason: str = ""
     """Why the runs miss the limits, where that was found out; only if they do."""
     scale: str = ""
@@ -86,6 +99,8 @@ def judge(claim: Claim, evidence: Evidence, number: int = 1, scale: str = "") ->
       scale: That of the evidence, a key of `catalog.SCALES`.
     """
     sweeps = [evidence.sweeps[name] for name in claim.sweeps]
+    if claim.part:
+        sweeps = [sweep.part(claim.part.holds) for sweep in sweeps]
     lacking = tuple(sweep.name for sweep in sweeps if not sweep.complete)
     findings: list[Finding] = []
     if claim.measure is not None and not any(sweep.frame.empty for sweep in sweeps):

@@ -10,13 +10,14 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from toymono import store
+from toymono import catalog, store
+from toymono.config import split
 from toymono.fields import MISSING, SEED, Field
 from toymono.files import atomic_write
 from toymono.job import Job
@@ -75,6 +76,18 @@ def stored_of(sweeps: Sequence[str], scale: str, runs_dir: str | Path) -> list[S
     """The stored toy runs of sweeps of the catalog."""
     settings = {name for sweep in sweeps for name in store.positions(sweep, scale)}
     return [run for run in store.find(runs_dir) if run.setting in settings]
+
+
+def settings(sweep: str, scale: str, **changed: Any) -> pd.DataFrame:
+    """The fields of each setting of a sweep of the catalog, by the setting's name.
+
+    Args:
+      sweep: The name of a sweep of the catalog.
+      scale: One of `catalog.SCALES`.
+      changed: Fields that replace the sweep's own.
+    """
+    jobs = [Job(*split(point), seed=0) for point in catalog.points([sweep], scale, **changed)]
+    return pd.DataFrame([job.fields for job in jobs], index=[job.setting for job in jobs])
 
 
 def row_of(per_run: Callable[..., pd.DataFrame]) -> Callable[[StoredRun], Mapping[str, Any]]:
@@ -263,6 +276,20 @@ class Sweep:
     """Runs that diverged."""
     command: str = ""
     """Trains the sweep, if it is not one of the catalog's."""
+    settings: pd.DataFrame = dataclasses.field(default_factory=pd.DataFrame)
+    """Those that it lists: from the function `settings`, which `part` needs, or only names."""
+
+    def part(self, holds: Callable[[pd.DataFrame], pd.Series]) -> "Sweep":
+        """The sweep as if it listed only some of its settings.
+
+        Args:
+          holds: From `settings` to a boolean for each.
+        """
+        kept = self.settings[holds(self.settings)]
+        frame = (
+            self.frame if self.frame.empty else self.frame[self.frame["setting"].isin(kept.index)]
+        )
+        return dataclasses.replace(self, wanted=len(kept), frame=frame, settings=kept)
 
     @property
     def measured(self) -> int:
@@ -293,7 +320,7 @@ class Sweep:
 def sweep(
     name: str,
     runs: pd.DataFrame,
-    settings: Collection[str],
+    settings: Sequence[str] | pd.DataFrame,
     command: str = "",
     with_diverged: bool = False,
 ) -> Sweep:
@@ -302,16 +329,18 @@ def sweep(
     Args:
       name: The sweep's.
       runs: From `frame`.
-      settings: Names of all its settings, as in the column `setting`.
+      settings: Names of all its settings, as in the column `setting`; from `settings`, if
+        claims read a part of it.
       command: Trains the sweep, if it is not one of the catalog's.
       with_diverged: Whether runs that diverged are among its rows.
     """
+    frame = settings if isinstance(settings, pd.DataFrame) else pd.DataFrame(index=[*settings])
     if runs.empty:
-        return Sweep(name, len(settings), runs, command=command)
-    mine = runs[runs["setting"].isin(list(settings))]
+        return Sweep(name, len(frame), runs, command=command, settings=frame)
+    mine = runs[runs["setting"].isin(frame.index)]
     whole = mine[mine["diverged"].isna()]
     rows = mine if with_diverged else whole
-    return Sweep(name, len(settings), rows, len(mine) - len(whole), command)
+    return Sweep(name, len(frame), rows, len(mine) - len(whole), command, frame)
 
 
 @dataclasses.dataclass(frozen=True)

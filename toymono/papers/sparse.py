@@ -9,7 +9,6 @@ import functools
 
 import pandas as pd
 
-from toymono import store
 from toymono.frames import toy
 from toymono.papers import evidence
 from toymono.papers.evidence import Source
@@ -33,7 +32,7 @@ def source(scale: str) -> Source:
 
 def sweep(frame: pd.DataFrame, scale: str, name: str = SWEEP) -> evidence.Sweep:
     """A sweep's rows in the evidence."""
-    return evidence.sweep(name, frame, store.positions(name, scale))
+    return evidence.sweep(name, frame, evidence.settings(name, scale))
 
 
 _UNIFORM = "uniform"

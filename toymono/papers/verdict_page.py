@@ -278,7 +278,8 @@ def _section(judged: Judged, evidence: Evidence, reason: str, name_scale: bool) 
     if reason:
         lines.append(f"Likely reason: {reason.removesuffix('.')}.")
     if claim.sweeps:
-        lines.append(f"Sweeps: {', '.join(claim.sweeps)}.")
+        part = f" ({claim.part.words})" if claim.part else ""
+        lines.append(f"Sweeps: {', '.join(claim.sweeps)}{part}.")
     if claim.unmeasured:
         lines.append(f"Not measured: {claim.unmeasured}.")
     if judged.lacking:

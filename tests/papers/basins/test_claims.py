@@ -56,9 +56,11 @@ BROKEN = {
 
 def evidence(**changed):
     frames = {name: changed.get(name, make()) for name, make in AGREEING.items()}
-    return Evidence(
-        {name: Sweep(name, rows["setting"].nunique(), rows) for name, rows in frames.items()}
-    )
+    sweeps = {}
+    for name, rows in frames.items():
+        settings = rows.drop_duplicates("setting").set_index("setting")
+        sweeps[name] = Sweep(name, len(settings), rows, settings=settings)
+    return Evidence(sweeps)
 
 
 OTHERS = {

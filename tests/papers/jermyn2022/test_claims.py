@@ -9,7 +9,7 @@ from published_runs import SWEEPS, as_published, made_up
 
 from toymono import catalog
 from toymono.papers import claims
-from toymono.papers.evidence import Evidence, Sweep
+from toymono.papers.evidence import Evidence
 from toymono.papers.jermyn2022.claims import CLAIMS
 from toymono.papers.verdicts import Verdict
 
@@ -243,7 +243,8 @@ def test_a_claim_whose_runs_are_missing_is_not_measured(published):
     claim = CLAIMS["k_small"]
 
     def with_k1(frame):
-        return Evidence({**published.sweeps, "K1": Sweep("K1", wanted=9, frame=frame)})
+        k1 = dataclasses.replace(published.sweeps["K1"], frame=frame)
+        return Evidence({**published.sweeps, "K1": k1})
 
     judged = claims.judge(claim, with_k1(pd.DataFrame()))
     assert (judged.verdict, judged.findings, judged.lacking) == (Verdict.NOT_MEASURED, (), ("K1",))
@@ -251,6 +252,21 @@ def test_a_claim_whose_runs_are_missing_is_not_measured(published):
     assert judged.verdict == Verdict.NOT_MEASURED
     assert len(judged.findings) == 3
     assert judged.text == "not measured"
+
+
+@pytest.mark.parametrize("claim", [c for c in MEASURED if c.part], ids=lambda claim: claim.name)
+def test_a_claim_needs_no_other_settings_than_those_that_it_reads(claim, published):
+    def kept(sweep, wanted):
+        return dataclasses.replace(sweep, frame=sweep.frame[wanted(claim.part.holds(sweep.frame))])
+
+    def judged(wanted):
+        sweeps = {name: kept(published.sweeps[name], wanted) for name in claim.sweeps}
+        return claims.judge(claim, Evidence(sweeps))
+
+    assert judged(lambda read: read).verdict == Verdict.AGREES
+    assert judged(lambda read: ~read).verdict == Verdict.NOT_MEASURED
+    lacking = judged(lambda read: read & (read.cumsum() > 3))  # without one setting of three seeds
+    assert lacking.verdict == Verdict.NOT_MEASURED
 
 
 def test_rates_are_compared_at_half_of_training_as_at_its_end():

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from toymono import catalog, store
+from toymono import catalog
 from toymono.frames import biases, connectivity, origins, skip, toy
 from toymono.frames import regimes as ranked
 from toymono.markdown import table
@@ -102,8 +102,7 @@ def _measure(sweep: str, stored: StoredRun) -> dict[str, Any]:
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     def sweep(name: str, source: str):
         start = f"python -m toymono.sweep --sweep {name} --scale small --seeds 3"
-        settings = list(store.positions(name, "small"))
-        return name, evidence.sweep(name, frames[source], settings, start)
+        return name, evidence.sweep(name, frames[source], evidence.settings(name, "small"), start)
 
     return Evidence(
         dict(

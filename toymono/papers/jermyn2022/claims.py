@@ -2,7 +2,7 @@
 
 from toymono.papers import sparse
 from toymono.papers.claims import Claim, table
-from toymono.papers.jermyn2022 import measures, reasons
+from toymono.papers.jermyn2022 import measures, parts, reasons
 
 _E = ("E1", "E2", "E3", "E4")
 _B = ("B1", "B2", "B3", "B4", "B5")
@@ -83,6 +83,7 @@ CLAIMS = table(
         _E,
         "falls off from N eps = d/4, gone by 2d",
         measures.holds_to_limit,
+        part=parts.AROUND_PEAK,
         headline="monosemantic neurons persist until features become too dense for the embedding",
     ),
     Claim(
@@ -119,6 +120,7 @@ CLAIMS = table(
         ("LR2",),
         "by figure 6",
         measures.power_law_late,
+        part=parts.TOP_RATE,
     ),
     Claim(
         "gelu_peak",
@@ -145,6 +147,7 @@ CLAIMS = table(
         ("K0", "K1"),
         "16 to 128 neurons: indistinguishable",
         measures.k_small,
+        part=parts.FEW_NEURONS,
         reason=reasons.dead_small_layers,
         halved="8 to 64 neurons",
     ),
@@ -156,6 +159,7 @@ CLAIMS = table(
         ("K0", "K1"),
         "256, 384, 512 neurons: slightly worse",
         measures.k_middle,
+        part=parts.MIDDLE_NEURONS,
         halved="128, 192, 256 neurons",
     ),
     Claim(
@@ -165,6 +169,7 @@ CLAIMS = table(
         ("K0", "K1"),
         "1024, 2048 neurons: better",
         measures.k_large,
+        part=parts.MANY_NEURONS,
         halved="512, 1024 neurons",
         headline="with more neurons than features, a negative initial bias lowers the loss",
     ),
@@ -173,7 +178,7 @@ CLAIMS = table(
         "The fraction of monosemantic neurons is largest at one neuron per feature; with a "
         "negative initial bias it is large below that too.",
         "§4.2; figure 17",
-        ("K0", "K1"),
+        ("K1",),
         "a peak at k = N",
         measures.k_peak,
     ),
@@ -193,6 +198,7 @@ CLAIMS = table(
         _E,
         "none at N eps ≈ 2d",
         measures.eps_dense,
+        part=parts.DENSE,
     ),
     Claim(
         "eps_sparse",
@@ -202,6 +208,7 @@ CLAIMS = table(
         _E,
         "more with slower decay",
         measures.eps_sparse,
+        part=parts.SPARSE,
     ),
     Claim(
         "reprojector",
@@ -244,6 +251,7 @@ CLAIMS = table(
         ("LR1",),
         "503 of 512 features have one, 5 two, 4 a mostly monosemantic one",
         measures.one_each,
+        part=parts.TOP_RATE,
         reason=reasons.dying_neurons,
         halved="the same fractions of n = 256, which would be 251, 3 and 2",
     ),
@@ -312,6 +320,7 @@ CLAIMS = table(
         ("E1",),
         "≈ .4 at eps = 1/64",
         measures.first_kink,
+        part=parts.KINKS,
     ),
     Claim(
         "two_kinks",
@@ -320,6 +329,7 @@ CLAIMS = table(
         ("E1",),
         "≈ .4 and ≈ .8 at eps = 1/64",
         measures.two_kinks,
+        part=parts.KINKS,
     ),
     Claim(
         "sparser_kinks",
@@ -328,6 +338,7 @@ CLAIMS = table(
         ("E3",),
         "≈ .3 and ≈ .6 at eps = 1/256",
         measures.sparser_kinks,
+        part=parts.SPARSER_KINKS,
     ),
     Claim(
         "mixed_regimes",
@@ -338,6 +349,7 @@ CLAIMS = table(
         ("K2",),
         "some of both (no number)",
         measures.mixed_regimes,
+        part=parts.FEWER_THAN_FEATURES,
     ),
     Claim(
         "count_converges",

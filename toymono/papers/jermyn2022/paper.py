@@ -109,7 +109,7 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
 
     def sweeps(**changed: Any) -> dict[str, evidence.Sweep]:
         return {
-            name: evidence.sweep(name, runs, store.positions(name, scale, **changed))
+            name: evidence.sweep(name, runs, evidence.settings(name, scale, **changed))
             for name in catalog.SWEEPS
         }
 

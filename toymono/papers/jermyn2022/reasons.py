@@ -7,7 +7,7 @@ it: a reason is checked against the evidence each time the page is written.
 import pandas as pd
 
 from toymono.papers.evidence import Evidence
-from toymono.papers.jermyn2022 import measures
+from toymono.papers.jermyn2022 import measures, parts
 
 
 def batch_noise(evidence: Evidence) -> str:
@@ -83,7 +83,8 @@ def dead_small_layers(evidence: Evidence) -> str:
     k0, k1 = evidence.sweeps["K0"].frame, evidence.sweeps["K1"].frame
     if k0.empty or k1.empty:
         return ""
-    both = measures.k_losses(k0, k1, 0, 0.25)
+    both = measures.k_losses(k0, k1)
+    both = both[parts.FEW_NEURONS.holds(both)]
     outside = abs(both[measures.K_LOSS]) > measures.SAME
     dead = both["dead"] > 0
     if not (outside & dead).any() or (outside & dead).sum() < (outside & ~dead).sum():
