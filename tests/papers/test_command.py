@@ -160,7 +160,7 @@ def test_the_evidence_grows_and_never_shrinks(run, written, runs_dir, untrained)
         ({"batch_size": 32}, "32 samples per step", "--batch_size 32"),
     ],
 )
-def test_larger_runs_of_a_whole_sweep_have_a_section(
+def test_larger_runs_of_a_whole_sweep_have_a_column(
     run, written, runs_dir, untrained, change, title, command
 ):
     _, path, _ = written
@@ -170,8 +170,13 @@ def test_larger_runs_of_a_whole_sweep_have_a_section(
     store.save(runs_dir, untrained_run(untrained, FASTER, **change))
     assert run("--papers=jermyn2022")[0] == 0
     page = path.read_text()
-    assert f"## The same settings with {title}" in page
-    assert f"--sweep LR1 --scale small {command} --seeds 1" in page
+    trains = f"python -m toymono.sweep --sweep LR1 --scale small {command} --seeds 1"
+    assert f"\n- `small, {title}`: trained by `{trains}`.\n" in page
+    head, _, *rows = re.findall(r"^\|.*\|$", page[page.index(trains) :], re.M)[:6]
+    assert head.endswith(f" | small | small, {title} |")
+    of_lr1, of_lr3 = rows[0], rows[3]
+    assert re.search(r"\| [a-z ()]+: \d of \d → \d of \d \|$", of_lr1)
+    assert of_lr3.endswith(" |  |")
     assert "- 6 runs in" in page
 
 

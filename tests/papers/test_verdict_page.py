@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from toymono.papers import verdict_page, verdicts
+from toymono.papers import scales, verdict_page, verdicts
 from toymono.papers.claims import Claim, Judged
 from toymono.papers.evidence import Evidence, Sweep
 from toymono.papers.findings import Finding
@@ -71,3 +71,18 @@ def test_the_lists_tell_settings_outside_the_limits_from_the_others():
     )
     every = verdict_page.found([dataclasses.replace(judged(INSIDE), claim=named)], runs=3)
     assert "- a claim (loss: 1.25, expected 1 to 2)" in every
+
+
+def test_a_scale_without_a_reason_takes_that_of_a_smaller_one():
+    def at(scale, *findings, reason=""):
+        return [dataclasses.replace(judged(*findings), scale=scale, reason=reason)]
+
+    small = at("small", OUTSIDE, reason="noise")
+    for larger, expected in [
+        (at("half", OUTSIDE), ("half", "at the scale `small`: noise")),
+        (at("half", OUTSIDE, reason="dead neurons"), ("half", "dead neurons")),
+        (at("half", INSIDE), ("half", "")),
+        (at("half"), ("small", "noise")),
+    ]:
+        [found] = scales.at_largest({"half": larger, "small": small})
+        assert (found.scale, found.reason) == expected

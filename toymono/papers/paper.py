@@ -199,6 +199,7 @@ def _text(
     verdicts, [largest, *_] = scales.at_largest(judged), found.values()
     frames = {name: frame for each in trained.values() for name, frame in each.items()}
     several = len(found) > 1
+    larger = {name: _again(judged[name], each) for name, each in found.items()}
     flags = "" if paper.whole(scale) else f" --scale {scale}"
     opening = [paper.opening(largest, verdicts)] if paper.opening else []
     parts = [
@@ -210,7 +211,7 @@ def _text(
         f"{paper.reference} {_WRITTEN_BY} {paper.name}{flags}`; do not edit.",
         "## Verdicts",
         verdict_page.verdict_table(verdicts, len(paper.scales) > 1),
-        *(scales.section(judged) if len(paper.scales) > 1 else ()),
+        *(scales.section(judged, larger, found) if len(paper.scales) > 1 else ()),
         "## How a verdict is reached",
         verdict_page.rule(),
         "## The runs",
@@ -219,8 +220,6 @@ def _text(
     for name, each in found.items():
         parts += [f"### {catalog.SCALES[name].title}"] if several else []
         parts.append(verdict_page.runs_table(each, name))
-    for name, each in found.items():
-        parts += verdict_page.larger(judged[name], _again(judged[name], each), each, name)
     parts += [
         "## Claim by claim",
         *verdict_page.claim_sections(verdicts, found, len(paper.scales) > 1),

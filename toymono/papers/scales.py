@@ -1,10 +1,13 @@
 """One claim at several scales: which of them it is judged at, and how its verdict changes."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from toymono import catalog
 from toymono.markdown import table
+from toymono.papers import verdict_page
 from toymono.papers.claims import Judged
+from toymono.papers.evidence import Evidence
 from toymono.papers.findings import Finding
 from toymono.papers.verdicts import Verdict
 
@@ -17,31 +20,65 @@ def at_largest(judged: Mapping[str, Sequence[Judged]]) -> list[Judged]:
 
     Returns:
       One verdict per claim; that of the smallest scale for a claim that is judged at none.
+      Where its own scale shows no reason for what it misses, it has that of a smaller one.
     """
     of_claim = zip(*judged.values(), strict=True)
-    return [
-        next((each for each in several if each.verdict != Verdict.NOT_MEASURED), several[-1])
-        for several in of_claim
-    ]
+    return [_at_largest(several) for several in of_claim]
 
 
-def section(judged: Mapping[str, Sequence[Judged]]) -> list[str]:
-    """The part of the page on how verdicts change with scale and training time.
+def _at_largest(several: Sequence[Judged]) -> Judged:
+    measured = [each for each in several if each.verdict != Verdict.NOT_MEASURED]
+    if not measured:
+        return several[-1]
+    largest, *smaller = measured
+    if largest.reason or largest.verdict == Verdict.AGREES:
+        return largest
+    found = (f"at the scale `{each.scale}`: {each.reason}" for each in smaller if each.reason)
+    return dataclasses.replace(largest, reason=next(found, ""))
+
+
+_AMOUNT = {"log2_steps": "2^{} steps", "batch_size": "{} samples per step"}
+
+
+def section(
+    judged: Mapping[str, Sequence[Judged]],
+    larger: Mapping[str, Mapping[tuple[str, int], Sequence[Judged]]],
+    found: Mapping[str, Evidence],
+) -> list[str]:
+    """The part of the page on how verdicts change with scale, batches and training time.
 
     Args:
       judged: Every claim at each scale, from the largest scale to the smallest.
+      larger: By scale, and then by a field and its value, the claims that are judged on runs
+        of that scale with that value too.
+      found: The evidence at each scale.
     """
-    rows, names = [], list(judged)[::-1]
-    for several in zip(*(judged[name] for name in names), strict=True):
-        first = several[0]
-        name = f"[{first.claim.name.replace('_', ' ')}](#{first.anchor})"
-        rows.append((str(first.number), name, *map(_cell, several)))
+    listed, columns = [], []
+    for name in [*judged][::-1]:
+        listed.append(f"- `{name}`: {catalog.SCALES[name].sizes}.")
+        columns.append((name, judged[name]))
+        for (field, value), again in larger[name].items():
+            title = f"{name}, {_AMOUNT[field].format(value)}"
+            sweeps = found[name].larger[field, value].values()
+            seeds = max(int(sweep.seeds.split("-")[-1]) for sweep in sweeps)
+            [command] = verdict_page.commands(sweeps, name, (field, value), seeds)
+            listed.append(f"- `{title}`: trained by `{command}`.")
+            columns.append((title, again))
+    cells = [{each.number: _cell(each) for each in of_column} for _, of_column in columns]
+    rows = [
+        (
+            str(each.number),
+            f"[{each.claim.name.replace('_', ' ')}](#{each.anchor})",
+            *(of_column.get(each.number, "") for of_column in cells),
+        )
+        for each in next(iter(judged.values()))
+    ]
     return [
         "## How verdicts change with scale and training time",
-        "\n".join(f"- `{name}`: {catalog.SCALES[name].sizes}." for name in names),
+        "\n".join(listed),
         "Behind each verdict: findings of which every seed lies within the limits, at half of "
         "training → at its end.",
-        table(("", "claim", *names), rows),
+        table(("", "claim", *(title for title, _ in columns)), rows),
     ]
 
 

@@ -208,41 +208,6 @@ def commands(
     return [*([toy] if names else []), *(sweep.command for sweep in sweeps if sweep.command)]
 
 
-_AMOUNT = {"log2_steps": "2^{} steps", "batch_size": "{} samples per step"}
-
-
-def larger(
-    judged: Sequence[Judged],
-    judged_larger: Mapping[tuple[str, int], Sequence[Judged]],
-    evidence: Evidence,
-    scale: str,
-) -> list[str]:
-    """Sections on the claims that did not agree, judged again on longer runs or larger batches."""
-    missed = {each.claim.name: each for each in judged if each.verdict in _MISSED}
-    sections = []
-    for (field, value), again in judged_larger.items():
-        amount = _AMOUNT[field].format(value)
-        rows = [
-            (
-                str(missed[each.claim.name].number),
-                _link(missed[each.claim.name]),
-                *(f"{_summary(each)}: {each.text}" for each in (missed[each.claim.name], each)),
-            )
-            for each in again
-            if each.claim.name in missed
-        ]
-        sweeps = evidence.larger[field, value].values()
-        seeds = max(int(sweep.seeds.split("-")[-1]) for sweep in sweeps)
-        if rows:
-            sections += [
-                f"## The same settings with {amount}, scale {scale}",
-                "The claims that did not agree at this scale, judged on runs trained by",
-                code(commands(sweeps, scale, (field, value), seeds)),
-                table(("", "claim", "this scale", amount), rows),
-            ]
-    return sections
-
-
 def claim_sections(
     judged: Sequence[Judged], evidence: Mapping[str, Evidence], several_scales: bool = False
 ) -> list[str]:
