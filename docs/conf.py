@@ -4,6 +4,9 @@ import re
 import sys
 from pathlib import Path
 
+from docutils import nodes
+from sphinx.util.osutil import relative_uri
+
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
 
@@ -95,7 +98,18 @@ def _short_types(app, what, name, obj, options, signature, returned):
     return tuple(part and part.replace("jaxlib._jax.Array", "Array") for part in parts)
 
 
+def _linked_pictures(app, doctree, docname):
+    """Lets pictures lead to their full size."""
+    folder = relative_uri(app.builder.get_target_uri(docname), app.builder.imagedir)
+    for image in list(doctree.findall(nodes.image)):
+        _, name = app.env.images[image["uri"]]
+        link = nodes.reference(refuri=f"{folder}/{name}", internal=True)
+        image.replace_self(link)
+        link.append(image)
+
+
 def setup(app):
     app.connect("source-read", _page)
+    app.connect("doctree-resolved", _linked_pictures)
     app.connect("autodoc-process-signature", _short_types)
     app.connect("autodoc-process-docstring", _plain_text, priority=400)  # before napoleon

@@ -42,3 +42,12 @@ def test_pages_fit_the_screen_and_show_their_pictures(tab, site, page):
     )
     assert pictures == []
     assert tab.complaints == []
+
+
+def test_a_picture_leads_to_its_full_size(tab, site):
+    tab.goto((site / "concepts" / "scores.html").as_uri())
+    image = tab.locator("article img").first
+    shown = image.get_attribute("src")
+    image.click()
+    assert tab.url == (site / "concepts" / shown).resolve().as_uri()
+    assert tab.evaluate("document.images[0].naturalWidth") > 0
