@@ -28,7 +28,7 @@ RULES = {
     "longer run may still reach them",
     Verdict.DIFFERS: "in some finding every seed lies outside, and its training had settled or "
     "did not bring it closer to the limits",
-    Verdict.NOT_MEASURED: "a setting of the claim's sweeps has no run, no run has the number, "
+    Verdict.NOT_MEASURED: "a setting that the claim reads has no run, no run has the number, "
     "no run can be compared with the published ones, or the package cannot train it",
 }
 
@@ -39,7 +39,7 @@ def verdict(findings: Sequence[Finding], complete: bool) -> Verdict:
     Args:
       findings: What was measured; findings without a value, and those that are
         shown only for comparison, do not count.
-      complete: Whether every setting of the claim's sweeps has a run.
+      complete: Whether every setting that the claim reads has a run.
 
     Example:
       >>> low = Finding("k = 8", "neurons", (1.0, 2.0), settled=False, low=5, halfway=(0.0, 1.0))

@@ -14,6 +14,7 @@ from toymono.papers.claims import Judged
 from toymono.papers.evidence import Evidence, Source
 from toymono.papers.jermyn2022.claims import CLAIMS
 from toymono.papers.paper import Paper, Picture
+from toymono.papers.verdicts import Verdict
 from toymono.store import StoredRun
 
 _DECOMPOSED = ("LR3", "E1", "E3")
@@ -139,7 +140,7 @@ def _caveats(scale: str) -> Sequence[str]:
         return (words,)
     return (
         words,
-        "Claim 2 is judged after 2^13 steps, when no run had settled.",
+        "At this scale claim 2 is judged after 2^13 steps, when no run had settled.",
         "Claim 6 is judged on weights that are equally dense in both layers; the paper does not "
         "say how its weights were divided. With as many weights in use, but more of the input "
         "weights, the loss is [lower than that of dense weights](basins.md#17-erk-costs).",
@@ -158,18 +159,23 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         low, high = (verdict_page.three_digits(end) for end in (min(means), max(means)))
         return low if low == high else f"{low} to {high}"
 
+    equal = by_name["equal_loss"]
+    later = (
+        ""
+        if equal.verdict == Verdict.AGREES
+        else "; trained for 2^17 steps, at a tenth of the rate, they reach [the loss of "
+        "monosemantic ones](basins.md#7-equal-kinds-apart)"
+    )
     return (
         "The paper trains models whose true features are known, and claims that training can end "
         "at monosemantic or polysemantic models of the same loss, and that a negative initial bias "
         "leads to monosemantic ones. Our models end with "
-        f"{ends('basins')} monosemantic neurons per feature {verdict['basins']}; with the loss of "
-        "the most monosemantic ones as 1, that of polysemantic ones is higher by "
-        f"{ends('equal_loss')} at the scale `{by_name['equal_loss'].scale}` "
-        f"{verdict['equal_loss']}; trained for 2^17 steps, at a tenth of the rate, they reach "
-        "[the loss of monosemantic ones](basins.md#7-equal-kinds-apart). From an initial bias of "
-        f"-1 models have {ends('negative_start')} monosemantic neurons per feature at the scale "
-        f"`{by_name['negative_start'].scale}`, depending on the learning rate "
-        f"{verdict['negative_start']}."
+        f"{ends('basins')} monosemantic neurons per feature {verdict['basins']}; relative to the "
+        "loss of the most monosemantic ones, that of polysemantic ones differs by "
+        f"{ends('equal_loss')} at the scale `{equal.scale}` {verdict['equal_loss']}{later}. From "
+        f"an initial bias of -1 models have {ends('negative_start')} monosemantic neurons per "
+        f"feature at the scale `{by_name['negative_start'].scale}`, depending on the learning "
+        f"rate {verdict['negative_start']}."
     )
 
 
