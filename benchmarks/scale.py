@@ -35,8 +35,8 @@ the same numbers for any sweep.
 
 ## Time
 
-Decoder with relu, float32. A run of `paper`, `paper512`, `half` or `small` is one of the sweep
-LR1 at that scale, one of `laptop` has the default settings.
+Decoder with relu, float32. One run of `laptop` has the default settings, one of another size is of
+the sweep LR1 at that scale.
 
 {time}
 

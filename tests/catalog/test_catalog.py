@@ -120,7 +120,7 @@ def test_other_scales_change_sizes_or_batches_alone(name):
         scale: [settled(point) for point in catalog.points([name], scale)]
         for scale in catalog.SCALES
     }
-    batches = {"paper512": 512, "half": 256, "small": 256}
+    batches = {"paper512": 512, "paper14": 512, "half": 256, "small": 256}
     for scale, points in of_scale.items():
         if scale in batches:
             assert {point["batch_size"] for point in points} == {batches[scale]}
@@ -129,6 +129,13 @@ def test_other_scales_change_sizes_or_batches_alone(name):
             path = ("skip_rank",) if theirs["model"] == "skip" else ()
             sizes = {size: theirs[size] // factor for size in (*"nmk", *path)}
             assert ours == {**theirs, **sizes, "batch_size": batches[scale]}
+    # The other short scale: the small one's settings at the paper's sizes.
+    for ours, small, paper in zip(
+        *(of_scale[s] for s in ("paper14", "small", "paper")), strict=True
+    ):
+        sizes = {size: paper[size] for size in (*"nmk", "skip_rank")} | {"batch_size": 512}
+        assert ours == small | sizes | {"log2_steps": ours["log2_steps"]}
+        assert name not in catalog.SWEEPS or ours["log2_steps"] == 14
 
 
 @pytest.mark.parametrize("name", EVERY)

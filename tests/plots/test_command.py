@@ -60,7 +60,7 @@ class TinySweep:
         return getattr(self.sweep, name)
 
     def points(self, scale):
-        n = {"paper": 20, "paper512": 19, "half": 18, "small": 16}[scale]
+        n = {"paper": 20, "paper512": 19, "paper14": 17, "half": 18, "small": 16}[scale]
         for point in self.sweep.points("small"):
             tiny = {"n": n, "m": 4, "k": 4 + point["k"] // 8, "batch_size": 8, "log2_steps": 4}
             yield point | tiny

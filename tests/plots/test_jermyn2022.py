@@ -21,7 +21,7 @@ CATALOG = dict(catalog.SWEEPS)
 PAPER = {name: figure for name, figure in FIGURES.items() if figure.number}
 
 _K = {8: 2, 16: 3, 32: 4, 64: 5, 128: 6, 192: 7, 256: 8, 512: 16, 1024: 24}
-_SIZES = {"paper": 20, "paper512": 19, "half": 18, "small": 16}
+_SIZES = {"paper": 20, "paper512": 19, "paper14": 17, "half": 18, "small": 16}
 
 
 FIRST = set({entry.draw: name for name, entry in reversed(PAPER.items())}.values())

@@ -1,10 +1,9 @@
 """The rows of Table 1 of Jermyn, Schiefer & Hubinger (2022), as data.
 
 A `Sweep` holds one row: the values of the paper, those that it does not state
-and we chose, and the counterpart of the row at a small scale. The scales `half`
-and `small` halve n, m and k, which keeps n/m, m/(n eps) and k/n. `small` takes
-2**13 steps instead of 2**17; its learning rates and decays are larger, to
-compensate for fewer steps. The other scales have those of the paper.
+and we chose, and what replaces learning rates and decays at the scales with
+fewer steps, `paper14` and `small`: larger ones, to compensate. The scales `half`
+and `small` halve n, m and k, which keeps n/m, m/(n eps) and k/n.
 """
 
 from toymono.catalog.sweep import Sweep

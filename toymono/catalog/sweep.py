@@ -81,6 +81,13 @@ SCALES: dict[str, Scale] = {
         "n = 512, 2^17 steps of 512 samples",
         fields={"batch_size": 512},
     ),
+    # Interference between features depends on m, so that half of it is no model of the whole.
+    "paper14": Scale(
+        "Paper sizes, 2^14 steps",
+        "n = 512, 2^14 steps of 512 samples, higher learning rates and decays",
+        fields={"batch_size": 512, "log2_steps": 14},
+        short=True,
+    ),
     "half": Scale(
         "Half scale",
         "n = 256, half the paper's m and k, 2^17 steps of 256 samples",

@@ -44,9 +44,9 @@ _SCALE = flags.DEFINE_enum(
     "scale",
     "small",
     list(catalog.SCALES),
-    "Size of the paper's sweeps. paper: as published; paper512: batches of 512; half: half of n, m "
-    "and k, batches of 256; small: half, with 2^13 steps and higher rates and decays, for two CPU "
-    "cores.",
+    "Size of the paper's sweeps. paper: as published; paper512: batches of 512; paper14: those, "
+    "with 2^14 steps and higher rates and decays; half: half of n, m and k, batches of 256; small: "
+    "half, with 2^13 steps and higher rates and decays, for two CPU cores.",
     allow_override=True,
 )
 _seeds = cli.seeds(2)
