@@ -183,14 +183,14 @@ def test_larger_runs_of_a_whole_sweep_have_a_column(
 def test_each_claim_is_judged_at_the_largest_scale_that_has_runs(run, written, runs_dir, untrained):
     csv, path, _ = written
     small = csv.read_bytes()
-    assert "\n\nLargest scale judged: `small`.\n\n" in path.read_text()
+    assert "\n\nJudged at the scale `small`.\n\n" in path.read_text()
     for seed in (0, 1, 2):
         store.save(runs_dir, untrained_run(untrained, LR3, seed, n=18))
     assert run("--papers=jermyn2022")[0] == 0
     page = path.read_text()
     assert "- 3 runs in [jermyn2022-half.csv](../evidence/jermyn2022-half.csv), trained" in page
     assert csv.read_bytes() == small
-    judged = dict(re.findall(r"### \d+. ([\w ]+): .*?Largest scale judged: `(\w+)`", page, re.S))
+    judged = dict(re.findall(r"### \d+. ([\w ]+): .*?Judged at the scale `(\w+)`", page, re.S))
     assert judged["negative start"] == "half"
     assert judged["basins"] == "small"  # LR1 has no runs at the other scale
     [line] = re.findall(r"^\| 4 \| \[negative start\]\(#4-negative-start\) .*$", page, re.M)

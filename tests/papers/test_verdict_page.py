@@ -86,3 +86,25 @@ def test_a_scale_without_a_reason_takes_that_of_a_smaller_one():
     ]:
         [found] = scales.at_largest({"half": larger, "small": small})
         assert (found.scale, found.reason) == expected
+
+
+def test_a_claim_is_judged_at_the_largest_scale_that_trained_for_long_enough():
+    short = finding(5.0, 5.0, 5.0, halfway=(9.0, 9.0, 9.0))
+    unfinished = dataclasses.replace(short, settled=False)
+
+    def at(scale, *findings):
+        return dataclasses.replace(judged(*findings), scale=scale)
+
+    for large, small, chosen in [
+        (at("half", INSIDE), at("small", OUTSIDE), "half"),
+        (at("half", OUTSIDE), at("small", INSIDE), "half"),
+        (at("half", STRADDLING), at("small", INSIDE), "half"),
+        (at("half"), at("small", OUTSIDE), "small"),
+        (at("half", unfinished), at("small", INSIDE), "small"),
+        (at("half", unfinished), at("small", OUTSIDE), "small"),
+        (at("half", unfinished), at("small", unfinished), "half"),
+        (at("half", unfinished), at("small"), "half"),
+        (at("half"), at("small"), "small"),
+    ]:
+        [found] = scales.at_largest({"half": [large], "small": [small]})
+        assert found.scale == chosen

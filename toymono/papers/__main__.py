@@ -23,7 +23,7 @@ _SCALE = flags.DEFINE_enum(
     None,
     list(catalog.SCALES),
     "Only the runs of one size of the sweeps, on a page of its own. By default the page judges "
-    "each claim at the largest size that has been trained.",
+    "each claim at the largest size that was trained for long enough.",
     allow_override=True,
 )
 _DOCS_DIR = flags.DEFINE_string("docs_dir", "docs", "Folder of evidence/ and papers/.")

@@ -95,7 +95,7 @@ def update(
     Args:
       paper: Whose page is written.
       scale: One of its scales, for a page of its own; None for all of them, where each claim
-        is judged at the largest scale at which it can be.
+        is judged at the largest that decides it, by `scales.RULE`.
       docs_dir: Folder of `evidence/` and `papers/`.
       runs_dir: Folder with stored runs; None to use the evidence files only.
       progress: Iterates over the runs to be measured.

@@ -11,9 +11,15 @@ from toymono.papers.evidence import Evidence
 from toymono.papers.findings import Finding
 from toymono.papers.verdicts import Verdict
 
+RULE = (
+    "Each claim is judged at the largest scale at which it was measured. Where training there was "
+    "too short to tell (not reached at this scale), a smaller scale at which it was long enough "
+    "decides."
+)
+
 
 def at_largest(judged: Mapping[str, Sequence[Judged]]) -> list[Judged]:
-    """Each claim at the largest scale at which it is judged.
+    """Each claim at the largest scale that decides it, by `RULE`.
 
     Args:
       judged: Every claim at each scale, from the largest scale to the smallest.
@@ -28,13 +34,13 @@ def at_largest(judged: Mapping[str, Sequence[Judged]]) -> list[Judged]:
 
 def _at_largest(several: Sequence[Judged]) -> Judged:
     measured = [each for each in several if each.verdict != Verdict.NOT_MEASURED]
-    if not measured:
-        return several[-1]
-    largest, *smaller = measured
-    if largest.reason or largest.verdict == Verdict.AGREES:
-        return largest
+    long_enough = [each for each in measured if each.verdict != Verdict.NOT_REACHED]
+    chosen = next(iter(long_enough or measured or several[-1:]))
+    if chosen.reason or chosen.verdict in (Verdict.AGREES, Verdict.NOT_MEASURED):
+        return chosen
+    smaller = several[several.index(chosen) + 1 :]
     found = (f"at the scale `{each.scale}`: {each.reason}" for each in smaller if each.reason)
-    return dataclasses.replace(largest, reason=next(found, ""))
+    return dataclasses.replace(chosen, reason=next(found, ""))
 
 
 _AMOUNT = {"log2_steps": "2^{} steps", "batch_size": "{} samples per step"}
@@ -76,6 +82,7 @@ def section(
     return [
         "## How verdicts change with scale and training time",
         "\n".join(listed),
+        RULE,
         "Behind each verdict: findings of which every seed lies within the limits, at half of "
         "training → at its end.",
         table(("", "claim", *(title for title, _ in columns)), rows),

@@ -237,7 +237,7 @@ def _section(judged: Judged, evidence: Evidence, reason: str, name_scale: bool) 
         f"Published: {claim.published}.",
     ]
     if name_scale and judged.verdict != Verdict.NOT_MEASURED:
-        lines.append(f"Largest scale judged: `{scale}`.")
+        lines.append(f"Judged at the scale `{scale}`.")
     if catalog.SCALES[scale].halved and claim.halved:
         lines.append(f"At this scale, our choice and not published: {claim.halved}.")
     if reason:
