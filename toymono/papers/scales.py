@@ -84,7 +84,7 @@ def section(
         "\n".join(listed),
         RULE,
         "Behind each verdict: findings of which every seed lies within the limits, at half of "
-        "training → at its end.",
+        "training → at its end. An empty cell: too few runs at that scale.",
         table(("", "claim", *(title for title, _ in columns)), rows),
     ]
 
