@@ -83,7 +83,7 @@ SCALES: dict[str, Scale] = {
     ),
     # Interference between features depends on m, so that half of it is no model of the whole.
     "paper14": Scale(
-        "Paper sizes, 2^14 steps",
+        "Paper sizes, fewer steps",
         "n = 512, 2^14 steps of 512 samples, higher learning rates and decays",
         fields={"batch_size": 512, "log2_steps": 14},
         short=True,
