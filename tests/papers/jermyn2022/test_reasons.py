@@ -73,7 +73,9 @@ def test_dying_neurons_explain_too_few_monosemantic_ones():
 
     runs = made_up(numbers, ("LR1",))
     reason = claims.judge(CLAIMS["one_each"], runs).reason
-    assert "25% of the neurons are dead at the end (at 0.01: 0%)" in reason
+    assert (
+        "at a learning rate of 0.03 25% of the neurons are dead at the end (at 0.01: 0%)" in reason
+    )
     assert "fall by 0.25" in reason
     runs.sweeps["LR1"].frame["dead"] = 0
     assert reasons.dying_neurons(runs) == ""

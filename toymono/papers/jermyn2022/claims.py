@@ -94,6 +94,7 @@ CLAIMS = table(
         ("LR1",),
         "in order of learning rate",
         measures.rate,
+        reason=reasons.dying_neurons,
     ),
     Claim(
         "bias_threshold",
@@ -282,6 +283,7 @@ CLAIMS = table(
         ("LR1", "LR3"),
         ".85 … .95, where a zero output has N eps / 3 = 2.667",
         measures.plateau,
+        reason=reasons.dying_neurons,
         halved="the same fraction of n eps / 3 = 1.333, which would be .425 … .475",
     ),
     Claim(
@@ -358,5 +360,6 @@ CLAIMS = table(
         ("LR1", "LR3"),
         "by figure 3",
         measures.count_converges,
+        reason=reasons.dying_neurons,
     ),
 )

@@ -107,9 +107,9 @@ def dying_neurons(evidence: Evidence) -> str:
     if many <= few or mono[rate] >= 0:
         return ""
     return (
-        f"at this learning rate {many:.0%} of the neurons are dead at the end (at {lower:g}: "
-        f"{few:.0%}), and monosemantic neurons per feature fall by {-mono[rate]:.2g} in the "
-        "second half of training"
+        f"at a learning rate of {rate:g} {many:.0%} of the neurons are dead at the end (at "
+        f"{lower:g}: {few:.0%}), and monosemantic neurons per feature fall by {-mono[rate]:.2g} in "
+        "the second half of training"
     )
 
 
