@@ -102,6 +102,8 @@ def _linked_pictures(app, doctree, docname):
     """Lets pictures lead to their full size."""
     folder = relative_uri(app.builder.get_target_uri(docname), app.builder.imagedir)
     for image in list(doctree.findall(nodes.image)):
+        if image["uri"] not in app.env.images or isinstance(image.parent, nodes.reference):
+            continue
         _, name = app.env.images[image["uri"]]
         link = nodes.reference(refuri=f"{folder}/{name}", internal=True)
         image.replace_self(link)

@@ -7,7 +7,7 @@ import types
 import pandas as pd
 import pytest
 
-from toymono import Config, Hyperparams, store
+from toymono import Config, Hyperparams, catalog, store
 from toymono.papers import evidence
 from toymono.papers.evidence import Source
 from toymono.store import StoredRun
@@ -138,6 +138,15 @@ def test_a_sweep_has_every_seed_of_its_settings_and_counts_diverged_runs(source)
     assert evidence.sweep("LR", frame, settings, with_diverged=True).complete
     empty = evidence.sweep("LR", frame.iloc[:0], settings)
     assert (empty.measured, empty.seeds, empty.complete) == (0, "0", False)
+
+
+@pytest.mark.parametrize("scale", catalog.SCALES)
+def test_the_settings_of_a_sweep_are_those_of_the_catalog_by_name(scale):
+    for name in ("LR1", "K2", "RG1"):
+        settings = evidence.settings(name, scale)
+        assert list(settings.index) == list(store.positions(name, scale))
+        points = list(catalog.points([name], scale))
+        assert settings["learning_rate"].tolist() == [point["learning_rate"] for point in points]
 
 
 def test_a_part_of_a_sweep_lists_only_some_of_its_settings(source):

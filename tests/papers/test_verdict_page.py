@@ -73,38 +73,42 @@ def test_the_lists_tell_settings_outside_the_limits_from_the_others():
     assert "- a claim (loss: 1.25, expected 1 to 2)" in every
 
 
-def test_a_scale_without_a_reason_takes_that_of_a_smaller_one():
-    def at(scale, *findings, reason=""):
-        return [dataclasses.replace(judged(*findings), scale=scale, reason=reason)]
+def at(scale, *findings, reason=""):
+    return dataclasses.replace(judged(*findings), scale=scale, reason=reason)
 
+
+def test_a_scale_without_a_reason_takes_that_of_a_smaller_one():
     small = at("small", OUTSIDE, reason="noise")
     for larger, expected in [
-        (at("half", OUTSIDE), ("half", "at the scale `small`: noise")),
-        (at("half", OUTSIDE, reason="dead neurons"), ("half", "dead neurons")),
-        (at("half", INSIDE), ("half", "")),
-        (at("half"), ("small", "noise")),
+        (at("half", OUTSIDE), ("half", "noise", "small")),
+        (at("half", OUTSIDE, reason="dead neurons"), ("half", "dead neurons", "")),
+        (at("half", INSIDE), ("half", "", "")),
+        (at("half"), ("small", "noise", "")),
     ]:
-        [found] = scales.at_largest({"half": larger, "small": small})
-        assert (found.scale, found.reason) == expected
+        [found] = scales.at_largest({"half": [larger], "small": [small]})
+        assert (found.scale, found.reason, found.reason_scale) == expected
 
 
-def test_a_claim_is_judged_at_the_largest_scale_that_trained_for_long_enough():
+def test_the_largest_scale_decides_unless_its_training_was_too_short():
+    """Then a scale with more steps can show that the claim agrees, but not that it differs."""
     short = finding(5.0, 5.0, 5.0, halfway=(9.0, 9.0, 9.0))
     unfinished = dataclasses.replace(short, settled=False)
 
-    def at(scale, *findings):
-        return dataclasses.replace(judged(*findings), scale=scale)
-
-    for large, small, chosen in [
-        (at("half", INSIDE), at("small", OUTSIDE), "half"),
-        (at("half", OUTSIDE), at("small", INSIDE), "half"),
-        (at("half", STRADDLING), at("small", INSIDE), "half"),
-        (at("half"), at("small", OUTSIDE), "small"),
-        (at("half", unfinished), at("small", INSIDE), "small"),
-        (at("half", unfinished), at("small", OUTSIDE), "small"),
-        (at("half", unfinished), at("small", unfinished), "half"),
-        (at("half", unfinished), at("small"), "half"),
-        (at("half"), at("small"), "small"),
+    # Steps of the scales: 2^14, 2^17, 2^13.
+    for large, half, small, chosen in [
+        ([INSIDE], [OUTSIDE], [OUTSIDE], "paper14"),
+        ([OUTSIDE], [INSIDE], [INSIDE], "paper14"),
+        ([STRADDLING], [INSIDE], [INSIDE], "paper14"),
+        ([], [OUTSIDE], [INSIDE], "half"),
+        ([], [], [INSIDE], "small"),
+        ([], [], [], "small"),
+        ([unfinished], [INSIDE], [OUTSIDE], "half"),
+        ([unfinished], [OUTSIDE], [INSIDE], "paper14"),
+        ([unfinished], [STRADDLING], [INSIDE], "paper14"),
+        ([unfinished], [], [INSIDE], "paper14"),
+        ([unfinished], [unfinished], [INSIDE], "paper14"),
+        ([], [unfinished], [INSIDE], "half"),
     ]:
-        [found] = scales.at_largest({"half": [large], "small": [small]})
+        of_scale = {"paper14": large, "half": half, "small": small}
+        [found] = scales.at_largest({name: [at(name, *f)] for name, f in of_scale.items()})
         assert found.scale == chosen

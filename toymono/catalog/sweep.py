@@ -103,7 +103,7 @@ SCALES: dict[str, Scale] = {
         short=True,
     ),
 }
-"""From the paper's own to the smallest."""
+"""By their sizes, then their steps, from the paper's own to the smallest."""
 
 
 @dataclasses.dataclass(frozen=True)

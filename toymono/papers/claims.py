@@ -77,6 +77,8 @@ class Judged:
     """Why the runs miss the limits, where that was found out; only if they do."""
     scale: str = ""
     """Of the runs, a key of `catalog.SCALES`; empty if it was not given."""
+    reason_scale: str = ""
+    """The scale at which the reason was found, if not at its own."""
 
     @property
     def anchor(self) -> str:

@@ -12,14 +12,14 @@ from toymono.papers.findings import Finding
 from toymono.papers.verdicts import Verdict
 
 RULE = (
-    "Each claim is judged at the largest scale at which it was measured. Where training there was "
-    "too short to tell (not reached at this scale), a smaller scale at which it was long enough "
-    "decides."
+    "Scales are ordered by their sizes, then by their steps. Each claim is judged at the largest "
+    "at which it was measured. Where training there was too short to tell (not reached at this "
+    "scale), it agrees if it does at a scale with more steps, and is not reached otherwise."
 )
 
 
 def at_largest(judged: Mapping[str, Sequence[Judged]]) -> list[Judged]:
-    """Each claim at the largest scale that decides it, by `RULE`.
+    """Each claim at the scale that decides it, by `RULE`.
 
     Args:
       judged: Every claim at each scale, from the largest scale to the smallest.
@@ -34,13 +34,22 @@ def at_largest(judged: Mapping[str, Sequence[Judged]]) -> list[Judged]:
 
 def _at_largest(several: Sequence[Judged]) -> Judged:
     measured = [each for each in several if each.verdict != Verdict.NOT_MEASURED]
-    long_enough = [each for each in measured if each.verdict != Verdict.NOT_REACHED]
-    chosen = next(iter(long_enough or measured or several[-1:]))
-    if chosen.reason or chosen.verdict in (Verdict.AGREES, Verdict.NOT_MEASURED):
-        return chosen
-    smaller = several[several.index(chosen) + 1 :]
-    found = (f"at the scale `{each.scale}`: {each.reason}" for each in smaller if each.reason)
-    return dataclasses.replace(chosen, reason=next(found, ""))
+    if not measured:
+        return several[-1]
+    largest, *smaller = measured
+    if largest.verdict == Verdict.NOT_REACHED:
+        longer = [each for each in smaller if _log2_steps(each.scale) > _log2_steps(largest.scale)]
+        agreeing = (each for each in longer if each.verdict == Verdict.AGREES)
+        largest = next(agreeing, largest)
+    if largest.reason or largest.verdict == Verdict.AGREES:
+        return largest
+    reasons = ((each.reason, each.scale) for each in smaller if each.reason)
+    reason, scale = next(reasons, ("", ""))
+    return dataclasses.replace(largest, reason=reason, reason_scale=scale)
+
+
+def _log2_steps(scale: str) -> int:
+    return {**catalog.PRESETS["paper"]({}), **catalog.SCALES[scale].fields}["log2_steps"]
 
 
 _AMOUNT = {"log2_steps": "2^{} steps", "batch_size": "{} samples per step"}
@@ -64,6 +73,8 @@ def section(
         listed.append(f"- `{name}`: {catalog.SCALES[name].sizes}.")
         columns.append((name, judged[name]))
         for (field, value), again in larger[name].items():
+            if not any(map(_cell, again)):
+                continue
             title = f"{name}, {_AMOUNT[field].format(value)}"
             sweeps = found[name].larger[field, value].values()
             seeds = max(int(sweep.seeds.split("-")[-1]) for sweep in sweeps)
@@ -82,9 +93,10 @@ def section(
     return [
         "## How verdicts change with scale and training time",
         "\n".join(listed),
-        RULE,
-        "Behind each verdict: findings of which every seed lies within the limits, at half of "
-        "training → at its end. An empty cell: too few runs at that scale.",
+        *([RULE] if len(judged) > 1 else []),
+        "Behind each verdict: in how many findings every seed lies within the limits, at half of "
+        "training → at its end. Findings without a value do not count, at half of training fewer "
+        "may have one. An empty cell: too few runs at that scale.",
         table(("", "claim", *(title for title, _ in columns)), rows),
     ]
 

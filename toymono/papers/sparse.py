@@ -9,6 +9,7 @@ import functools
 
 import pandas as pd
 
+from toymono import store
 from toymono.frames import toy
 from toymono.papers import evidence
 from toymono.papers.evidence import Source
@@ -32,7 +33,7 @@ def source(scale: str) -> Source:
 
 def sweep(frame: pd.DataFrame, scale: str, name: str = SWEEP) -> evidence.Sweep:
     """A sweep's rows in the evidence."""
-    return evidence.sweep(name, frame, evidence.settings(name, scale))
+    return evidence.sweep(name, frame, store.positions(name, scale))
 
 
 _UNIFORM = "uniform"

@@ -241,7 +241,9 @@ def _section(judged: Judged, evidence: Evidence, reason: str, name_scale: bool) 
     if catalog.SCALES[scale].halved and claim.halved:
         lines.append(f"At this scale, our choice and not published: {claim.halved}.")
     if reason:
-        lines.append(f"Likely reason: {reason.removesuffix('.')}.")
+        where = f" at the scale `{judged.reason_scale}`" if judged.reason_scale else ""
+        where += ", where it does not agree either" if where else ""
+        lines.append(f"Likely reason{where}: {reason.removesuffix('.')}.")
     if claim.sweeps:
         part = f" ({claim.part.words})" if claim.part else ""
         lines.append(f"Sweeps: {', '.join(claim.sweeps)}{part}.")

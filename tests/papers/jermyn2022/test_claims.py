@@ -132,7 +132,8 @@ UNMET = [
     ),
     ("k_middle", "loss at bias -1", where(of("K1"), loss=0.98)),
     ("k_large", "loss at bias -1", where(of("K1"), loss=1.01)),
-    ("k_peak", "k / n", where(at(k=2048), mono_per_neuron=0.9)),
+    ("k_peak", "k / n", where(at(k=2048, init_bias=0.0), mono_per_neuron=0.9)),
+    ("k_peak", "k / n", where(at(k=2048, init_bias=-1.0), mono_per_neuron=0.9)),
     ("k_peak", "monosemantic fraction of neurons", where(at(k=256), mono_per_neuron=0.2)),
     ("eps_peak", "log2 of the eps", where(at(eps=2**-3), mono_per_feature=2.0)),
     ("eps_dense", PER, where(at(eps=2**-2), mono_per_feature=0.1)),
@@ -285,3 +286,18 @@ def test_rates_are_compared_at_half_of_training_as_at_its_end():
     judged = claims.judge(lr1, with_half(made_up(run(rates[-1]), lr1.sweeps), run(rates[0])))
     assert len(judged.findings) == len(rates) - 1
     assert all(len(found.halfway) == 3 for found in judged.findings)
+
+
+def test_losses_are_not_compared_with_a_model_whose_neurons_died():
+    """The highest rate has the most monosemantic neurons, but a high loss."""
+
+    def numbers(name, point):
+        mono = {0.01: 0.75, 0.03: 0.79}.get(point["learning_rate"], 0.1)
+        return {"mono_per_feature": mono, "loss": 1.2 if point["learning_rate"] == 0.03 else 1}
+
+    claim = CLAIMS["equal_loss"]
+    runs = made_up(lambda *run: as_published(*run) | numbers(*run), claim.sweeps)
+    judged = claims.judge(claim, runs)
+    assert judged.verdict == Verdict.AGREES
+    assert {found.setting.partition(" compared ")[2] for found in judged.findings} == {"with 0.01"}
+    assert {found.values for found in judged.findings} == {(0.0,) * 3}

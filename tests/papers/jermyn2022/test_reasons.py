@@ -38,7 +38,8 @@ def with_larger(change, numbers, larger_numbers):
             {"slope_change": 0.04, "largest_singular": 1.5, "bias_above_005": 11.0},
             {"slope_change": 0.01, "largest_singular": 1.25, "bias_above_005": 31.0},
             "changes by at most 0.01 at any learning rate (with 8192: 0.04); neurons with a bias "
-            "above .05 31 … 31 (with 8192: 11 … 11); largest singular value of M 1.25 … 1.25",
+            "above .05, for m = 64, 31 … 31 (with 8192: 11 … 11); largest singular value of M "
+            "1.25 … 1.25",
         ),
     ],
 )
@@ -74,7 +75,7 @@ def test_dying_neurons_explain_too_few_monosemantic_ones():
     runs = made_up(numbers, ("LR1",))
     reason = claims.judge(CLAIMS["one_each"], runs).reason
     assert (
-        "at a learning rate of 0.03 25% of the neurons are dead at the end (at 0.01: 0%)" in reason
+        "at a learning rate of 0.03, 25% of the neurons are dead at the end (at 0.01: 0%)" in reason
     )
     assert "fall by 0.25" in reason
     runs.sweeps["LR1"].frame["dead"] = 0
@@ -92,3 +93,16 @@ def test_narrow_misses_are_a_reason_where_there_are_many():
     assert "beside 300 … 300 features with one" in found(100.0)
     assert found(50.0) == ""
     assert found(float("nan")) == ""
+
+
+def test_counts_say_little_where_nearly_every_feature_has_a_neuron():
+    def found(served):
+        def numbers(name, point):
+            every = point["learning_rate"] >= 0.01
+            ones = {"features_with_1": served if every else 0, "features_with_2": 5}
+            return as_published(name, point) | ones
+
+        return reasons.saturated_counts(made_up(numbers, ("LR1",)))
+
+    assert "at learning rates from 0.01 to 0.03, 505 … 505 of the 512 features" in found(500)
+    assert found(450) == ""

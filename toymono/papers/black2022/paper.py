@@ -76,7 +76,7 @@ def _setting(variant: str) -> str:
 
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     toy = frames["black2022-small"]
-    sweeps = {name: evidence.sweep(name, toy, evidence.settings(name, "small")) for name in TOY}
+    sweeps = {name: evidence.sweep(name, toy, store.positions(name, "small")) for name in TOY}
     for name, (data, _) in VARIANTS.items():
         runs = frames[f"black2022-{data}"]
         learned = runs[runs["status"] == "learned"] if len(runs) else runs

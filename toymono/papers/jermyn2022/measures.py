@@ -32,15 +32,18 @@ _SAME_LOSS = 0.95 / 0.85 - 1
 
 def equal_loss(lr1: pd.DataFrame) -> list[Finding]:
     # At half of training the same rates are compared as at its end.
-    at_end = "mono_per_feature" + END
-    column = at_end if at_end in lr1 else "mono_per_feature"
-    mean = lr1.groupby("learning_rate")[column].mean()
-    best = lr1[lr1["learning_rate"] == mean.idxmax()].drop(columns="learning_rate")
+    mono, loss = (
+        lr1.groupby("learning_rate")[column + END if column + END in lr1 else column].mean()
+        for column in ("mono_per_feature", "loss")
+    )
+    # Not simply the most monosemantic: where neurons die, its loss is no monosemantic model's best.
+    reference = loss[mono >= 0.75 * mono.max()].idxmin()
+    best = lr1[lr1["learning_rate"] == reference].drop(columns="learning_rate")
     found = []
-    for rate in mean.index[(mean < 0.5) | (mean == mean.min())]:
+    for rate in mono.index[(mono < 0.5) | (mono == mono.min())]:
         both = beside(lr1[lr1["learning_rate"] == rate], best)
         values = both["loss"] / both["loss_right"] - 1
-        setting = f"learning_rate {rate:g} compared with {mean.idxmax():g}"
+        setting = f"learning_rate {rate:g} compared with {reference:g}"
         limits = {"low": -_SAME_LOSS, "high": _SAME_LOSS, "published": "±0.12 (.85 … .95)"}
         found.append(finding(setting, "loss, relative difference", values, both, **limits))
     return found
@@ -188,15 +191,16 @@ def k_large(k0: pd.DataFrame, k1: pd.DataFrame) -> list[Finding]:
     return each(k_losses(k0, k1), "k", K_LOSS, high=0, published="better")
 
 
-def k_peak(k1: pd.DataFrame) -> list[Finding]:
+def k_peak(k0: pd.DataFrame, k1: pd.DataFrame) -> list[Finding]:
     def peak(rows: pd.DataFrame) -> float:
         top = rows.loc[rows["mono_per_neuron"].idxmax()]
         return top["k"] / top["n"]
 
-    half = k1[2 * k1["k"] == k1["n"]]
     what = "k / n with the largest fraction of monosemantic neurons"
+    half = k1[2 * k1["k"] == k1["n"]]
     return [
-        *over(k1, what, peak, low=0.75, high=1.5, published="1"),
+        *over(k0, what, peak, "bias 0", low=0.75, high=1.5, published="1"),
+        *over(k1, what, peak, "bias -1", low=0.75, high=1.5, published="1"),
         *each(half, "k", "mono_per_neuron", low=0.3, published="a large fraction"),
     ]
 

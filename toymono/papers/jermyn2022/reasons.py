@@ -22,7 +22,7 @@ def batch_noise(evidence: Evidence) -> str:
         return ""
     own = int(small["batch_size"].iloc[0])
     columns = {
-        "bias_above_005": "neurons with a bias above .05",
+        "bias_above_005": f"neurons with a bias above .05, for m = {int(small['m'].iloc[0])},",
         "largest_singular": "largest singular value of M",
         "effective_rank": "effective rank of M",
     }
@@ -107,10 +107,31 @@ def dying_neurons(evidence: Evidence) -> str:
     if many <= few or mono[rate] >= 0:
         return ""
     return (
-        f"at a learning rate of {rate:g} {many:.0%} of the neurons are dead at the end (at "
+        f"at a learning rate of {rate:g}, {many:.0%} of the neurons are dead at the end (at "
         f"{lower:g}: {few:.0%}), and monosemantic neurons per feature fall by {-mono[rate]:.2g} in "
         "the second half of training"
     )
+
+
+def saturated_counts(evidence: Evidence) -> str:
+    """Where nearly every feature has a neuron, more of them are duplicates of others."""
+    lr1 = evidence.sweeps["LR1"].frame
+    if lr1.empty:
+        return ""
+    n = int(lr1["n"].iloc[0])
+    served = _means(lr1.assign(served=lr1["features_with_1"] + lr1["features_with_2"]), "served")
+    full = served[served >= _NEARLY_ALL * n]
+    if len(full) < 2:
+        return ""
+    return (
+        f"counts that say little once nearly every feature has a neuron: at learning rates from "
+        f"{full.index.min():g} to {full.index.max():g}, {_range(full)} of the {n} features have "
+        "one or two monosemantic neurons"
+    )
+
+
+_NEARLY_ALL = 0.95
+"""The fraction of features from which nearly all have a neuron. Our choice."""
 
 
 def _with(
@@ -119,7 +140,7 @@ def _with(
     """A sweep at its own scale and with the largest value of a field, and that value."""
     own = evidence.sweeps[name].frame
     values = [value for (of, value), sweeps in evidence.larger.items() if of == field]
-    values = [value for value in values if name in evidence.larger[field, value]]
+    values = [v for v in values if (of := evidence.larger[field, v].get(name)) and of.complete]
     if own.empty or not values:
         return own, own, None
     return own, evidence.larger[field, max(values)][name].frame, max(values)

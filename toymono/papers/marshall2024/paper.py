@@ -162,10 +162,10 @@ def _measure_patches(stored: StoredRun) -> dict[str, Any]:
 
 def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
     toy, networks = frames["marshall2024-small"], frames["marshall2024-networks"]
-    sweeps = {name: evidence.sweep(name, toy, evidence.settings(name, "small")) for name in SWEEPS}
+    sweeps = {name: evidence.sweep(name, toy, store.positions(name, "small")) for name in SWEEPS}
     tied = frames["marshall2024-tied"]
     command = f"python -m toymono.sweep --sweep {TIED} --scale small --seeds {_SEEDS}"
-    sweeps[TIED] = evidence.sweep(TIED, tied, evidence.settings(TIED, "small"), command)
+    sweeps[TIED] = evidence.sweep(TIED, tied, store.positions(TIED, "small"), command)
     for name, values in NETWORKS.items():
         command = f"python -m toymono.classifiers --data {name} --alpha 0 --seeds {_SEEDS}"
         sweeps[name] = evidence.sweep(name, networks, [_setting("classifier", values)], command)

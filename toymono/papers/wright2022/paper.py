@@ -164,7 +164,7 @@ def _gather(frames: Mapping[str, pd.DataFrame], scale: str) -> Evidence:
         for name, grid in grids.items()
     }
     toy = frames["wright2022-small"]
-    sweeps |= {name: evidence.sweep(name, toy, evidence.settings(name, "small")) for name in SWEEPS}
+    sweeps |= {name: evidence.sweep(name, toy, store.positions(name, "small")) for name in SWEEPS}
     return Evidence(sweeps)
 
 
