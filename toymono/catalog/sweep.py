@@ -81,7 +81,8 @@ SCALES: dict[str, Scale] = {
         "n = 512, 2^17 steps of 512 samples",
         fields={"batch_size": 512},
     ),
-    # Interference between features depends on m, so that half of it is no model of the whole.
+    # With half of n only half as many features are active at a time, and fewer neurons become
+    # monosemantic.
     "paper14": Scale(
         "Paper sizes, fewer steps",
         "n = 512, 2^14 steps of 512 samples, higher learning rates and decays",
