@@ -22,6 +22,7 @@ from toymono.papers.findings import finite
 from toymono.papers.paper import Paper, Picture
 from toymono.papers.wright2022 import tables
 from toymono.papers.wright2022.claims import CLAIMS
+from toymono.papers.wright2022.measures import learned
 from toymono.store import StoredRun
 
 SWEEPS = ("PEN", "PEN2")
@@ -202,8 +203,9 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     """What the penalty does to classifiers and to toy models."""
 
     def mean(column: str, alpha: float, digits: str = ".3g") -> str:
+        """Over the runs that learned."""
         frame = found.sweeps["mnist"].frame
-        values = finite(frame.loc[frame["alpha"] == alpha, column]) if len(frame) else ()
+        values = finite(learned(frame[frame["alpha"] == alpha])[column]) if len(frame) else ()
         return f"{sum(values) / len(values):{digits}}" if values else "(no run)"
 
     def mono(sweep: str, penalised: bool) -> str:
@@ -227,11 +229,19 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
         )
         return counted(int(count.min()), "seed") if len(count) else "no seed"
 
+    mnist = found.sweeps["mnist"].frame
+    with_penalty = mnist[mnist["alpha"] == 1] if len(mnist) else mnist
+    few = len(with_penalty) and len(learned(with_penalty)) < len(with_penalty)
+    of_mnist = (
+        f"Of {len(with_penalty)} classifiers of MNIST with a penalty of weight 1, "
+        f"{len(learned(with_penalty))} learned, with"
+        if few
+        else "Classifiers of MNIST with a penalty of weight 1 have"
+    )
     return (
         "The penalty is a term of the loss that grows with the activations that different classes "
-        "or features share. Classifiers of MNIST with a penalty of weight 1 have an accuracy of "
-        f"{mean('accuracy', 1)} ({mean('accuracy', 0)} without it) and an n-cut of "
-        f"{mean('n_cut', 1, '.2f')} ({mean('n_cut', 0, '.2f')} without it); a lower n-cut "
+        f"or features share. {of_mnist} an accuracy of {mean('accuracy', 1)} "
+        f"({mean('accuracy', 0)} without it) and an n-cut of {mean('n_cut', 1, '.2f')} ({mean('n_cut', 0, '.2f')} without it); a lower n-cut "
         "means that the weight graph separates better into clusters. In toy models it mainly "
         "shortens training: after "
         f"2^12 steps, those with weight 1 have {mono('PEN', True)} monosemantic neurons per "
