@@ -241,7 +241,8 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     return (
         "The penalty is a term of the loss that grows with the activations that different classes "
         f"or features share. {of_mnist} an accuracy of {mean('accuracy', 1)} "
-        f"({mean('accuracy', 0)} without it) and an n-cut of {mean('n_cut', 1, '.2f')} ({mean('n_cut', 0, '.2f')} without it); a lower n-cut "
+        f"({mean('accuracy', 0)} without it) and an n-cut of "
+        f"{mean('n_cut', 1, '.2f')} ({mean('n_cut', 0, '.2f')} without it); a lower n-cut "
         "means that the weight graph separates better into clusters. In toy models it mainly "
         "shortens training: after "
         f"2^12 steps, those with weight 1 have {mono('PEN', True)} monosemantic neurons per "
