@@ -1,6 +1,7 @@
 """The README is true: its example prints what it shows, its numbers are those of the pages."""
 
 import contextlib
+import csv
 import io
 import re
 from pathlib import Path
@@ -36,12 +37,26 @@ def test_the_example_prints_what_it_shows():
 
 def test_findings_have_the_numbers_of_their_pages():
     bullets = section("What was found").split("\n- ")[1:]
-    assert len(bullets) == 7
-    for bullet in bullets[1:]:
+    assert len(bullets) == 8
+    assert [bullet[:10] for bullet in bullets[:2]] == ["**One neur", "**Initial "]
+    for bullet in bullets[2:]:
         words, _, link = bullet.partition("(docs/")
         page = (ROOT / "docs" / link.partition(")")[0]).read_text()
         for number in re.findall(r"\d+\.\d+", words):
             assert re.search(rf"\b{re.escape(number)}\b", page), f"{number} is not in its page"
+
+
+def test_the_features_with_one_neuron_are_those_of_the_evidence():
+    [one_each] = [bullet for bullet in section("What was found").split("\n- ") if "503" in bullet]
+    for scale, words in {"paper512": "{} features end with", "paper14": "it is {}"}.items():
+        with (ROOT / f"docs/evidence/jermyn2022-{scale}.csv").open() as file:
+            rows = [row for row in csv.DictReader(file) if row["learning_rate"] == "0.03"]
+        [ones] = {
+            row["features_with_1"]
+            for row in rows
+            if (row["init_bias"], row["feature_law"], row["k"]) == ("0.0", "equal", "1024")
+        }
+        assert words.format(ones) in " ".join(one_each.split())
 
 
 def test_findings_on_the_initial_bias_are_those_of_the_zoo():
@@ -52,9 +67,7 @@ def test_findings_on_the_initial_bias_are_those_of_the_zoo():
     assert "({:.2f} and {:.2f})".format(*losses) in words
     page = (ROOT / "docs/papers/jermyn2022.md").read_text()
     ends = re.search(r"loss, relative difference: ([\d.]+) … ([\d.]+)", page).groups()
-    assert (
-        "losses differ by {:.0f} to {:.0f} %".format(*(100 * float(end) for end in ends)) in words
-    )
+    assert "a loss {:.0f} to {:.0f} % above".format(*(100 * float(end) for end in ends)) in words
     one, other = (zoo.ZOO[f"decoder-{name}"].settings for name in ("mono", "poly"))
     assert set(one.items()) ^ set(other.items()) == {("init_bias", -1.0)}
     assert f"{len(CLAIMS)} claims" in TEXT
