@@ -311,8 +311,9 @@ def test_themes_and_a_narrow_screen(opened):
         shades.append(opened.evaluate(background))
     assert shades == ["rgb(255, 255, 255)", "rgb(20, 23, 28)"]
     opened.set_viewport_size({"width": 400, "height": 800})
-    wider = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-    assert not opened.evaluate(wider)
+    # Vega draws its charts anew some time after the window's event, until when they are too wide.
+    root = "document.documentElement"
+    opened.wait_for_function(f"{root}.scrollWidth <= {root}.clientWidth")
     opened.set_viewport_size(SCREEN)
     opened.get_by_label("Theme").select_option("auto")
 
