@@ -81,8 +81,8 @@ SCALES: dict[str, Scale] = {
         "n = 512, 2^17 steps of 512 samples",
         fields={"batch_size": 512},
     ),
-    # With half of n only half as many features are active at a time, and fewer neurons become
-    # monosemantic.
+    # Our choice. With half of n only half as many features are active at a time, and fewer
+    # neurons become monosemantic.
     "paper14": Scale(
         "Paper sizes, fewer steps",
         "n = 512, 2^14 steps of 512 samples, higher learning rates and decays",

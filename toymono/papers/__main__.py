@@ -22,8 +22,8 @@ _SCALE = flags.DEFINE_enum(
     "scale",
     None,
     list(catalog.SCALES),
-    "Only the runs of one size of the sweeps, on a page of its own. By default the page judges "
-    "each claim at the largest size that was trained for long enough.",
+    "Only the runs of one size of the sweeps, on a page of its own. By default the page has all "
+    "sizes, and judges each claim at the largest at which it was measured.",
     allow_override=True,
 )
 _DOCS_DIR = flags.DEFINE_string("docs_dir", "docs", "Folder of evidence/ and papers/.")

@@ -206,7 +206,7 @@ def _text(
         f"# {paper.title}",
         *opening,
         *(verdict_page.picture(*paper.picture) if paper.picture else ()),
-        verdict_page.found(verdicts, sum(map(len, frames.values())), paper.kind),
+        verdict_page.found(verdicts, _read(found), paper.kind),
         *(caveat for name in found for caveat in paper.caveats(name)),
         f"{paper.reference} {_WRITTEN_BY} {paper.name}{flags}`; do not edit.",
         "## Verdicts",
@@ -225,6 +225,18 @@ def _text(
         *verdict_page.claim_sections(verdicts, found, len(paper.scales) > 1),
     ]
     return "\n\n".join([*parts, *paper.tables(largest)]) + "\n"
+
+
+def _read(found: Mapping[str, Evidence]) -> int:
+    """How many runs claims are compared with: a file may have others that another page reads."""
+    sweeps = [
+        sweep
+        for each in found.values()
+        for group in (each.sweeps, *each.larger.values())
+        for sweep in group.values()
+        if not sweep.frame.empty
+    ]
+    return len({run for sweep in sweeps for run in sweep.frame["run"]})
 
 
 def _again(judged: Sequence[Judged], found: Evidence) -> dict[tuple[str, int], list[Judged]]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from toymono.frames.classifiers import learned
 from toymono.papers.evidence import END
 from toymono.papers.findings import Finding, finite
 from toymono.papers.findings import finding as of_runs
@@ -93,11 +94,6 @@ def _measured(setting: str, measure: str, values: Iterable[float], **limits) -> 
 
 def _at(runs: pd.DataFrame, alpha: float) -> pd.DataFrame:
     return runs[np.isclose(runs["alpha"], alpha)]
-
-
-def learned(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs that classify better than chance."""
-    return runs[runs["status"] == "learned"]
 
 
 def weight(runs: pd.DataFrame) -> float:

@@ -22,7 +22,6 @@ from toymono.papers.findings import finite
 from toymono.papers.paper import Paper, Picture
 from toymono.papers.wright2022 import tables
 from toymono.papers.wright2022.claims import CLAIMS
-from toymono.papers.wright2022.measures import learned
 from toymono.store import StoredRun
 
 SWEEPS = ("PEN", "PEN2")
@@ -205,7 +204,11 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
     def mean(column: str, alpha: float, digits: str = ".3g") -> str:
         """Over the runs that learned."""
         frame = found.sweeps["mnist"].frame
-        values = finite(learned(frame[frame["alpha"] == alpha])[column]) if len(frame) else ()
+        values = (
+            finite(classifiers.learned(frame[frame["alpha"] == alpha])[column])
+            if len(frame)
+            else ()
+        )
         return f"{sum(values) / len(values):{digits}}" if values else "(no run)"
 
     def mono(sweep: str, penalised: bool) -> str:
@@ -231,10 +234,10 @@ def _opening(found: Evidence, judged: Sequence[Judged]) -> str:
 
     mnist = found.sweeps["mnist"].frame
     with_penalty = mnist[mnist["alpha"] == 1] if len(mnist) else mnist
-    few = len(with_penalty) and len(learned(with_penalty)) < len(with_penalty)
+    few = len(with_penalty) and len(classifiers.learned(with_penalty)) < len(with_penalty)
     of_mnist = (
         f"Of {len(with_penalty)} classifiers of MNIST with a penalty of weight 1, "
-        f"{len(learned(with_penalty))} learned, with"
+        f"{len(classifiers.learned(with_penalty))} learned, with"
         if few
         else "Classifiers of MNIST with a penalty of weight 1 have"
     )

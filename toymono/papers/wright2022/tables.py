@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from toymono.frames.classifiers import learned
 from toymono.markdown import table
 from toymono.papers import verdict_page
 from toymono.papers.claims import Judged, judge
 from toymono.papers.evidence import Evidence
 from toymono.papers.findings import finite
 from toymono.papers.wright2022.claims import CLAIMS
-from toymono.papers.wright2022.measures import IMAGES, MNIST, Images, learned
+from toymono.papers.wright2022.measures import IMAGES, MNIST, Images
 
 
 def sections(evidence: Evidence) -> Sequence[str]:
